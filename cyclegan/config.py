@@ -1,0 +1,308 @@
+"""Every setting, with its unit, its meaning and its bounds; TOML in and out; presets.
+
+Settings come from the defaults, then the preset, then a file, then the command line.
+"""
+
+import dataclasses
+import tomllib
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli_w
+
+from cyclegan.errors import ConfigError, printable
+from cyclegan.files import write_text
+
+Settings = Mapping[str, Mapping[str, Any]]  # section -> key -> value, as in the TOML file
+
+
+@dataclass(frozen=True)
+class Between:
+    """Bounds of a number, both included."""
+
+    low: float
+    high: float = float("inf")
+
+    def __str__(self) -> str:
+        return f"at least {self.low:g}" if self.high == float("inf") else f"between {self.low:g} and {self.high:g}"
+
+
+Count = Annotated[int, Between(1)]
+Amount = Annotated[int, Between(0)]
+Weight = Annotated[float, Between(0)]
+Share = Annotated[float, Between(0, 1)]
+
+
+class Checked:
+    """A section of settings: each value is checked against its annotation where it is born."""
+
+    def __post_init__(self) -> None:
+        for name, kind in typing.get_type_hints(type(self), include_extras=True).items():
+            value = _checked(f"{SECTION_OF.get(type(self), '')}.{name}", kind, getattr(self, name))
+            object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig(Checked):
+    """Which pictures, and how they become training images."""
+
+    folder_a: str = ""
+    folder_b: str = ""
+    name_a: str = "A"  # of the domain: its folder's name unless told otherwise
+    name_b: str = "B"
+    size: Annotated[int, Between(16, 4096)] = 256  # pixels, side of the training crop
+    load_size: Amount = 0  # pixels, short side before the crop; 0: size * 286 / 256, as in the paper
+    keep_aspect: bool = True  # false: squashed to a square of load_size, as in the paper
+    channels_a: Literal[3] = 3
+    channels_b: Literal[3] = 3
+    flip: Share = 0.5  # how often mirrored left to right
+    flip_vertical: Share = 0.0  # how often turned upside down; microscopes and satellites have no up
+    quarter_turns: Share = 0.0  # how often turned by 90, 180 or 270 degrees
+    rotate: Annotated[float, Between(0, 180)] = 0.0  # degrees, the most a picture is turned either way
+    color_jitter: Share = 0.0  # the most that brightness, contrast and saturation change
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.load_size and self.load_size < self.size:
+            raise ConfigError(
+                f"data.load_size is {self.load_size}, less than data.size, {self.size}.",
+                "Pictures are resized to load_size and cropped to size: make it at least as large, or 0.",
+            )
+
+    @property
+    def short_side(self) -> int:
+        """Pixels of the short side before the random crop."""
+        return self.load_size or round(self.size * 286 / 256)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorConfig(Checked):
+    """The network that redraws an image."""
+
+    architecture: Literal["resnet", "unet"] = "resnet"
+    width: Count = 64  # channels of the first layer
+    blocks: Amount = 0  # residual blocks; 0: 9 from 256 px, 6 below, as in the paper
+    depth: Annotated[int, Between(0, 12)] = 0  # halvings of a U-Net; 0: down to one pixel, 8 for 256 px
+    norm: Literal["instance", "batch"] = "instance"
+    dropout: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscriminatorConfig(Checked):
+    """The network that judges an image, patch by patch."""
+
+    architecture: Literal["patch", "pixel"] = "patch"
+    width: Count = 64
+    layers: Annotated[int, Between(1, 8)] = 3  # strided ones and the next; 3 see 70 x 70 pixels
+    norm: Literal["instance", "batch"] = "instance"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig(Checked):
+    """Weights of the terms the generators minimise; the paper's λ."""
+
+    cycle_a: Weight = 10.0  # |b2a(a2b(a)) - a|
+    cycle_b: Weight = 10.0
+    identity: Weight = 0.5  # |a2b(b) - b|, as a fraction of the cycle weight
+    adversarial: Literal["lsgan", "vanilla", "hinge"] = "lsgan"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig(Checked):
+    """Adam, for all four networks."""
+
+    learning_rate: Annotated[float, Between(0, 1)] = 2e-4
+    beta1: Annotated[float, Between(0, 0.9999)] = 0.5
+    beta2: Annotated[float, Between(0, 0.9999)] = 0.999
+
+
+@dataclass(frozen=True, kw_only=True)
+class GameConfig(Checked):
+    """How the game is played."""
+
+    seed: Amount = 0
+    batch_size: Count = 1  # pairs
+    pool_size: Amount = 50  # past fakes of each domain that its discriminator also sees; 0: none
+    init_gain: Annotated[float, Between(1e-6, 10)] = 0.02  # standard deviation of the first weights
+    averaging: Annotated[float, Between(0, 0.999999)] = 0.999  # decay of the averaged weights; 0: none
+    precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the machine computes it natively
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleConfig(Checked):
+    """How long to train, and the learning rate on the way."""
+
+    epochs: Amount = 100  # at the full learning rate
+    decay_epochs: Amount = 100  # then falling linearly towards zero
+    max_steps: Amount = 0  # end after so many steps in all, the learning rate as the epochs say; 0: no limit
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineConfig(Checked):
+    """What may differ from one machine to the next without changing what is learned."""
+
+    device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
+    workers: Amount = 2  # threads that prepare images; 0: the training thread does it
+    cache: Literal["auto", "memory", "disk"] = "auto"  # where the resized pictures are kept
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggingConfig(Checked):
+    """What is written down while training, and how often."""
+
+    every: Count = 50  # steps between lines in metrics.jsonl
+    samples_every: Count = 500  # steps between sample grids
+    samples: Annotated[int, Between(1, 32)] = 4  # pictures of each domain in a grid
+    save_minutes: Annotated[float, Between(0)] = 5.0  # at most so much work is lost
+    tensorboard: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """All settings of a run."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    game: GameConfig = field(default_factory=GameConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    machine: MachineConfig = field(default_factory=MachineConfig)
+    logging: LoggingConfig = field(default_factory=LoggingConfig)
+
+    def __post_init__(self) -> None:
+        if self.schedule.epochs + self.schedule.decay_epochs == 0:
+            raise ConfigError("there are no epochs to train.", "Ask for some with --epochs or --decay-epochs.")
+        if "batch" in (self.generator.norm, self.discriminator.norm):
+            raise ConfigError(
+                "batch norm is for models made elsewhere: in training it would mix the two domains' statistics.",
+                "Leave generator.norm and discriminator.norm at instance.",
+            )
+        if self.generator.architecture == "unet" and self.data.size % 2**self.unet_depth:
+            raise ConfigError(
+                f"a U-Net of depth {self.unet_depth} needs a size that divides by {2**self.unet_depth}, "
+                f"and data.size is {self.data.size}.",
+                "Choose such a --size, a smaller generator.depth, or the resnet architecture.",
+            )
+        if self.generator.architecture == "resnet" and self.data.size % 4:
+            raise ConfigError(
+                f"data.size is {self.data.size}, which does not divide by 4.",
+                f"Try --size {round(self.data.size / 4) * 4}.",
+            )
+
+    @property
+    def resnet_blocks(self) -> int:
+        """Residual blocks of the ResNet generator."""
+        return self.generator.blocks or (9 if self.data.size >= 256 else 6)
+
+    @property
+    def unet_depth(self) -> int:
+        """How often the U-Net generator halves its image."""
+        return self.generator.depth or self.data.size.bit_length() - 1
+
+
+SECTIONS: dict[str, type[Checked]] = {f.name: f.type for f in dataclasses.fields(Config)}  # type: ignore[misc]
+SECTION_OF = {section: name for name, section in SECTIONS.items()}
+MAY_CHANGE = ("machine", "logging", "schedule")  # what a continued run may do otherwise
+
+PRESETS: dict[str, Settings] = {
+    "default": {},
+    "paper": {"data": {"keep_aspect": False}, "game": {"precision": "fp32", "averaging": 0.0}},
+    "tiny": {
+        "data": {"size": 32},
+        "generator": {"width": 8, "blocks": 1},
+        "discriminator": {"width": 8, "layers": 2},
+    },
+}
+
+
+def build_config(*layers: Settings) -> Config:
+    """Build the settings from layers of which the later ones win; unknown keys and wrong values are errors."""
+    merged: dict[str, dict[str, Any]] = {}
+    for layer in layers:
+        for section, values in layer.items():
+            if section not in SECTIONS:
+                raise ConfigError(f"unknown setting {section}; known here: {', '.join(sorted(SECTIONS))}.", SPELLING)
+            if not isinstance(values, Mapping):
+                raise ConfigError(f"{section} is a section, not a value.", "Name a setting in it: section.key.")
+            merged.setdefault(section, {}).update(values)
+    for section, values in merged.items():
+        known = {f.name for f in dataclasses.fields(SECTIONS[section])}  # type: ignore[arg-type]
+        for key in values:
+            if key not in known:
+                raise ConfigError(f"unknown setting {section}.{key}; known here: {', '.join(sorted(known))}.", SPELLING)
+    return Config(**{section: SECTIONS[section](**values) for section, values in merged.items()})  # type: ignore[arg-type]
+
+
+def preset(name: str) -> Settings:
+    """Return a preset's settings."""
+    if name not in PRESETS:
+        raise ConfigError(f"unknown preset {printable(name)}; known: {', '.join(PRESETS)}.", SPELLING)
+    return PRESETS[name]
+
+
+def parse_assignment(text: str) -> Settings:
+    """Read `section.key=value`, the value as in TOML; a bare word is a string."""
+    path, equals, value = text.partition("=")
+    section, dot, key = path.strip().partition(".")
+    if not (equals and dot and section and key):
+        raise ConfigError(f"{printable(text)} is no setting.", "Write --set section.key=value, as in loss.cycle_a=5.")
+    try:
+        return {section: {key: tomllib.loads(f"value = {value}")["value"]}}
+    except tomllib.TOMLDecodeError:
+        return {section: {key: value.strip()}}
+
+
+def load_settings(path: Path) -> Settings:
+    """Read settings from a TOML file, such as a run's `config.toml`."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{printable(path)} cannot be read: {error.strerror}.", "Check the path.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{printable(path)} is not valid TOML: {error}.", "Correct it, or leave it out.") from error
+
+
+def save_config(config: Config, path: Path) -> None:
+    """Write every setting to a TOML file."""
+    write_text(path, tomli_w.dumps(dataclasses.asdict(config)))
+
+
+def forbidden_changes(old: Config, new: Config) -> list[str]:
+    """Name the settings, `section.key (was … , now …)`, that differ though a continued run must keep them."""
+    return [
+        f"{section}.{f.name} (was {getattr(before, f.name)!r}, now {getattr(after, f.name)!r})"
+        for section in SECTIONS
+        if section not in MAY_CHANGE
+        for before, after in [(getattr(old, section), getattr(new, section))]
+        for f in dataclasses.fields(before)
+        if getattr(before, f.name) != getattr(after, f.name)
+    ]
+
+
+SPELLING = "Check the spelling."
+
+
+def _checked(name: str, kind: Any, value: Any) -> Any:
+    """Return the value if it is of the annotated kind and within its bounds (an int where a float is due is one)."""
+    if typing.get_origin(kind) is Annotated:
+        kind, bounds = typing.get_args(kind)
+        value = _checked(name, kind, value)
+        if not bounds.low <= value <= bounds.high:
+            raise ConfigError(f"{name} is {value!r}; it must be {bounds}.", "Correct the value.")
+        return value
+    if typing.get_origin(kind) is Literal:
+        choices = typing.get_args(kind)
+        if not any(value == choice and type(value) is type(choice) for choice in choices):
+            raise ConfigError(f"{name} is {value!r}; it must be {' or '.join(map(str, choices))}.", "Choose one.")
+        return value
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        article = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}[kind.__name__]
+        raise ConfigError(f"{name} is {value!r}; it must be {article}.", "Correct the value.")
+    return value

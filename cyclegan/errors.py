@@ -1,0 +1,97 @@
+"""Everything that can go wrong for a user, and what to do about it.
+
+    CycleganError                exit status 2: the user can fix it
+    ├── ConfigError              a setting that is unknown, or of a wrong type or value
+    ├── DataError                a folder of pictures that cannot be trained on
+    ├── PictureError             one picture that cannot be read or written; the others go on
+    ├── RunError                 a run folder that cannot be continued or read
+    ├── ModelFileError           a model file that cannot be used
+    ├── DeviceError              a device that is not there, or too small
+    ├── DiskError                no room, or no permission, where we must write
+    ├── MissingExtraError        an optional library that is not installed
+    └── GameLostError            exit status 3: training had to stop
+
+Every error is one sentence saying what is wrong and one, the hint, saying what to do.
+"""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+
+class CycleganError(Exception):
+    """Something the user can fix: `str(error)` says what is wrong, `error.hint` what to do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class ConfigError(CycleganError):
+    """A setting that is unknown, or of a wrong type or value."""
+
+
+class DataError(CycleganError):
+    """A folder of pictures that cannot be trained on."""
+
+
+class PictureError(CycleganError):
+    """One picture that cannot be read or written; the others go on."""
+
+
+class RunError(CycleganError):
+    """A run folder that cannot be continued or read."""
+
+
+class ModelFileError(CycleganError):
+    """A model file that cannot be used."""
+
+
+class DeviceError(CycleganError):
+    """A device that is not there, or too small."""
+
+
+class DiskError(CycleganError):
+    """No room, or no permission, where we must write."""
+
+
+class MissingExtraError(CycleganError):
+    """An optional library that is not installed."""
+
+
+class GameLostError(CycleganError):
+    """Training had to stop: its losses are no longer numbers."""
+
+
+def printable(name: object) -> str:
+    """Return a file name as one harmless line: control characters and undecodable bytes are shown escaped."""
+    text = str(name)
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def require_extra(module: str, extra: str) -> ModuleType:
+    """Import an optional library, or say which extra brings it."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"this needs {module.partition('.')[0]}, which is not installed.",
+            f"Install it with: pip install 'cyclegan[{extra}]'",
+        ) from error
+
+
+@contextmanager
+def disk_errors(place: Path) -> Iterator[None]:
+    """Turn what the system says of a write to `place` into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        where = printable(place)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise DiskError(f"no room left on the disk for {where}.", "Free some space and run it again.") from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise DiskError(f"{where} cannot be written: {error.strerror}.", "Choose another place.") from error
+        raise DiskError(f"{where} cannot be written: {error.strerror or error}.", "Check the disk.") from error

@@ -1,0 +1,67 @@
+"""Writing files so that a reader, or a power cut, never meets half of one."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cyclegan.errors import disk_errors
+
+PARTIAL = ".partial"  # ends the name of a file that is still being written
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a name beside `path` to write to; at the end sync it and rename it to `path`.
+
+    If anything fails, `path` is as it was before and the other file is gone.
+    """
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=PARTIAL, dir=path.parent)
+        os.close(handle)
+        aside = Path(name)
+        try:
+            yield aside
+            _sync(aside)
+            aside.chmod(_usual_mode())
+            aside.replace(path)
+            _sync_folder(path.parent)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole text file, or leave the old one."""
+    with written_whole(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def remove_partials(folder: Path) -> None:
+    """Delete what writes that were killed have left in `folder`."""
+    for leftover in folder.glob(f".*{PARTIAL}"):
+        with suppress(OSError):
+            leftover.unlink()
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable; Windows neither needs it nor can open a folder."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _usual_mode() -> int:
+    """Return the permissions a newly made file would have; `mkstemp` gives fewer."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

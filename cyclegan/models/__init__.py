@@ -1,0 +1,87 @@
+"""The four networks of the game, and how they are made from settings."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import torch
+from torch import nn
+
+from cyclegan.config import Config, DiscriminatorConfig, GeneratorConfig
+from cyclegan.models.discriminators import PatchDiscriminator, PixelDiscriminator
+from cyclegan.models.init import initialize
+from cyclegan.models.resnet import ResNetGenerator
+from cyclegan.models.unet import UNetGenerator
+
+__all__ = [
+    "Networks",
+    "PatchDiscriminator",
+    "PixelDiscriminator",
+    "ResNetGenerator",
+    "UNetGenerator",
+    "build_discriminator",
+    "build_generator",
+    "build_networks",
+    "resolved",
+]
+
+
+@dataclass
+class Networks:
+    """The players: two generators and two discriminators."""
+
+    a2b: nn.Module
+    b2a: nn.Module
+    disc_a: nn.Module  # judges whether an image is a real one of A
+    disc_b: nn.Module
+
+    def named(self) -> Iterator[tuple[str, nn.Module]]:
+        """Yield each network with its name."""
+        for field in fields(self):
+            yield field.name, getattr(self, field.name)
+
+
+def resolved(config: Config) -> GeneratorConfig:
+    """Return the generator's settings with every size that depends on the picture's written out."""
+    spec = config.generator
+    return GeneratorConfig(
+        architecture=spec.architecture,
+        width=spec.width,
+        blocks=config.resnet_blocks if spec.architecture == "resnet" else 0,
+        depth=config.unet_depth if spec.architecture == "unet" else 0,
+        norm=spec.norm,
+        dropout=spec.dropout,
+    )
+
+
+def build_generator(spec: GeneratorConfig, channels_in: int = 3, channels_out: int = 3) -> nn.Module:
+    """Build a generator from resolved settings, its weights not yet drawn."""
+    if spec.architecture == "unet":
+        return UNetGenerator(
+            channels_in, channels_out, width=spec.width, depth=spec.depth, norm=spec.norm, dropout=spec.dropout
+        )
+    return ResNetGenerator(
+        channels_in, channels_out, width=spec.width, blocks=spec.blocks, norm=spec.norm, dropout=spec.dropout
+    )
+
+
+def build_discriminator(spec: DiscriminatorConfig, channels: int = 3) -> nn.Module:
+    """Build a discriminator, its weights not yet drawn."""
+    if spec.architecture == "pixel":
+        return PixelDiscriminator(channels, width=spec.width, norm=spec.norm)
+    return PatchDiscriminator(channels, width=spec.width, layers=spec.layers, norm=spec.norm)
+
+
+def build_networks(config: Config) -> Networks:
+    """Build the four networks with first weights that follow from the seed alone."""
+    a, b = config.data.channels_a, config.data.channels_b
+    generator = resolved(config)
+    networks = Networks(
+        a2b=build_generator(generator, a, b),
+        b2a=build_generator(generator, b, a),
+        disc_a=build_discriminator(config.discriminator, a),
+        disc_b=build_discriminator(config.discriminator, b),
+    )
+    random = torch.Generator().manual_seed(config.game.seed)
+    for _, network in networks.named():
+        initialize(network, gain=config.game.init_gain, random=random)
+    return networks

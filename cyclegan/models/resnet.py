@@ -1,0 +1,88 @@
+"""ResNet generator.
+
+Zhu et al. 2017, appendix 7.2, after Johnson et al. 2016. In the paper's shorthand, width 64:
+    c7s1-64, d128, d256, R256 x blocks, u128, u64, c7s1-3
+"""
+
+from torch import Tensor, nn
+
+from cyclegan.images import Images
+from cyclegan.models.layers import Norm, norm_layer
+
+
+class ResNetGenerator(nn.Module):
+    """Redraw an image at its own size; height and width must divide by 4 and be at least 8."""
+
+    stride = 4  # heights and widths must be multiples of it
+    smallest = 8  # pixels; below it, reflection has nothing to reflect
+
+    def __init__(
+        self,
+        channels_in: int = 3,
+        channels_out: int = 3,
+        *,
+        width: int = 64,
+        blocks: int = 9,
+        norm: Norm = "instance",
+        dropout: bool = False,
+    ) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.ReflectionPad2d(3),
+            nn.Conv2d(channels_in, width, kernel_size=7, bias=False),
+            norm_layer(norm, width),
+            nn.ReLU(inplace=True),
+            *down(width, width * 2, norm),
+            *down(width * 2, width * 4, norm),
+            *[ResidualBlock(width * 4, norm, dropout) for _ in range(blocks)],
+            *up(width * 4, width * 2, norm),
+            *up(width * 2, width, norm),
+            nn.ReflectionPad2d(3),
+            nn.Conv2d(width, channels_out, kernel_size=7),
+            nn.Tanh(),  # back to [-1, 1]
+        )
+
+    def forward(self, images: Images) -> Images:
+        """Map images in [-1, 1] to images of the same size in [-1, 1]."""
+        redrawn: Tensor = self.body(images)
+        return redrawn
+
+
+class ResidualBlock(nn.Module):
+    """R: two 3x3 convolutions on reflected borders, added to what came in."""
+
+    def __init__(self, width: int, norm: Norm, dropout: bool) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(width, width, kernel_size=3, bias=False),
+            norm_layer(norm, width),
+            nn.ReLU(inplace=True),
+            *([nn.Dropout(0.5)] if dropout else []),
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(width, width, kernel_size=3, bias=False),
+            norm_layer(norm, width),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `x` (n width h w) plus what the convolutions make of it."""
+        change: Tensor = self.body(x)
+        return x + change
+
+
+def down(channels: int, wider: int, norm: Norm) -> list[nn.Module]:
+    """d: halve height and width."""
+    return [
+        nn.Conv2d(channels, wider, kernel_size=3, stride=2, padding=1, bias=False),
+        norm_layer(norm, wider),
+        nn.ReLU(inplace=True),
+    ]
+
+
+def up(channels: int, narrower: int, norm: Norm) -> list[nn.Module]:
+    """u: double height and width."""
+    return [
+        nn.ConvTranspose2d(channels, narrower, kernel_size=3, stride=2, padding=1, output_padding=1, bias=False),
+        norm_layer(norm, narrower),
+        nn.ReLU(inplace=True),
+    ]

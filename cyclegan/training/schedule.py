@@ -1,0 +1,14 @@
+"""The learning rate over the epochs, exactly as the reference's `linear` policy."""
+
+
+def learning_rate_factor(epoch: int, epochs: int, decay_epochs: int) -> float:
+    """Return the share of the full learning rate in `epoch`, counted from 0.
+
+    All of it for the first `epochs`, then falling in `decay_epochs` equal steps; the one after the last would be zero.
+    """
+    return 1.0 - max(0, min(epoch + 1 - epochs, decay_epochs)) / (decay_epochs + 1)
+
+
+def epoch_of(step: int, steps_per_epoch: int) -> int:
+    """Return the epoch, counted from 0, to which a step, counted from 0, belongs."""
+    return step // steps_per_epoch

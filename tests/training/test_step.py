@@ -1,0 +1,114 @@
+"""The game is the reference's."""
+
+import copy
+
+import pytest
+import torch
+
+from cyclegan.reference import from_reference
+from cyclegan.training.step import LOSS_NAMES, play, update_generators
+from tests.golden_files import under
+from tests.training.games import THEIR_LOSSES, THEIRS, golden_game, tiny_game
+from tests.training.plain import play_plainly
+
+TRACES = ["training_lsgan", "training_vanilla_no_identity"]
+
+
+@pytest.fixture(params=[play, play_plainly], ids=["ours", "plain"])
+def step(request):
+    return request.param
+
+
+@pytest.mark.parametrize("name", TRACES)
+def test_the_losses_of_every_step_are_the_reference_s(name, step):
+    game, tensors, settings = golden_game(name)
+    for number, theirs in enumerate(tensors["losses"]):
+        ours = step(game, tensors[f"real_A.{number}"], tensors[f"real_B.{number}"])
+        for loss, value in zip(settings["loss_names"].split(","), theirs.tolist(), strict=True):
+            if value:
+                tolerance = 1e-5 if number == 0 else 1e-3
+                assert float(ours[THEIR_LOSSES[loss]]) == pytest.approx(value, rel=tolerance), (number, loss)
+
+
+@pytest.mark.parametrize("name", TRACES)
+def test_the_first_gradients_are_the_reference_s(name, step):
+    game, tensors, _ = golden_game(name)
+    gradients = {}
+    nets = game.networks
+
+    def remember(names):
+        for network in names:
+            module = getattr(nets, network)
+            gradients[network] = {key: weight.grad.clone() for key, weight in module.named_parameters()}
+
+    game.optimizer_g.register_step_pre_hook(lambda *_: remember(["a2b", "b2a"]))
+    game.optimizer_d.register_step_pre_hook(lambda *_: remember(["disc_a", "disc_b"]))
+    step(game, tensors["real_A.0"], tensors["real_B.0"])
+    for ours, theirs in THEIRS.items():
+        expected = from_reference(getattr(nets, ours), under(tensors, f"grad.0.{theirs}."))
+        for key, gradient in expected.items():
+            error = (gradients[ours][key] - gradient).norm() / gradient.norm()
+            assert error < 1e-5, (ours, key)
+
+
+def movement_error(game, tensors) -> dict[str, float]:
+    """Return, for each network, how far its weights are from the reference's last, as a share of the way they went."""
+    errors = {}
+    for ours, theirs in THEIRS.items():
+        network = getattr(game.networks, ours)
+        first, last = (from_reference(network, under(tensors, f"{when}.{theirs}.")) for when in ("initial", "final"))
+        now = network.state_dict()
+        off = sum((now[key] - last[key]).square().sum() for key in last).sqrt()
+        way = sum((first[key] - last[key]).square().sum() for key in last).sqrt()
+        errors[ours] = float(off / way)
+    return errors
+
+
+@pytest.mark.parametrize("name", TRACES)
+def test_the_weights_move_as_the_reference_s_did(name, step):
+    game, tensors, settings = golden_game(name)
+    assert min(movement_error(game, tensors).values()) > 0.99, "weights that stand still would pass"
+    for number in range(int(settings["steps"])):
+        step(game, tensors[f"real_A.{number}"], tensors[f"real_B.{number}"])
+    assert max(movement_error(game, tensors).values()) < 0.05
+
+
+@pytest.mark.parametrize("adversarial", ["lsgan", "vanilla", "hinge"])
+@pytest.mark.parametrize("identity", [0.5, 0.0])
+def test_three_batched_updates_equal_three_plain_ones_in_float64(adversarial, identity):
+    weights = {"adversarial": adversarial, "identity": identity, "cycle_a": 12.0, "cycle_b": 8.0}
+    ours = tiny_game(dtype=torch.float64, weights=weights, pool_size=2, fused=True)
+    plain = tiny_game(dtype=torch.float64, weights=weights, pool_size=2)
+    random = torch.Generator().manual_seed(3)
+    for _ in range(3):
+        real_a, real_b = torch.rand(2, 2, 3, 32, 32, generator=random, dtype=torch.float64) * 2 - 1
+        our_losses, plain_losses = play(ours, real_a, real_b), play_plainly(plain, real_a, real_b)
+        assert our_losses.keys() == plain_losses.keys()
+        for name, loss in our_losses.items():
+            assert float(loss) == pytest.approx(float(plain_losses[name]), abs=1e-10)
+    for (name, network), (_, other) in zip(ours.networks.named(), plain.networks.named(), strict=True):
+        for weight, expected in zip(network.parameters(), other.parameters(), strict=True):
+            torch.testing.assert_close(weight, expected, rtol=0, atol=1e-10, msg=name)
+
+
+def test_updating_generators_leaves_no_gradient_in_discriminators():
+    game = tiny_game()
+    update_generators(game, torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32))
+    assert all(weight.grad is None for weight in game.networks.disc_a.parameters())
+    assert all(weight.grad is None for weight in game.networks.disc_b.parameters())
+
+
+def test_a_step_returns_every_loss_by_its_name():
+    losses = play(tiny_game(), torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32))
+    assert sorted(losses) == sorted(LOSS_NAMES)
+
+
+def test_discriminators_see_old_fakes_once_the_pool_is_full():
+    with_pool, without = tiny_game(pool_size=1), tiny_game()
+    random = torch.Generator().manual_seed(0)
+    batches = torch.rand(8, 2, 1, 3, 32, 32, generator=random) * 2 - 1
+    different = [
+        float(play(with_pool, a, b)["disc_b"]) != float(play(without, copy.copy(a), b)["disc_b"]) for a, b in batches
+    ]
+    assert not different[0]
+    assert any(different)
