@@ -1,0 +1,117 @@
+"""A domain in training: its pictures decoded and resized once, kept in memory or, beyond what fits, on disk."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import psutil
+
+from cyclegan.config import Config
+from cyclegan.data.folders import list_pictures
+from cyclegan.errors import DataError, PictureError, disk_errors, printable
+from cyclegan.images import Pixels, read_picture, resized, size_with_short_side
+from cyclegan.threads import map_ahead
+
+MEMORY_SHARE = 0.4  # of the free memory that one domain's pictures may take
+
+
+@dataclass
+class Domain:
+    """The pictures of one domain, ready for cropping."""
+
+    name: str
+    folder: Path
+    pictures: list[Pixels] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    skipped: list[PictureError] = field(default_factory=list)
+
+
+class PictureStore:
+    """Keeps pictures in memory up to a budget, and the rest in one file that is mapped into memory."""
+
+    def __init__(self, budget: int, folder: Path) -> None:
+        self.budget = budget  # bytes
+        self.folder = folder
+        self.kept: list[Pixels | tuple[int, tuple[int, ...]]] = []  # pixels, or their place and shape in the file
+        self.file: IO[bytes] | None = None
+
+    def add(self, pixels: Pixels) -> None:
+        """Keep one more picture."""
+        if pixels.nbytes <= self.budget:
+            self.budget -= pixels.nbytes
+            self.kept.append(pixels)
+            return
+        with disk_errors(self.folder):
+            if self.file is None:
+                self.file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115 (it lives as long as the map)
+            self.kept.append((self.file.tell(), pixels.shape))
+            self.file.write(pixels.tobytes())
+
+    def pictures(self) -> list[Pixels]:
+        """Return all pictures in the order they came."""
+        if self.file is None:
+            return [place for place in self.kept if not isinstance(place, tuple)]
+        self.file.flush()
+        mapped = np.memmap(self.file, dtype=np.uint8, mode="r")
+        return [
+            mapped[place[0] : place[0] + int(np.prod(place[1]))].reshape(place[1]) if isinstance(place, tuple) else place
+            for place in self.kept
+        ]
+
+
+def load_domain(
+    config: Config, side: str, *, scratch: Path, on_picture: Callable[[], object] = lambda: None
+) -> Domain:
+    """Load domain `a` or `b`: every picture of its folder, decoded and resized once.
+
+    Damaged pictures are skipped and listed; fewer left than a batch needs is an error. Pictures that do not fit in
+    memory go to a nameless file in `scratch` that vanishes with the process.
+    """
+    folder = Path(config.data.folder_a if side == "a" else config.data.folder_b)
+    domain = Domain(config.data.name_a if side == "a" else config.data.name_b, folder)
+    budget = {"memory": 2**63, "disk": 0}.get(config.machine.cache, int(available_memory() * MEMORY_SHARE))
+    store = PictureStore(budget, scratch)
+    files = list_pictures(folder)
+
+    def prepare(path: Path) -> Pixels | PictureError:
+        try:
+            return load_resized(path, config.data.short_side, keep_aspect=config.data.keep_aspect)
+        except PictureError as error:
+            return error
+
+    workers = psutil.cpu_count() or 1
+    for path, loaded in zip(files, map_ahead(prepare, files, workers=workers), strict=True):
+        if isinstance(loaded, PictureError):
+            domain.skipped.append(loaded)
+        else:
+            domain.files.append(path)
+            store.add(loaded)
+        on_picture()
+    if len(domain.files) < config.game.batch_size:
+        worst = f", such as {str(domain.skipped[0]).rstrip('.')}" if domain.skipped else ""
+        raise DataError(
+            f"{printable(folder)} holds {len(domain.files)} readable pictures, fewer than a batch of "
+            f"{config.game.batch_size}; {len(domain.skipped)} cannot be read{worst}.",
+            "Add pictures, or choose a smaller --batch-size.",
+        )
+    domain.pictures = store.pictures()
+    return domain
+
+
+def load_resized(path: Path, short_side: int, *, keep_aspect: bool) -> Pixels:
+    """Read a picture for training: upright, RGB, its short side `short_side` pixels, or squashed to a square of it."""
+    pixels = read_picture(path).pixels
+    height, width = pixels.shape[:2]
+    if keep_aspect:
+        height, width = size_with_short_side(height, width, short_side)
+    else:
+        height = width = short_side
+    return resized(pixels, width, height)
+
+
+def available_memory() -> int:
+    """Return the bytes of memory that are free for us."""
+    return int(psutil.virtual_memory().available)

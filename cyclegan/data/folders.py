@@ -1,0 +1,52 @@
+"""Folders of pictures, and which picture comes when."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from cyclegan.errors import DataError, printable
+from cyclegan.images import FORMAT_OF
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """Return every file below `folder` that has a picture's suffix, in a fixed order; hidden files are left out."""
+    if not folder.exists():
+        raise DataError(f"there is no folder {printable(folder)}.", "Check the path.")
+    if not folder.is_dir():
+        raise DataError(f"{printable(folder)} is a file, not a folder of pictures.", "Name the folder it is in.")
+    found = sorted(walk(folder), key=lambda path: path.as_posix())
+    if not found:
+        raise DataError(
+            f"there are no pictures in {printable(folder)}.",
+            f"Put pictures there; known suffixes are {', '.join(FORMAT_OF)}.",
+        )
+    return found
+
+
+def walk(folder: Path) -> Iterator[Path]:
+    """Yield the picture files below `folder`; linked folders are not entered, so no loop is ever met."""
+    for place in sorted(folder.iterdir()):
+        if place.name.startswith("."):
+            continue
+        if place.is_dir():
+            if not place.is_symlink():
+                yield from walk(place)
+        elif place.suffix.lower() in FORMAT_OF:
+            yield place
+
+
+def drawn(seed: int, stream: int, draw: int, pictures: int) -> int:
+    """Return which of `pictures` comes at the `draw`-th draw of a domain (its `stream`).
+
+    Every picture comes once before any comes again, each time round in another order. The answer follows from the
+    arguments alone, so a continued run draws what an unbroken one would have drawn.
+    """
+    turn, place = divmod(draw, pictures)
+    return int(_order(seed, stream, turn, pictures)[place])
+
+
+@lru_cache(maxsize=8)
+def _order(seed: int, stream: int, turn: int, pictures: int) -> np.ndarray:
+    return np.random.default_rng([seed, stream, turn]).permutation(pictures)

@@ -1,0 +1,40 @@
+"""An endless stream of unpaired batches, any point of which can be computed on its own."""
+
+from collections.abc import Iterator
+from itertools import count
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from cyclegan.config import Config
+from cyclegan.data.augment import Augmentation
+from cyclegan.data.domains import Domain
+from cyclegan.data.folders import drawn
+from cyclegan.threads import map_ahead
+
+Batch = tuple[UInt8[Tensor, "n c h w"], UInt8[Tensor, "n c h w"]]
+
+
+def batches(domain_a: Domain, domain_b: Domain, config: Config, first_step: int) -> Iterator[Batch]:
+    """Yield the batches of A and B from `first_step` (counted from 0) on, prepared ahead by worker threads."""
+    augment = Augmentation(config.data)
+    size, seed = config.game.batch_size, config.game.seed
+
+    def batch_of(domain: Domain, stream: int, step: int) -> Tensor:
+        crops = [
+            augment(domain.pictures[drawn(seed, stream, draw, len(domain.pictures))], [seed, stream, draw])
+            for draw in range(step * size, (step + 1) * size)
+        ]
+        return torch.from_numpy(np.stack(crops).transpose(0, 3, 1, 2).copy())
+
+    def batch(step: int) -> Batch:
+        return batch_of(domain_a, 0, step), batch_of(domain_b, 1, step)
+
+    return map_ahead(batch, count(first_step), workers=config.machine.workers)
+
+
+def steps_per_epoch(domain_a: Domain, domain_b: Domain, batch_size: int) -> int:
+    """Return the steps of an epoch: as many pairs as the larger folder has images."""
+    return -(-max(len(domain_a.pictures), len(domain_b.pictures)) // batch_size)

@@ -1,0 +1,45 @@
+"""What this machine computes on, and how precisely."""
+
+import torch
+
+from cyclegan.errors import DeviceError, printable
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device called `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; auto takes the fastest that is there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if _mps() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise DeviceError(f"{printable(name)} is no device.", "Choose auto, cpu, cuda, cuda:1 or mps.") from error
+    cuda = device.type == "cuda" and torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+    if not (cuda or (device.type == "mps" and _mps()) or device.type == "cpu"):
+        raise DeviceError(f"this machine has no {printable(name)} that torch can use.", "Choose auto or cpu.")
+    return device
+
+
+def computes_bf16(device: torch.device) -> bool:
+    """Tell whether the device multiplies bfloat16 matrices in hardware, so that it is worth using."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":  # torch has no public way to ask this on every version
+        asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        return any(bool(getattr(torch.cpu, question, lambda: False)()) for question in asked)
+    return False
+
+
+def uses_bf16(precision: str, device: torch.device) -> bool:
+    """Resolve a precision of `auto`, `fp32` or `bf16`."""
+    return precision == "bf16" or (precision == "auto" and computes_bf16(device))
+
+
+def describe_device(device: torch.device) -> str:
+    """Return the device's name for people."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
+
+
+def _mps() -> bool:
+    return torch.backends.mps.is_available()

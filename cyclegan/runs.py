@@ -1,0 +1,295 @@
+"""What a run leaves on disk, and how it is read back.
+
+    config.toml            every setting
+    model.safetensors      both generators; self-describing
+    best.safetensors       the best so far by validation, where there is validation
+    state/                 all that an exact continuation needs: the last two states, and the lock
+    metrics.jsonl          one line per logging interval
+    samples/               grids of real | fake | cycled
+    evaluation.json        scores against known answers, where there are any (the demo)
+    report.html
+"""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from cyclegan import __version__
+from cyclegan.config import Config, GeneratorConfig, build_config, load_settings
+from cyclegan.errors import CycleganError, ModelFileError, RunError, disk_errors, printable
+from cyclegan.files import remove_partials, write_text, written_whole
+
+Tensors = dict[str, Tensor]
+FORMAT = "1"  # of model files and states; another number is another layout
+STATES_KEPT = 2
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder and the places in it."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+    @property
+    def config(self) -> Path:
+        """Every setting, as TOML."""
+        return self.folder / "config.toml"
+
+    @property
+    def model(self) -> Path:
+        """What translate loads."""
+        return self.folder / "model.safetensors"
+
+    @property
+    def best(self) -> Path:
+        """The best model so far by validation."""
+        return self.folder / "best.safetensors"
+
+    @property
+    def states(self) -> Path:
+        """The folder of states."""
+        return self.folder / "state"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object per line."""
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def samples(self) -> Path:
+        """The folder of sample grids, named after their step."""
+        return self.folder / "samples"
+
+    @property
+    def evaluation(self) -> Path:
+        """Scores against known answers."""
+        return self.folder / "evaluation.json"
+
+    @property
+    def report(self) -> Path:
+        """The report on this run."""
+        return self.folder / "report.html"
+
+    def load_config(self) -> Config:
+        """Read the settings of this run."""
+        return build_config(load_settings(self.config))
+
+
+@contextmanager
+def locked(run: Run) -> Iterator[None]:
+    """Keep every other training out of this run's folder."""
+    with disk_errors(run.folder):
+        run.states.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(run.states / "lock", timeout=0)
+    try:
+        with lock:
+            yield
+    except Timeout as error:
+        raise RunError(
+            f"another training is at work in {printable(run.folder)}.",
+            "Wait for it, or give this one another --name.",
+        ) from error
+
+
+def set_aside(run: Run) -> Path | None:
+    """Move an old run out of the way, never delete it; return where it went, or nothing if there was none."""
+    if not run.folder.exists():
+        return None
+    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    aside = run.folder.with_name(f"{run.name}.{stamp}")
+    with disk_errors(run.folder):
+        shutil.move(run.folder, aside)
+    return aside
+
+
+# ---- states
+
+
+def save_state(run: Run, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Write the state after `step` steps whole, then delete all but the newest two."""
+    metadata = {"format": FORMAT, "version": __version__, "facts": json.dumps(facts)}
+    save_tensors(run.states / f"step-{step:09}.safetensors", tensors, metadata)
+    remove_partials(run.states)
+    for old in _states(run)[STATES_KEPT:]:
+        old.unlink(missing_ok=True)
+
+
+def load_state(run: Run) -> tuple[Tensors, dict[str, Any], list[str]] | None:
+    """Return the newest whole state's tensors and facts, and what had to be passed over; nothing if there is none."""
+    passed_over = []
+    for path in _states(run):
+        try:
+            tensors, metadata = load_tensors(path)
+            if metadata.get("format") != FORMAT:
+                raise RunError(
+                    f"{printable(path)} was written by cyclegan {metadata.get('version', '(unknown)')}, "
+                    f"which keeps its state otherwise than {__version__}.",
+                    "Continue with that version, or start again with --fresh.",
+                )
+            return tensors, json.loads(metadata["facts"]), passed_over
+        except (ModelFileError, KeyError, json.JSONDecodeError):
+            passed_over.append(f"{printable(path)} is damaged; the state before it is used.")
+    if passed_over:
+        raise RunError(f"no state in {printable(run.states)} is whole.", "Start again with --fresh.")
+    return None
+
+
+def _states(run: Run) -> list[Path]:
+    """Return the states, the newest first."""
+    return sorted(run.states.glob("step-*.safetensors"), reverse=True)
+
+
+# ---- models
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInfo:
+    """What a model file says of itself."""
+
+    generator: GeneratorConfig
+    domain_a: str
+    domain_b: str
+    channels_a: int = 3
+    channels_b: int = 3
+    size: int  # pixels, side of a training image
+    steps: int  # trained
+    averaged: bool  # whether the weights are the averaged ones
+    version: str = __version__
+
+
+def save_model(path: Path, info: ModelInfo, weights: Mapping[str, Tensor]) -> None:
+    """Write a model file; `weights` are named `a2b.…` and `b2a.…`."""
+    described = {"format": FORMAT, "kind": "cyclegan model", "pixels": "RGB, [-1, 1], n c h w"}
+    facts = {key: json.dumps(value) for key, value in dataclasses.asdict(info).items()}
+    save_tensors(path, weights, described | facts)
+
+
+def load_model(path: Path) -> tuple[ModelInfo, Tensors]:
+    """Read a model file; nothing in it is ever executed."""
+    weights, metadata = load_tensors(path)
+    name = printable(path)
+    if metadata.get("kind") != "cyclegan model":
+        raise ModelFileError(f"{name} is no model of cyclegan.", "Name a run's folder or its model.safetensors.")
+    if metadata.get("format") != FORMAT:
+        raise ModelFileError(
+            f"{name} is a model of format {printable(metadata.get('format'))}, and this version reads format {FORMAT}.",
+            "Update cyclegan, or train again.",
+        )
+    try:
+        facts = {field.name: json.loads(metadata[field.name]) for field in dataclasses.fields(ModelInfo)}
+        return ModelInfo(**facts | {"generator": GeneratorConfig(**facts["generator"])}), weights
+    except (KeyError, TypeError, json.JSONDecodeError, CycleganError) as error:
+        raise ModelFileError(f"{name} describes itself in a way that makes no sense: {error}.", REPLACE) from error
+
+
+def find_model(name: str | Path | None, checkpoints: Path = Path("checkpoints")) -> Path:
+    """Return the model file that a run folder, a model file, a run's name, or nothing (the newest run) stands for."""
+    if name is None:
+        return _newest_model(checkpoints)
+    for place in (Path(name), checkpoints / name):
+        if place.is_file():
+            return place
+        if place.is_dir():
+            run = Run(place)
+            for model in (run.best, run.model):
+                if model.is_file():
+                    return model
+            raise ModelFileError(
+                f"{printable(place)} holds no model yet.", "A run saves one every few minutes: wait, or train it first."
+            )
+    raise ModelFileError(f"there is no model {printable(name)}.", "Name a run's folder, a model file or a run's name.")
+
+
+def _newest_model(checkpoints: Path) -> Path:
+    models = sorted(checkpoints.glob("*/model.safetensors"), key=lambda path: path.stat().st_mtime)
+    if not models:
+        raise ModelFileError(
+            f"there is no trained model under {printable(checkpoints)}.",
+            "Train one with `cyclegan train A B`, or name one with --model.",
+        )
+    return find_model(models[-1].parent)
+
+
+# ---- metrics and evaluation
+
+
+def append_metrics(run: Run, line: Mapping[str, Any]) -> None:
+    """Add one line to the metrics."""
+    with disk_errors(run.metrics), run.metrics.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def read_metrics(run: Run) -> list[dict[str, Any]]:
+    """Return the metrics; lines that a kill or a full disk has cut are left out."""
+    lines = []
+    if run.metrics.exists():
+        for text in run.metrics.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                line = json.loads(text)
+            except (json.JSONDecodeError, RecursionError):
+                continue
+            if isinstance(line, dict) and isinstance(line.get("step"), int):
+                lines.append(line)
+    return lines
+
+
+def forget_after(run: Run, step: int) -> None:
+    """Take back the metrics and samples of steps that a continued run will play again."""
+    if run.metrics.exists():
+        kept = [json.dumps(line) + "\n" for line in read_metrics(run) if line["step"] <= step]
+        write_text(run.metrics, "".join(kept))
+    for sample in sample_grids(run):
+        if int(sample.stem) > step:
+            sample.unlink(missing_ok=True)
+
+
+def sample_grids(run: Run) -> list[Path]:
+    """Return the sample grids in the order of their steps."""
+    return sorted(path for path in run.samples.glob("*.png") if path.stem.isdecimal())
+
+
+# ---- safetensors
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write tensors whole, or leave what was there."""
+    on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with written_whole(path) as aside:
+        try:
+            save_file(on_cpu, aside, dict(metadata))
+        except SafetensorError as error:  # the library wraps what the system said
+            raise OSError(_errno_in(str(error)), str(error)) from error
+
+
+def load_tensors(path: Path) -> tuple[Tensors, dict[str, str]]:
+    """Read a safetensors file and its header's metadata."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelFileError(f"{printable(path)} is damaged or no safetensors file: {error}.", REPLACE) from error
+
+
+REPLACE = "Use another file, or train again."
+
+
+def _errno_in(message: str) -> int:
+    """Return the number in `… (os error 28)`, or 0."""
+    _, found, rest = message.rpartition("os error ")
+    return int(rest.partition(")")[0]) if found and rest[:1].isdigit() else 0

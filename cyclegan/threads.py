@@ -1,0 +1,34 @@
+"""Work done a little ahead, in threads, its results in order."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def map_ahead(
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int = 0
+) -> Iterator[Result]:
+    """Yield `function(item)` in order, computed by `workers` threads at most `ahead` items early.
+
+    `ahead` defaults to two for each worker, so memory stays bounded however many items there are; without workers
+    nothing is early.
+    """
+    if workers == 0:
+        yield from map(function, items)
+        return
+    pending: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                if len(pending) > (ahead or 2 * workers):
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()

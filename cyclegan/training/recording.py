@@ -1,0 +1,131 @@
+"""Observers that write a run down: metrics, sample grids, states and models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from cyclegan.errors import require_extra
+from cyclegan.files import written_whole
+from cyclegan.images import Images, Pixels, to_images, to_pixels
+from cyclegan.models import resolved
+from cyclegan.runs import ModelInfo, Run, append_metrics, save_model, save_state
+
+if TYPE_CHECKING:
+    from cyclegan.training.session import Session
+    from cyclegan.training.trainer import Moment, Plan
+
+GAP = 4  # white pixels between the two halves of a grid
+
+
+class MetricsFile:
+    """Adds the lines to metrics.jsonl."""
+
+    def __call__(self, moment: Moment) -> None:
+        """Write the line, when one is due."""
+        if moment.metrics:
+            append_metrics(moment.plan.run, moment.metrics)
+
+
+class SampleGrids:
+    """Draws the same pictures again and again: real | fake | cycled, A's on the left and B's on the right."""
+
+    def __init__(self, plan: Plan) -> None:
+        count, size = plan.config.logging.samples, plan.config.data.size
+        self.real_a = chosen(plan.domain_a.pictures, count, size).to(plan.device)
+        self.real_b = chosen(plan.domain_b.pictures, count, size).to(plan.device)
+
+    def __call__(self, moment: Moment) -> None:
+        """Write a grid, when one is due."""
+        if moment.step % moment.plan.config.logging.samples_every == 0 or moment.step == moment.plan.total_steps:
+            grid = sample_grid(moment.session, self.real_a, self.real_b)
+            with written_whole(moment.plan.run.samples / f"{moment.step:09}.png") as aside:
+                Image.fromarray(grid).save(aside, format="PNG")
+
+
+class Saver:
+    """Saves state and model every few minutes and at the end."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock  # seconds, never going back
+        self.saved = clock()
+
+    def __call__(self, moment: Moment) -> None:
+        """Save, when it is time."""
+        minutes = (self.clock() - self.saved) / 60
+        if moment.last or minutes >= moment.plan.config.logging.save_minutes:
+            save(moment.plan, moment.session)
+            self.saved = self.clock()
+
+
+class TensorBoard:
+    """Shows the losses in TensorBoard, which reads the folder `tensorboard` of the run."""
+
+    def __init__(self, run: Run) -> None:
+        writer = require_extra("torch.utils.tensorboard", "tensorboard")
+        self.writer: Any = writer.SummaryWriter(run.folder / "tensorboard")
+
+    def __call__(self, moment: Moment) -> None:
+        """Send the numbers of a line."""
+        for name, value in (moment.metrics or {}).items():
+            self.writer.add_scalar(name, value, moment.step)
+        if moment.last:
+            self.writer.close()
+
+
+def save(plan: Plan, session: Session) -> None:
+    """Save state and model; a game that is lost is not saved over one that was not."""
+    session.tally.means()
+    tensors, facts = session.capture()
+    save_state(plan.run, session.step, tensors, facts | {"pictures": plan.fingerprints})
+    save_model(plan.run.model, model_info(plan, session), session.weights())
+
+
+def model_info(plan: Plan, session: Session) -> ModelInfo:
+    """Describe the model that is being trained."""
+    data = plan.config.data
+    return ModelInfo(
+        generator=resolved(plan.config),
+        domain_a=data.name_a,
+        domain_b=data.name_b,
+        channels_a=data.channels_a,
+        channels_b=data.channels_b,
+        size=data.size,
+        steps=session.step,
+        averaged=bool(session.averages),
+    )
+
+
+def chosen(pictures: list[Pixels], count: int, size: int) -> Images:
+    """Return the middle squares of `count` pictures, evenly chosen, as images."""
+    places = np.linspace(0, len(pictures) - 1, min(count, len(pictures))).round().astype(int)
+    return torch.cat([to_images(middle(pictures[place], size)) for place in places])
+
+
+def middle(pixels: Pixels, size: int) -> Pixels:
+    """Return the square of `size` pixels in the middle."""
+    top, left = (pixels.shape[0] - size) // 2, (pixels.shape[1] - size) // 2
+    return pixels[top : top + size, left : left + size]
+
+
+@torch.no_grad()
+def sample_grid(session: Session, real_a: Images, real_b: Images) -> Pixels:
+    """Return a picture whose rows are real_a, fake_b, cycled_a and, beside them, real_b, fake_a, cycled_b."""
+    a2b, b2a = (session.generator(direction).eval() for direction in ("a2b", "b2a"))
+    halves = []
+    for real, there, back in ((real_a, a2b, b2a), (real_b, b2a, a2b)):
+        rows = []
+        for image in real.split(1):
+            fake = there(image)
+            rows.append(np.concatenate([to_pixels(shown[0]) for shown in (image, fake, back(fake))], axis=1))
+        halves.append(np.concatenate(rows))
+    for generator in (a2b, b2a):
+        generator.train()
+    height = max(half.shape[0] for half in halves)
+    halves = [np.pad(half, ((0, height - len(half)), (0, 0), (0, 0)), constant_values=255) for half in halves]
+    white = np.full((height, GAP, 3), 255, dtype=np.uint8)
+    return np.concatenate([halves[0], white, halves[1]], axis=1)

@@ -1,0 +1,242 @@
+"""The trainer: brings data, game and engine together, and tells observers of every step.
+
+Lightning Fabric is the engine: it places networks on the device, runs them in the precision asked for and takes the
+gradients. Nothing else in the package knows it.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from cyclegan.config import Config, forbidden_changes, save_config
+from cyclegan.data.domains import Domain, load_domain
+from cyclegan.data.loader import batches, steps_per_epoch
+from cyclegan.devices import choose_device, uses_bf16
+from cyclegan.errors import RunError, printable
+from cyclegan.images import scaled
+from cyclegan.models import Networks, build_networks
+from cyclegan.runs import Run, forget_after, load_state
+from cyclegan.training.pool import ImagePool
+from cyclegan.training.recording import MetricsFile, SampleGrids, Saver, TensorBoard
+from cyclegan.training.schedule import epoch_of, learning_rate_factor
+from cyclegan.training.session import Session, Tally, averaged
+from cyclegan.training.step import Game, play
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is about to be trained, on what, and for how long."""
+
+    config: Config
+    run: Run
+    domain_a: Domain
+    domain_b: Domain
+    device: torch.device
+    precision: Literal["fp32", "bf16"]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of an epoch: as many pairs as the larger folder has images."""
+        return steps_per_epoch(self.domain_a, self.domain_b, self.config.game.batch_size)
+
+    @property
+    def fingerprints(self) -> list[str]:
+        """Hashes of the names of both domains' pictures."""
+        return [fingerprint(self.domain_a), fingerprint(self.domain_b)]
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run."""
+        schedule = self.config.schedule
+        steps = (schedule.epochs + schedule.decay_epochs) * self.steps_per_epoch
+        return min(steps, schedule.max_steps) if schedule.max_steps else steps
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What an observer sees after a step."""
+
+    plan: Plan
+    session: Session
+    step: int  # steps played
+    epoch: int  # counted from 1
+    metrics: dict[str, Any] | None  # a line of metrics.jsonl, when one is due
+    last: bool  # whether training ends here, finished or interrupted
+
+
+Observer = Callable[[Moment], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a training ended."""
+
+    step: int
+    total_steps: int
+    played: int  # steps of this process
+    seconds: float  # from the first of them to the last
+    notes: tuple[str, ...] = ()  # what the user should know about the continuation
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps have been played."""
+        return self.step >= self.total_steps
+
+
+def begin(config: Config, run: Run) -> None:
+    """Write a new run's settings, or see that those of an old one allow this continuation."""
+    if run.config.exists() and (changes := forbidden_changes(run.load_config(), config)):
+        raise RunError(
+            f"{printable(run.folder)} was trained with other settings: {'; '.join(changes)}.",
+            "Use the old ones to continue it, another --name to train beside it, or --fresh to move it aside.",
+        )
+    save_config(config, run.config)
+
+
+def prepare(config: Config, run: Run, *, scratch: Path, on_picture: Callable[[], object] = lambda: None) -> Plan:
+    """Load the data and choose the device; `scratch` holds pictures that do not fit in memory."""
+    device = choose_device(config.machine.device)
+    return Plan(
+        config=config,
+        run=run,
+        domain_a=load_domain(config, "a", scratch=scratch, on_picture=on_picture),
+        domain_b=load_domain(config, "b", scratch=scratch, on_picture=on_picture),
+        device=device,
+        precision="bf16" if uses_bf16(config.game.precision, device) else "fp32",
+    )
+
+
+def train(plan: Plan, *, observers: Sequence[Observer] = (), interrupted: Callable[[], bool] = lambda: False) -> Outcome:
+    """Play the game from where its run stands to the end, or until `interrupted()`; everything is saved either way."""
+    session = new_session(plan)
+    notes = continue_from_state(session, plan)
+    observers = [MetricsFile(), SampleGrids(plan), *observers, Saver(time.monotonic)]
+    if plan.config.logging.tensorboard:
+        observers.insert(0, TensorBoard(plan.run))
+    first, started, since = session.step, time.perf_counter(), time.perf_counter()
+    stream = batches(plan.domain_a, plan.domain_b, plan.config, session.step)
+    last = session.step >= plan.total_steps
+    while not last:
+        real_a, real_b = (scaled(batch.to(plan.device, non_blocking=True)) for batch in next(stream))
+        rate = set_learning_rate(session, plan)
+        session.tally.add(play(session.game, real_a, real_b))
+        session.update_averages()
+        session.step += 1
+        last = session.step >= plan.total_steps or interrupted()
+        metrics = None
+        if session.step % plan.config.logging.every == 0 or session.step == plan.total_steps:
+            now = time.perf_counter()
+            pairs = session.tally.steps * plan.config.game.batch_size
+            metrics = metrics_line(session, plan, rate) | {
+                "pairs_per_second": round(pairs / (now - since), 3),
+                "elapsed_seconds": round(now - started, 3),
+            }
+            since = now
+        epoch = epoch_of(session.step - 1, plan.steps_per_epoch) + 1
+        moment = Moment(plan, session, session.step, epoch, metrics, last)
+        for observe in observers:
+            observe(moment)
+    return Outcome(session.step, plan.total_steps, session.step - first, time.perf_counter() - started, tuple(notes))
+
+
+def new_session(plan: Plan) -> Session:
+    """Set up the game before its first step, on the plan's device."""
+    config, device = plan.config, plan.device
+    fabric = engine(plan)
+    networks = build_networks(config)
+    for _, network in networks.named():
+        network.to(device)
+    torch.manual_seed(config.game.seed)  # what dropout draws from
+
+    optimizers = {
+        "optimizer_g": adam(config, device, networks.a2b, networks.b2a),
+        "optimizer_d": adam(config, device, networks.disc_a, networks.disc_b),
+    }
+    game = Game(
+        networks=Networks(**{name: fabric.setup_module(network) for name, network in networks.named()}),
+        optimizer_g=fabric.setup_optimizers(optimizers["optimizer_g"]),
+        optimizer_d=fabric.setup_optimizers(optimizers["optimizer_d"]),
+        pool_a=ImagePool(config.game.pool_size, config.game.seed),
+        pool_b=ImagePool(config.game.pool_size, config.game.seed + 1),
+        weights=config.loss,
+        backward=fabric.backward,
+    )
+    generators = {"a2b": networks.a2b, "b2a": networks.b2a}
+    decay = config.game.averaging
+    averages = {name: averaged(network, decay) for name, network in generators.items() if decay > 0}
+    return Session(game, networks, optimizers, averages, device)
+
+
+def engine(plan: Plan) -> Fabric:
+    """Return Fabric on the plan's device and precision."""
+    index = plan.device.index
+    return Fabric(
+        accelerator=plan.device.type,
+        devices=1 if index is None else [index],
+        precision="bf16-mixed" if plan.precision == "bf16" else "32-true",
+    )
+
+
+def adam(config: Config, device: torch.device, *networks: nn.Module) -> torch.optim.Adam:
+    """Return the paper's optimizer for these networks, all its updates in one call where the device can."""
+    settings = config.optimizer
+    return torch.optim.Adam(
+        [weight for network in networks for weight in network.parameters()],
+        lr=settings.learning_rate,
+        betas=(settings.beta1, settings.beta2),
+        fused=device.type in ("cpu", "cuda"),
+    )
+
+
+def continue_from_state(session: Session, plan: Plan) -> list[str]:
+    """Go back to the newest state, if there is one, and forget what was written after it; return notes for the user."""
+    state = load_state(plan.run)
+    if state is None:
+        forget_after(plan.run, 0)
+        return []
+    tensors, facts, notes = state
+    if not plan.config.schedule.max_steps and facts["step"] > plan.total_steps:
+        notes.append(f"{facts['step']} steps have been played, more than the {plan.total_steps} asked for.")
+    session.restore(tensors, facts)
+    forget_after(plan.run, session.step)
+    notes += [
+        f"the pictures of {printable(domain.name)} are not those of the last save, so this continuation is not exact."
+        for domain, before, now in zip(
+            (plan.domain_a, plan.domain_b), facts["pictures"], plan.fingerprints, strict=True
+        )
+        if now != before
+    ]
+    return notes
+
+
+def fingerprint(domain: Domain) -> str:
+    """Return a hash of the names of a domain's pictures."""
+    names = "\n".join(path.relative_to(domain.folder).as_posix() for path in domain.files)
+    return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def set_learning_rate(session: Session, plan: Plan) -> float:
+    """Set the learning rate of the step to come, and return it."""
+    schedule = plan.config.schedule
+    epoch = epoch_of(session.step, plan.steps_per_epoch)
+    factor = learning_rate_factor(epoch, schedule.epochs, schedule.decay_epochs)
+    rate = plan.config.optimizer.learning_rate * factor
+    for optimizer in session.optimizers.values():
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+    return rate
+
+
+def metrics_line(session: Session, plan: Plan, rate: float) -> dict[str, Any]:
+    """Return the mean losses since the last line, and begin a new tally."""
+    losses = session.tally.means()
+    session.tally = Tally()
+    epoch = epoch_of(session.step - 1, plan.steps_per_epoch) + 1
+    return {"step": session.step, "epoch": epoch, "learning_rate": rate, **losses}
