@@ -1,5 +1,8 @@
 """What this machine computes on, and how precisely."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from cyclegan.errors import DeviceError, printable
@@ -39,6 +42,17 @@ def describe_device(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
+
+
+@contextmanager
+def memory_errors(device: torch.device, remedy: str) -> Iterator[None]:
+    """Turn a device's lack of memory into a sentence."""
+    try:
+        yield
+    except RuntimeError as error:  # a CPU's allocator raises no class of its own
+        if "memory" not in str(error):
+            raise
+        raise DeviceError(f"the memory of {describe_device(device)} is not enough for this.", remedy) from error
 
 
 def _mps() -> bool:

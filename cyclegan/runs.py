@@ -226,6 +226,29 @@ def _newest_model(checkpoints: Path) -> Path:
     return find_model(models[-1].parent)
 
 
+def unaveraged_model(run: Run) -> tuple[ModelInfo, Tensors]:
+    """Return the generators of the newest state as they were at its last step."""
+    info, _ = load_model(run.model)
+    state = load_state(run)
+    if state is None:
+        raise RunError(f"{printable(run.folder)} holds no state.", "Train it first.")
+    tensors, facts, _ = state
+    weights = {
+        name.removeprefix("network."): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(("network.a2b.", "network.b2a."))
+    }
+    return dataclasses.replace(info, steps=facts["step"], averaged=False), weights
+
+
+def find_run(name: str | Path, checkpoints: Path = Path("checkpoints")) -> Run:
+    """Return the run that a folder or a name stands for."""
+    for place in (Path(name), checkpoints / name):
+        if (place / "config.toml").is_file():
+            return Run(place)
+    raise RunError(f"there is no run {printable(name)}.", "Name a run's folder, or its name under checkpoints/.")
+
+
 # ---- metrics and evaluation
 
 
@@ -257,6 +280,19 @@ def forget_after(run: Run, step: int) -> None:
     for sample in sample_grids(run):
         if int(sample.stem) > step:
             sample.unlink(missing_ok=True)
+
+
+def save_evaluation(run: Run, scores: Mapping[str, Any]) -> None:
+    """Write the scores against known answers."""
+    write_text(run.evaluation, json.dumps(scores, indent=2) + "\n")
+
+
+def read_evaluation(run: Run) -> dict[str, Any]:
+    """Return the scores against known answers; nothing if there are none."""
+    if not run.evaluation.exists():
+        return {}
+    scores: dict[str, Any] = json.loads(run.evaluation.read_text(encoding="utf-8"))
+    return scores
 
 
 def sample_grids(run: Run) -> list[Path]:

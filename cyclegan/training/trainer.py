@@ -18,7 +18,7 @@ from torch import nn
 from cyclegan.config import Config, forbidden_changes, save_config
 from cyclegan.data.domains import Domain, load_domain
 from cyclegan.data.loader import batches, steps_per_epoch
-from cyclegan.devices import choose_device, uses_bf16
+from cyclegan.devices import choose_device, memory_errors, uses_bf16
 from cyclegan.errors import RunError, printable
 from cyclegan.images import scaled
 from cyclegan.models import Networks, build_networks
@@ -126,7 +126,8 @@ def train(plan: Plan, *, observers: Sequence[Observer] = (), interrupted: Callab
     while not last:
         real_a, real_b = (scaled(batch.to(plan.device, non_blocking=True)) for batch in next(stream))
         rate = set_learning_rate(session, plan)
-        session.tally.add(play(session.game, real_a, real_b))
+        with memory_errors(plan.device, "Choose a smaller --size or --batch-size, or a smaller generator.width."):
+            session.tally.add(play(session.game, real_a, real_b))
         session.update_averages()
         session.step += 1
         last = session.step >= plan.total_steps or interrupted()

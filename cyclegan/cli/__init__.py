@@ -1,0 +1,78 @@
+"""The command line: parses, calls one function, prints.
+
+Results go to standard output, progress and messages to standard error. Heavy imports wait inside the commands.
+"""
+
+import os
+import sys
+import tempfile
+import traceback
+import warnings
+from typing import Annotated
+
+import typer
+
+from cyclegan import __version__
+from cyclegan.cli.console import complain, say
+from cyclegan.errors import CycleganError, GameLostError
+
+GAME_LOST, OUR_BUG, INTERRUPTED = 3, 70, 130
+
+app = typer.Typer(
+    help="Turn pictures of one kind into another, learned from two folders of unpaired pictures.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        say(f"cyclegan {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def cyclegan(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Turn pictures of one kind into another, learned from two folders of unpaired pictures."""
+
+
+def _add_commands() -> None:
+    from cyclegan.cli import demo, export, report, train, translate
+
+    for command in (train.train, translate.translate, demo.demo, report.report, export.export):
+        app.command()(command)
+
+
+_add_commands()
+
+
+def main() -> None:
+    """Run the command line; every end of it has its exit status."""
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    warnings.simplefilter("ignore")  # they speak of libraries, to developers
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        app()
+    except CycleganError as error:
+        complain(error)
+        sys.exit(GAME_LOST if isinstance(error, GameLostError) else 2)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="cyclegan-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as file:
+            traceback.print_exc(file=file)
+        complain(CycleganError("this is a bug of ours.", f"Please report it with what is in {file.name}"))
+        sys.exit(OUR_BUG)

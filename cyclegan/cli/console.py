@@ -1,0 +1,94 @@
+"""What a person sees: lines, progress bars and complaints."""
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from cyclegan.errors import CycleganError, printable
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and results.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
+
+
+def say(line: str) -> None:
+    """Print a result, as it is, on standard output."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def say_json(result: Any) -> None:
+    """Print a result as one line of JSON."""
+    say(json.dumps(result))
+
+
+def tell(line: str, *, quiet: bool = False) -> None:
+    """Print a message on standard error."""
+    if not quiet:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+
+def complain(error: CycleganError) -> None:
+    """Print what is wrong and what to do."""
+    tell(" ".join(part for part in (f"cyclegan: {_one_line(str(error))}", _one_line(error.hint)) if part))
+
+
+def table(rows: list[tuple[str, str]]) -> str:
+    """Return two aligned columns."""
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+
+
+def duration(seconds: float) -> str:
+    """Return a time as `1 h 05 min`, `5 min 20 s` or `20 s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+@contextmanager
+def counting(what: str, total: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
+    """Show a bar that advances by one at each call; where there is no terminal, nothing."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda: progress.advance(task)
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Yield a question: has the user, or the system, asked us to stop? A second Ctrl-C stops at once."""
+    asked = False
+
+    def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        tell("\nStopping after this step, saving everything. Press Ctrl-C again to stop at once.")
+
+    names = ("SIGINT", "SIGTERM", "SIGBREAK")  # Windows has the last, and does not send the second
+    before = {number: signal.signal(number, on_signal) for name in names if (number := getattr(signal, name, None))}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _one_line(text: str) -> str:
+    return printable(text.replace("\n", " "))

@@ -1,0 +1,57 @@
+"""`cyclegan demo`."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cyclegan.cli.console import Json, Quiet, duration, say, say_json, tell
+from cyclegan.cli.train import report_training, run_training
+from cyclegan.errors import printable
+
+
+def demo(
+    quick: Annotated[bool, typer.Option("--quick", help="Half a minute, at a size that learns little.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="What all random choices follow from.")] = 0,
+    datasets: Annotated[Path, typer.Option(help="Where the pictures are drawn.")] = Path("datasets"),
+    checkpoints: Annotated[Path, typer.Option(help="Where the run is kept.")] = Path("checkpoints"),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Move an old demo's run aside and start again.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Show the whole story: draw two small domains, train, translate, score against the truth, report."""
+    from cyclegan.runs import Run
+    from cyclegan.workflows.demo import FULL, QUICK, demo_config, draw_demo, score_demo
+
+    started = time.monotonic()
+    name, scale = ("demo-quick", QUICK) if quick else ("demo", FULL)
+    folder, run = datasets / name, Run(checkpoints / name)
+    tell(f"Drawing {scale.training} pictures of each domain in {printable(folder)}.", quiet=quiet)
+    draw_demo(scale, folder, seed)
+    plan, outcome = run_training(demo_config(scale, folder, seed), run.folder, fresh=fresh, quiet=quiet)
+    if outcome is None or not outcome.finished:
+        report_training(plan, outcome, quiet=quiet, as_json=as_json)
+        return
+    tell("Redrawing the held-out pictures and comparing them with the truth.", quiet=quiet)
+    scores = score_demo(run, folder)
+    if as_json:
+        say_json(scores | {"report": str(run.report), "seconds": round(time.monotonic() - started, 1)})
+    else:
+        say(verdict(scores, run, folder, time.monotonic() - started))
+
+
+def verdict(scores: dict[str, Any], run: Any, folder: Path, seconds: float) -> str:
+    """Return what the demo has shown, as lines for people."""
+    lines = [f"Mean difference to the true counterparts of {scores['pictures']} held-out pictures, in grey levels of 255:"]
+    lines += [
+        f"  {way['from']} to {way['to']}: {way['error']:5.1f} translated, {way['unchanged']:5.1f} left unchanged "
+        f"({way['ratio']:.0%})"
+        for way in scores["directions"]
+    ]
+    lines += [
+        f"Pictures: {printable(folder / 'translated')}",
+        f"Report:   {printable(run.report)}",
+        f"All of it took {duration(seconds)}.",
+    ]
+    return "\n".join(lines)

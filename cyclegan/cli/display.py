@@ -1,0 +1,75 @@
+"""The live display of a training: where it is, how fast, how long still, and every loss."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from cyclegan.cli.console import duration, tell
+from cyclegan.training.step import LOSS_NAMES
+
+if TYPE_CHECKING:
+    from cyclegan.training import Moment, Plan
+
+REFRESH = 0.25  # seconds between two pictures of the display
+
+
+class TrainingDisplay:
+    """An observer that shows a bar with the losses on a terminal, and plain lines elsewhere."""
+
+    def __init__(self, plan: "Plan", *, live: bool) -> None:
+        self.live: Any = None
+        self.shown = 0.0
+        self.line: dict[str, Any] = {}
+        self.epochs = -(-plan.total_steps // plan.steps_per_epoch)
+        if live:
+            from rich.console import Console
+            from rich.live import Live
+
+            self.live = Live(console=Console(file=sys.stderr), auto_refresh=False, transient=True)
+
+    def __enter__(self) -> "TrainingDisplay":
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.live:
+            self.live.stop()
+
+    def __call__(self, moment: "Moment") -> None:
+        """Show a step."""
+        if moment.metrics:
+            self.line = moment.metrics
+            if not self.live:
+                tell(f"{self.position(moment)} · {losses_in_a_line(self.line)}")
+        now = time.monotonic()
+        if self.live and (moment.last or now - self.shown >= REFRESH):
+            self.shown = now
+            self.live.update(self.picture(moment), refresh=True)
+
+    def position(self, moment: "Moment") -> str:
+        """Return epoch, step, speed and time left."""
+        total = moment.plan.total_steps
+        text = f"epoch {moment.epoch}/{self.epochs} · step {moment.step:,}/{total:,}"
+        if rate := self.line.get("pairs_per_second"):
+            left = (total - moment.step) * moment.plan.config.game.batch_size / rate
+            text += f" · {rate:.2f} pairs/s · {duration(left)} left"
+        return text
+
+    def picture(self, moment: "Moment") -> Any:
+        """Return what the terminal shows."""
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        losses = Table.grid(padding=(0, 3))
+        for pair in zip(LOSS_NAMES[::2], LOSS_NAMES[1::2], strict=True):
+            losses.add_row(*[f"{name:<10} {self.line[name]:8.4f}" for name in pair if name in self.line])
+        bar = ProgressBar(total=moment.plan.total_steps, completed=moment.step, width=60)
+        return Group(Text(self.position(moment)), bar, losses)
+
+
+def losses_in_a_line(line: dict[str, Any]) -> str:
+    """Return every loss with its name."""
+    return "  ".join(f"{name} {line[name]:.3f}" for name in LOSS_NAMES if name in line)

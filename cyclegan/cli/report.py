@@ -1,0 +1,25 @@
+"""`cyclegan report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cyclegan.cli.console import Json, Quiet, say, say_json
+from cyclegan.errors import printable
+
+
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or its name under checkpoints/.")],
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Write one self-contained HTML page about a run: its losses, samples and settings."""
+    from cyclegan.reports import write_report
+    from cyclegan.runs import find_run
+
+    written = write_report(find_run(run))
+    if as_json:
+        say_json({"report": str(written)})
+    elif not quiet:
+        say(f"Report: {printable(written)}")

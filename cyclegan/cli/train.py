@@ -1,0 +1,199 @@
+"""`cyclegan train`."""
+
+import dataclasses
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from cyclegan.cli.console import (
+    Json,
+    Quiet,
+    complain,
+    counting,
+    duration,
+    interruptible,
+    say,
+    say_json,
+    table,
+    tell,
+)
+from cyclegan.config import PRESETS, Config, Settings, build_config, load_settings, parse_assignment, preset
+from cyclegan.errors import ConfigError, printable
+
+if TYPE_CHECKING:
+    from cyclegan.training import Outcome, Plan
+
+Optional = typer.Option
+
+
+def train(
+    a: Annotated[Path | None, typer.Argument(metavar="A", help="Folder of pictures of one kind.")] = None,
+    b: Annotated[Path | None, typer.Argument(metavar="B", help="Folder of pictures of the other kind.")] = None,
+    name: Annotated[str | None, Optional(help="The run's name.  [default: <A>2<B>]", show_default=False)] = None,
+    checkpoints: Annotated[Path, Optional(help="Where runs are kept.")] = Path("checkpoints"),
+    preset_name: Annotated[str, Optional("--preset", help=f"Settings to start from: {', '.join(PRESETS)}.")] = "default",
+    size: Annotated[int | None, Optional(help="Pixels, side of the training images.")] = None,
+    epochs: Annotated[int | None, Optional(help="Epochs at the full learning rate.")] = None,
+    decay_epochs: Annotated[int | None, Optional(help="Epochs in which it then falls to zero.")] = None,
+    max_steps: Annotated[int | None, Optional(help="End after so many steps in all.")] = None,
+    batch_size: Annotated[int | None, Optional(help="Pairs in a step.")] = None,
+    seed: Annotated[int | None, Optional(help="What all random choices follow from.")] = None,
+    device: Annotated[str | None, Optional(help="auto, cpu, cuda, cuda:1 or mps.")] = None,
+    precision: Annotated[Literal["auto", "fp32", "bf16"] | None, Optional(help="Of the networks' arithmetic.")] = None,
+    workers: Annotated[int | None, Optional(help="Threads that prepare images.")] = None,
+    config_file: Annotated[Path | None, Optional("--config", help="Settings, such as a run's config.toml.")] = None,
+    assignments: Annotated[
+        list[str] | None, Optional("--set", metavar="KEY.PATH=VALUE", help="Any setting, as in loss.cycle_a=5.")
+    ] = None,
+    fresh: Annotated[bool, Optional("--fresh", help="Move an old run of this name aside and start again.")] = False,
+    dry_run: Annotated[bool, Optional("--dry-run", help="Print what would be trained, and stop.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Train on two folders of pictures; the same command again continues where it stopped."""
+    flags: dict[str, dict[str, Any]] = {
+        "data": {"size": size, **folders_and_names(a, b)},
+        "schedule": {"epochs": epochs, "decay_epochs": decay_epochs, "max_steps": max_steps},
+        "game": {"batch_size": batch_size, "seed": seed, "precision": precision},
+        "machine": {"device": device, "workers": workers},
+    }
+    given: Settings = {
+        section: {key: value for key, value in values.items() if value is not None} for section, values in flags.items()
+    }
+    config = build_config(
+        preset(preset_name),
+        load_settings(config_file) if config_file else {},
+        given,
+        *map(parse_assignment, assignments or []),
+    )
+    if not (config.data.folder_a and config.data.folder_b):
+        raise ConfigError("two folders of pictures are needed.", "Write: cyclegan train horses/ zebras/")
+    name = name or f"{config.data.name_a}2{config.data.name_b}"
+    if Path(name).name != name:
+        raise ConfigError(f"{printable(name)} cannot be a run's name.", "Choose one without slashes.")
+    plan, outcome = run_training(config, checkpoints / name, fresh=fresh, dry_run=dry_run, quiet=quiet)
+    report_training(plan, outcome, quiet=quiet, as_json=as_json)
+
+
+def folders_and_names(a: Path | None, b: Path | None) -> dict[str, str]:
+    """Return the settings that two folders on the command line stand for; domains are named after them."""
+    given = {side: path.resolve() for side, path in (("a", a), ("b", b)) if path is not None}
+    names = {side: path.name for side, path in given.items()}
+    if len(set(names.values())) < len(names):
+        names = {side: f"{path.parent.name}_{path.name}" for side, path in given.items()}
+    if len(set(names.values())) < len(names):
+        raise ConfigError("both folders are the same.", "Name one folder for each kind of picture.")
+    return {f"folder_{side}": str(path) for side, path in given.items()} | {
+        f"name_{side}": names[side] for side in given
+    }
+
+
+def run_training(
+    config: Config, folder: Path, *, fresh: bool = False, dry_run: bool = False, quiet: bool = False
+) -> tuple["Plan", "Outcome | None"]:
+    """Train in `folder` with everything shown that a person wants to see; no outcome after a dry run."""
+    import logging
+
+    from cyclegan.cli.display import TrainingDisplay
+    from cyclegan.data.folders import list_pictures
+    from cyclegan.runs import Run, locked, set_aside
+    from cyclegan.training import begin, prepare, train
+
+    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it announces itself
+    run = Run(folder)
+    count = sum(len(list_pictures(Path(place))) for place in (config.data.folder_a, config.data.folder_b))
+    with ExitStack() as stack:
+        interrupted = stack.enter_context(interruptible())
+        if not dry_run:
+            if fresh and (aside := set_aside(run)):
+                tell(f"The old run is now {printable(aside)}.", quiet=quiet)
+            stack.enter_context(locked(run))
+            begin(config, run)
+        with counting("Reading pictures", count, quiet=quiet) as advance:
+            scratch = Path(tempfile.gettempdir()) if dry_run else run.states
+            plan = prepare(config, run, scratch=scratch, on_picture=advance)
+        for error in plan.domain_a.skipped + plan.domain_b.skipped:
+            complain(error)
+        tell(summary(plan), quiet=quiet)
+        if dry_run:
+            return plan, None
+        observers = [] if quiet else [stack.enter_context(TrainingDisplay(plan, live=sys.stderr.isatty()))]
+        return plan, train(plan, observers=observers, interrupted=interrupted)
+
+
+def summary(plan: "Plan") -> str:
+    """Return what is about to be trained, as lines for people."""
+    from cyclegan.devices import describe_device
+
+    config, data = plan.config, plan.config.data
+    domains = [
+        (f"domain {side}", f"{printable(domain.name)}: {len(domain.pictures)} pictures in {printable(domain.folder)}")
+        for side, domain in (("A", plan.domain_a), ("B", plan.domain_b))
+    ]
+    skipped = len(plan.domain_a.skipped) + len(plan.domain_b.skipped)
+    schedule = config.schedule
+    network = (
+        f"U-Net, depth {config.unet_depth}"
+        if config.generator.architecture == "unet"
+        else f"ResNet, {config.resnet_blocks} blocks"
+    )
+    shape = "aspect kept" if data.keep_aspect else "squashed to a square"
+    return table(
+        [
+            *domains,
+            *([("skipped", f"{skipped} pictures that cannot be read")] if skipped else []),
+            ("images", f"{data.size} x {data.size} pixels, cropped from {data.short_side}, {shape}"),
+            ("networks", f"{network}, width {config.generator.width}"),
+            ("device", f"{describe_device(plan.device)}, {plan.precision}"),
+            (
+                "steps",
+                f"{plan.total_steps:,} of {config.game.batch_size} pair{'s' * (config.game.batch_size > 1)}"
+                f" ({schedule.epochs} + {schedule.decay_epochs} epochs of {plan.steps_per_epoch:,} steps"
+                f"{', cut short' if schedule.max_steps else ''})",
+            ),
+            ("results", printable(plan.run.folder)),
+        ]
+    )
+
+
+def report_training(plan: "Plan", outcome: "Outcome | None", *, quiet: bool, as_json: bool) -> None:
+    """Print how a training ended; exit with 130 if it was interrupted."""
+    if outcome is None:
+        if as_json:
+            say_json({"run": str(plan.run.folder), "steps": plan.total_steps, "config": dataclasses.asdict(plan.config)})
+        return
+    for note in outcome.notes:
+        tell(f"cyclegan: {note}")
+    if as_json:
+        say_json(
+            {
+                "run": str(plan.run.folder),
+                "model": str(plan.run.model),
+                "step": outcome.step,
+                "total_steps": outcome.total_steps,
+                "finished": outcome.finished,
+                "played": outcome.played,
+                "seconds": round(outcome.seconds, 3),
+            }
+        )
+    elif not quiet:
+        say(ending(plan, outcome))
+    if not outcome.finished:
+        raise typer.Exit(130)
+
+
+def ending(plan: "Plan", outcome: "Outcome") -> str:
+    """Return one line on how a training ended."""
+    folder = printable(plan.run.folder)
+    if not outcome.finished:
+        return f"Interrupted at step {outcome.step:,} of {outcome.total_steps:,}; saved. The same command continues."
+    if not outcome.played:
+        return (
+            f"This run was finished already, at step {outcome.step:,}: see {folder}. "
+            "Ask for more --epochs or --max-steps to go on, or for a --fresh one."
+        )
+    return f"Trained {outcome.played:,} steps in {duration(outcome.seconds)}: see {folder}."
