@@ -19,7 +19,7 @@ from cyclegan.errors import PictureError, printable
 from cyclegan.files import written_whole
 
 Images = Float[Tensor, "n c h w"]
-Pixels = UInt8[np.ndarray, "h w 3"]
+Pixels = UInt8[np.ndarray, "_h _w 3"]
 
 FORMAT_OF = {  # suffix -> Pillow's format; no other decoder is ever tried
     ".jpg": "JPEG",
@@ -47,7 +47,7 @@ class Picture:
 
     pixels: Pixels
     mode: str = "RGB"
-    alpha: UInt8[np.ndarray, "h w"] | None = None
+    alpha: UInt8[np.ndarray, "_h _w"] | None = None
     format: str = "PNG"
     extras: dict[str, Any] = field(default_factory=dict)  # EXIF and colour profile, as Pillow saves them
 
@@ -119,7 +119,7 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
 
 
 def write_picture(picture: Picture, path: Path, image_format: str) -> None:
-    """Write a picture whole or not at all."""
+    """Write a picture whole or not at all; what the format cannot hold is a `PictureError`."""
     image = picture.to_image()
     if image_format == "JPEG" and image.mode not in ("L", "RGB", "CMYK"):
         image = _on_white(image) if picture.alpha is not None else image.convert("RGB")
@@ -128,7 +128,11 @@ def write_picture(picture: Picture, path: Path, image_format: str) -> None:
     if image_format in ("BMP", "PPM") and image.mode not in ("L", "RGB"):
         image = _on_white(image) if picture.alpha is not None else image.convert("RGB")
     with written_whole(path) as aside:
-        image.save(aside, format=image_format, **QUALITY.get(image_format, {}), **picture.extras)
+        try:
+            image.save(aside, format=image_format, **QUALITY.get(image_format, {}), **picture.extras)
+        except (ValueError, TypeError, KeyError, SyntaxError) as error:
+            reason = f"{printable(path)} cannot be written as {image_format}: {printable(error)}."
+            raise PictureError(reason, "Choose another --format.") from error
 
 
 def to_images(pixels: UInt8[np.ndarray, "h w c"]) -> Images:

@@ -53,12 +53,12 @@ def reference_name(network: nn.Module, name: str) -> str:
 
 
 def _unet_path(level: int) -> str:
-    """The reference nests its U-Net: every level stands inside the one before."""
+    """Return where a level stands: the reference nests its U-Net, each level inside the one before."""
     return "model.model" if level == 0 else "model.model.1.model" + ".3.model" * (level - 1)
 
 
 def _unet_offset(side: str, level: int, depth: int) -> int:
-    """Where the way up begins within a level: after what goes down and, except at the waist, the next level."""
+    """Return where the way up begins within a level: after what goes down and, but for the waist, the next level."""
     if side == "down":
         return 0
     return 2 if level in (0, depth - 1) else 4

@@ -1,13 +1,13 @@
 """What a run leaves on disk, and how it is read back.
 
-    config.toml            every setting
-    model.safetensors      both generators; self-describing
-    best.safetensors       the best so far by validation, where there is validation
-    state/                 all that an exact continuation needs: the last two states, and the lock
-    metrics.jsonl          one line per logging interval
-    samples/               grids of real | fake | cycled
-    evaluation.json        scores against known answers, where there are any (the demo)
-    report.html
+config.toml            every setting
+model.safetensors      both generators; self-describing
+best.safetensors       the best so far by validation, where there is validation
+state/                 all that an exact continuation needs: the last two states, and the lock
+metrics.jsonl          one line per logging interval
+samples/               grids of real | fake | cycled
+evaluation.json        scores against known answers, where there are any (the demo)
+report.html
 """
 
 import dataclasses
@@ -132,7 +132,7 @@ def save_state(run: Run, step: int, tensors: Mapping[str, Tensor], facts: Mappin
 
 def load_state(run: Run) -> tuple[Tensors, dict[str, Any], list[str]] | None:
     """Return the newest whole state's tensors and facts, and what had to be passed over; nothing if there is none."""
-    passed_over = []
+    passed_over: list[str] = []
     for path in _states(run):
         try:
             tensors, metadata = load_tensors(path)

@@ -43,7 +43,9 @@ def demo(
 
 def verdict(scores: dict[str, Any], run: Any, folder: Path, seconds: float) -> str:
     """Return what the demo has shown, as lines for people."""
-    lines = [f"Mean difference to the true counterparts of {scores['pictures']} held-out pictures, in grey levels of 255:"]
+    lines = [
+        f"Mean difference to the true counterparts of {scores['pictures']} held-out pictures, in grey levels of 255:"
+    ]
     lines += [
         f"  {way['from']} to {way['to']}: {way['error']:5.1f} translated, {way['unchanged']:5.1f} left unchanged "
         f"({way['ratio']:.0%})"

@@ -35,7 +35,9 @@ def train(
     b: Annotated[Path | None, typer.Argument(metavar="B", help="Folder of pictures of the other kind.")] = None,
     name: Annotated[str | None, Optional(help="The run's name.  [default: <A>2<B>]", show_default=False)] = None,
     checkpoints: Annotated[Path, Optional(help="Where runs are kept.")] = Path("checkpoints"),
-    preset_name: Annotated[str, Optional("--preset", help=f"Settings to start from: {', '.join(PRESETS)}.")] = "default",
+    preset_name: Annotated[
+        str, Optional("--preset", help=f"Settings to start from: {', '.join(PRESETS)}.")
+    ] = "default",
     size: Annotated[int | None, Optional(help="Pixels, side of the training images.")] = None,
     epochs: Annotated[int | None, Optional(help="Epochs at the full learning rate.")] = None,
     decay_epochs: Annotated[int | None, Optional(help="Epochs in which it then falls to zero.")] = None,
@@ -164,7 +166,9 @@ def report_training(plan: "Plan", outcome: "Outcome | None", *, quiet: bool, as_
     """Print how a training ended; exit with 130 if it was interrupted."""
     if outcome is None:
         if as_json:
-            say_json({"run": str(plan.run.folder), "steps": plan.total_steps, "config": dataclasses.asdict(plan.config)})
+            say_json(
+                {"run": str(plan.run.folder), "steps": plan.total_steps, "config": dataclasses.asdict(plan.config)}
+            )
         return
     for note in outcome.notes:
         tell(f"cyclegan: {note}")

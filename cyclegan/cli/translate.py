@@ -50,9 +50,7 @@ def translate(
     way = choose_direction(load_model(path)[0], to, direction)
     translator = Translator(path, direction=way, device=device, precision=precision)
     tasks = plan_tasks(inputs, translator.target, output=output, image_format=image_format)
-    manner = Manner(
-        size=size, strength=strength, batch_size=batch_size, overwrite=overwrite, max_pixels=max_pixels
-    )
+    manner = Manner(size=size, strength=strength, batch_size=batch_size, overwrite=overwrite, max_pixels=max_pixels)
     with interruptible() as interrupted, counting("Redrawing", len(tasks), quiet=quiet) as advance:
         outcome = translate_all(tasks, translator, manner, on_picture=advance, interrupted=interrupted)
         stopped = interrupted()

@@ -54,17 +54,18 @@ class PictureStore:
         """Return all pictures in the order they came."""
         if self.file is None:
             return [place for place in self.kept if not isinstance(place, tuple)]
-        self.file.flush()
-        mapped = np.memmap(self.file, dtype=np.uint8, mode="r")
+        with self.file:  # the map keeps it open
+            self.file.flush()
+            mapped = np.memmap(self.file, dtype=np.uint8, mode="r")
         return [
-            mapped[place[0] : place[0] + int(np.prod(place[1]))].reshape(place[1]) if isinstance(place, tuple) else place
+            mapped[place[0] : place[0] + int(np.prod(place[1]))].reshape(place[1])
+            if isinstance(place, tuple)
+            else place
             for place in self.kept
         ]
 
 
-def load_domain(
-    config: Config, side: str, *, scratch: Path, on_picture: Callable[[], object] = lambda: None
-) -> Domain:
+def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callable[[], object] = lambda: None) -> Domain:
     """Load domain `a` or `b`: every picture of its folder, decoded and resized once.
 
     Damaged pictures are skipped and listed; fewer left than a batch needs is an error. Pictures that do not fit in

@@ -7,6 +7,7 @@ thing seen, from its darkest to its brightest; so one scene gives the same lands
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from PIL import Image
 DOMAINS = ("summer", "winter")
 FINER = 4  # a scene is drawn so many times larger, then shrunk, which smooths the edges
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 
 
@@ -113,9 +114,8 @@ def draw_domains(folder: Path, *, side: int, training: int, held_out: int, seed:
         for domain in DOMAINS:
             (part / domain).mkdir(parents=True, exist_ok=True)
     for index in range(2 * training):
-        domain = index % 2
-        picture = draw_pair(seed, index, side)[domain]
-        picture.save(folder / DOMAINS[domain] / f"{index:04}.png")
+        season = index % len(DOMAINS)
+        draw_pair(seed, index, side)[season].save(folder / DOMAINS[season] / f"{index:04}.png")
     for index in range(2 * training, 2 * training + held_out):
         for domain, picture in zip(DOMAINS, draw_pair(seed, index, side), strict=True):
             picture.save(folder / "held_out" / domain / f"{index:04}.png")
@@ -140,11 +140,11 @@ def draw_scene(random: np.random.Generator, side: int) -> Scene:
     add_sky(scene, random, horizon)
     add_mountains(scene, random, horizon)
     add_hill(scene, random, horizon + 0.03)
-    add_trees(scene, random, horizon + 0.1, count=random.integers(3, 8), height=0.14)
+    add_trees(scene, random, horizon + 0.1, count=int(random.integers(3, 8)), height=0.14)
     add_hill(scene, random, horizon + 0.22)
     if random.random() < 0.6:
         add_hut(scene, random.uniform(0.15, 0.75), horizon + random.uniform(0.3, 0.36), random.uniform(0.12, 0.16))
-    add_trees(scene, random, horizon + 0.34, count=random.integers(2, 6), height=0.3)
+    add_trees(scene, random, horizon + 0.34, count=int(random.integers(2, 6)), height=0.3)
     return scene
 
 

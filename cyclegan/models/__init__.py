@@ -25,6 +25,10 @@ __all__ = [
 ]
 
 
+Generator = ResNetGenerator | UNetGenerator
+Discriminator = PatchDiscriminator | PixelDiscriminator
+
+
 @dataclass
 class Networks:
     """The players: two generators and two discriminators."""
@@ -53,7 +57,7 @@ def resolved(config: Config) -> GeneratorConfig:
     )
 
 
-def build_generator(spec: GeneratorConfig, channels_in: int = 3, channels_out: int = 3) -> nn.Module:
+def build_generator(spec: GeneratorConfig, channels_in: int = 3, channels_out: int = 3) -> Generator:
     """Build a generator from resolved settings, its weights not yet drawn."""
     if spec.architecture == "unet":
         return UNetGenerator(
@@ -64,7 +68,7 @@ def build_generator(spec: GeneratorConfig, channels_in: int = 3, channels_out: i
     )
 
 
-def build_discriminator(spec: DiscriminatorConfig, channels: int = 3) -> nn.Module:
+def build_discriminator(spec: DiscriminatorConfig, channels: int = 3) -> Discriminator:
     """Build a discriminator, its weights not yet drawn."""
     if spec.architecture == "pixel":
         return PixelDiscriminator(channels, width=spec.width, norm=spec.norm)

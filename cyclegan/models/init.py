@@ -1,4 +1,4 @@
-"""The first weights: normal, of mean 0 and standard deviation 0.02 (Zhu et al. 2017, section 4; gain in the reference)."""
+"""The first weights: normal, of mean 0 and standard deviation 0.02 (Zhu et al. 2017, appendix 7.1)."""
 
 import torch
 from torch import nn

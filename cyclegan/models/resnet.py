@@ -13,8 +13,8 @@ from cyclegan.models.layers import Norm, norm_layer
 class ResNetGenerator(nn.Module):
     """Redraw an image at its own size; height and width must divide by 4 and be at least 8."""
 
-    stride = 4  # heights and widths must be multiples of it
-    smallest = 8  # pixels; below it, reflection has nothing to reflect
+    stride: int = 4  # heights and widths must be multiples of it
+    smallest: int = 8  # pixels; below it, reflection has nothing to reflect
 
     def __init__(
         self,

@@ -14,6 +14,9 @@ from cyclegan.models.layers import Norm, norm_layer
 class UNetGenerator(nn.Module):
     """Redraw an image at its own size; height and width must divide by 2 ** depth."""
 
+    stride: int  # heights and widths must be multiples of it
+    smallest: int  # pixels
+
     def __init__(
         self,
         channels_in: int = 3,
@@ -25,7 +28,7 @@ class UNetGenerator(nn.Module):
         dropout: bool = False,
     ) -> None:
         super().__init__()
-        self.stride = self.smallest = 2**depth  # heights and widths must be multiples of it
+        self.stride = self.smallest = 2**depth
         widths = [width * min(2**level, 8) for level in range(depth)]
         bare = norm == "instance"  # the reference's rule for the two convolutions that no norm follows
         waist = depth - 1
@@ -56,7 +59,7 @@ class UNetGenerator(nn.Module):
                     bias=level == 0,
                 ),
                 *([norm_layer(norm, widths[level - 1])] if level > 0 else [nn.Tanh()]),
-                *([nn.Dropout(0.5)] if dropout and max(4, depth - 4) <= level < waist else []),
+                *([nn.Dropout(0.5)] if dropout and 4 <= level < waist else []),
             )
             for level in range(depth)
         )
@@ -64,11 +67,11 @@ class UNetGenerator(nn.Module):
     def forward(self, images: Images) -> Images:
         """Map images in [-1, 1] to images of the same size in [-1, 1]."""
         seen: list[Tensor] = []
-        x = images
+        x: Tensor = images
         for descend in self.down:
             x = descend(x)
             seen.append(x)
-        x = self.up[-1](seen.pop())
+        x = self.up[-1](seen.pop())  # the waist has nothing beside it
         for ascend in reversed(self.up[:-1]):
             x = ascend(torch.cat([seen.pop(), x], dim=1))
         return x

@@ -1,4 +1,4 @@
-"""The image pool: a history of fakes that the discriminators also see (Zhu et al. 2017, section 4; Shrivastava et al.)."""
+"""The image pool: past fakes that the discriminators also see (Zhu et al. 2017, section 4; Shrivastava et al. 2017)."""
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ class ImagePool:
         self.random = torch.Generator().manual_seed(seed)
 
     def trade(self, fakes: Images) -> Images:
-        """Give each fake to the pool and get one back: itself, or, half the time once the pool is full, an older one."""
+        """Swap each fake for itself or, half the time once the pool is full, for an older one, which it replaces."""
         if self.size == 0:
             return fakes
         return torch.stack([self._trade_one(fake) for fake in fakes])

@@ -119,7 +119,7 @@ def sample_grid(session: Session, real_a: Images, real_b: Images) -> Pixels:
     halves = []
     for real, there, back in ((real_a, a2b, b2a), (real_b, b2a, a2b)):
         rows = []
-        for image in real.split(1):
+        for image in torch.split(real, 1):
             fake = there(image)
             rows.append(np.concatenate([to_pixels(shown[0]) for shown in (image, fake, back(fake))], axis=1))
         halves.append(np.concatenate(rows))

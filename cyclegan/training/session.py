@@ -49,7 +49,7 @@ class Session:
 
     game: Game  # plays with the engine's networks and optimizers
     networks: Networks  # the same networks, bare
-    optimizers: dict[str, Optimizer]  # the same optimizers, bare
+    optimizers: Mapping[str, Optimizer]  # the same optimizers, bare
     averages: dict[str, AveragedModel]  # of the generators; empty without averaging
     device: torch.device
     step: int = 0  # steps played

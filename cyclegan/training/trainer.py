@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 from lightning_fabric import Fabric
 from torch import nn
+from torch.optim import Optimizer
 
 from cyclegan.config import Config, forbidden_changes, save_config
 from cyclegan.data.domains import Domain, load_domain
@@ -113,7 +114,9 @@ def prepare(config: Config, run: Run, *, scratch: Path, on_picture: Callable[[],
     )
 
 
-def train(plan: Plan, *, observers: Sequence[Observer] = (), interrupted: Callable[[], bool] = lambda: False) -> Outcome:
+def train(
+    plan: Plan, *, observers: Sequence[Observer] = (), interrupted: Callable[[], bool] = lambda: False
+) -> Outcome:
     """Play the game from where its run stands to the end, or until `interrupted()`; everything is saved either way."""
     session = new_session(plan)
     notes = continue_from_state(session, plan)
@@ -162,8 +165,8 @@ def new_session(plan: Plan) -> Session:
     }
     game = Game(
         networks=Networks(**{name: fabric.setup_module(network) for name, network in networks.named()}),
-        optimizer_g=fabric.setup_optimizers(optimizers["optimizer_g"]),
-        optimizer_d=fabric.setup_optimizers(optimizers["optimizer_d"]),
+        optimizer_g=played_by(fabric, optimizers["optimizer_g"]),
+        optimizer_d=played_by(fabric, optimizers["optimizer_d"]),
         pool_a=ImagePool(config.game.pool_size, config.game.seed),
         pool_b=ImagePool(config.game.pool_size, config.game.seed + 1),
         weights=config.loss,
@@ -183,6 +186,13 @@ def engine(plan: Plan) -> Fabric:
         devices=1 if index is None else [index],
         precision="bf16-mixed" if plan.precision == "bf16" else "32-true",
     )
+
+
+def played_by(fabric: Fabric, optimizer: Optimizer) -> Optimizer:
+    """Return the optimizer as the engine steps it."""
+    wrapped: Any = fabric.setup_optimizers(optimizer)
+    steps: Optimizer = wrapped
+    return steps
 
 
 def adam(config: Config, device: torch.device, *networks: nn.Module) -> torch.optim.Adam:

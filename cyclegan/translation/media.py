@@ -60,9 +60,11 @@ def plan_tasks(
             root = given.with_name(f"{given.resolve().name}_{domain}") if output is None else output
             if output is not None and len(inputs) > 1:
                 root = output / given.resolve().name
-            for source in list_pictures(given):
-                if not source.is_relative_to(root):
-                    tasks.append(Task(source, _renamed(root / source.relative_to(given), suffix)))
+            tasks += [
+                Task(source, _renamed(root / source.relative_to(given), suffix))
+                for source in list_pictures(given)
+                if not source.is_relative_to(root)  # what an earlier run has written
+            ]
         elif not given.exists() and not given.is_symlink():
             raise DataError(f"there is no {printable(given)}.", "Check the path.")
         elif output is None:
@@ -130,7 +132,9 @@ def translate_all(
                 yield Piece(task)
 
     opened = map_ahead(lambda piece: _open(piece, manner), wanted(), workers=THREADS, ahead=THREADS + manner.batch_size)
-    redrawn = (piece for batch in batched_by_size(opened, manner.batch_size) for piece in _redraw(batch, translator, manner))
+    redrawn = (
+        piece for batch in batched_by_size(opened, manner.batch_size) for piece in _redraw(batch, translator, manner)
+    )
     for piece in map_ahead(_write, redrawn, workers=THREADS):
         if piece.error:
             outcome.failed.append(piece.error)

@@ -11,7 +11,7 @@ from torch import Tensor
 from cyclegan.devices import choose_device, uses_bf16
 from cyclegan.errors import ModelFileError, printable
 from cyclegan.images import Images, Picture, Pixels, resized, size_with_short_side, to_images, to_pixels
-from cyclegan.models import build_generator
+from cyclegan.models import Generator, build_generator
 from cyclegan.runs import ModelInfo, find_model, load_model
 
 Direction = Literal["a2b", "b2a"]
@@ -71,8 +71,10 @@ class Translator:
     def redraw(self, images: Images) -> Images:
         """Redraw a batch of any height and width; float32, on this translator's device."""
         height, width = images.shape[2:]
-        padded = padded_by_reflection(images.to(self.device, self.dtype), self.generator.stride, self.generator.smallest)
-        redrawn = self.generator(padded.contiguous(memory_format=torch.channels_last))
+        padded = padded_by_reflection(
+            images.to(self.device, self.dtype), self.generator.stride, self.generator.smallest
+        )
+        redrawn: Tensor = self.generator(padded.contiguous(memory_format=torch.channels_last))
         return redrawn[:, :, :height, :width].float()
 
 
@@ -110,11 +112,11 @@ def mirrored(length: int, longer: int) -> Tensor:
 
 def at_size(pixels: Pixels, short_side: int) -> Pixels:
     """Resize so that the short side is `short_side` pixels."""
-    height, width = size_with_short_side(*pixels.shape[:2], short_side)
+    height, width = size_with_short_side(pixels.shape[0], pixels.shape[1], short_side)
     return resized(pixels, width, height)
 
 
-def _load_generator(path: Path, info: ModelInfo, weights: dict[str, Tensor], direction: Direction) -> torch.nn.Module:
+def _load_generator(path: Path, info: ModelInfo, weights: dict[str, Tensor], direction: Direction) -> Generator:
     channels = (info.channels_a, info.channels_b)
     generator = build_generator(info.generator, *(channels if direction == "a2b" else channels[::-1]))
     own = {name.removeprefix(f"{direction}."): tensor for name, tensor in weights.items() if name.startswith(direction)}

@@ -1,0 +1,1 @@
+"""Workflows: what needs training, translation and reports together."""

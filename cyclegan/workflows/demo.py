@@ -52,7 +52,12 @@ QUICK = Scale(
 def demo_config(scale: Scale, folder: Path, seed: int) -> Config:
     """Return the settings that train the demo's domains, drawn in `folder`."""
     a, b = DOMAINS
-    places = {"folder_a": str((folder / a).resolve()), "folder_b": str((folder / b).resolve()), "name_a": a, "name_b": b}
+    places = {
+        "folder_a": str((folder / a).resolve()),
+        "folder_b": str((folder / b).resolve()),
+        "name_a": a,
+        "name_b": b,
+    }
     return build_config(scale.settings, {"data": places, "game": {"seed": seed}})
 
 

@@ -1,0 +1,52 @@
+"""What every test may ask for."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+from jaxtyping import install_import_hook
+
+import tests.typecheck  # noqa: F401 (the hook below looks it up by its name)
+
+SHAPED = ("images", "losses", "models", "training", "data", "translation")
+install_import_hook([f"cyclegan.{module}" for module in SHAPED], "tests.typecheck.checked")
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from PIL import Image  # noqa: E402
+
+torch.set_num_threads(1)
+
+Program = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Two folders of small pictures of several sizes and formats, one in a sub-folder."""
+    random = np.random.default_rng(0)
+    places = tmp_path / "horses", tmp_path / "zebras"
+    for folder, shapes in zip(places, [(40, 60), (64, 48)], strict=True):
+        (folder / "deeper").mkdir(parents=True)
+        for name in ("1.png", "2.jpg", "3.webp", "deeper/4.PNG", "deeper/5.jpeg"):
+            coarse = random.integers(0, 256, (4, 6, 3), dtype=np.uint8)
+            Image.fromarray(coarse).resize(shapes, Image.Resampling.BICUBIC).save(folder / name)
+    return places
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    """Run the command line as a process of its own, in a folder of its own."""
+
+    def run(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "cyclegan", *map(str, arguments)]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"} | options.pop("env", {})
+        return subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=240, env=environment, check=False, **options
+        )
+
+    return run

@@ -1,0 +1,52 @@
+"""Any two folders, and a fair, repeatable order."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from cyclegan.data.folders import drawn, list_pictures
+from cyclegan.errors import DataError
+
+
+def test_pictures_are_found_at_any_depth_whatever_the_case_of_their_suffix(folders):
+    names = [path.relative_to(folders[0]).as_posix() for path in list_pictures(folders[0])]
+    assert names == ["1.png", "2.jpg", "3.webp", "deeper/4.PNG", "deeper/5.jpeg"]
+
+
+def test_other_files_hidden_files_and_folders_with_a_picture_s_name_are_left_alone(folders):
+    (folders[0] / "notes.txt").touch()
+    (folders[0] / ".hidden.png").touch()
+    (folders[0] / "folder.png").mkdir()
+    assert len(list_pictures(folders[0])) == 5
+
+
+def test_a_loop_of_links_ends(folders):
+    (folders[0] / "loop").symlink_to(folders[0], target_is_directory=True)
+    assert len(list_pictures(folders[0])) == 5
+
+
+@pytest.mark.parametrize(
+    ("make", "answer"),
+    [
+        (lambda place: None, "there is no folder"),
+        (lambda place: place.touch(), "is a file, not a folder"),
+        (lambda place: place.mkdir(), "there are no pictures in"),
+    ],
+)
+def test_a_folder_that_is_none_is_a_sentence(tmp_path: Path, make, answer: str):
+    make(tmp_path / "x")
+    with pytest.raises(DataError, match=answer):
+        list_pictures(tmp_path / "x")
+
+
+def test_every_picture_comes_once_before_any_comes_again():
+    turns = [[drawn(0, 0, turn * 7 + place, 7) for place in range(7)] for turn in range(4)]
+    assert all(sorted(turn) == [*range(7)] for turn in turns)
+    assert len({tuple(turn) for turn in turns}) == 4
+
+
+def test_the_two_domains_are_drawn_independently():
+    pairs = Counter((drawn(0, 0, draw, 4), drawn(0, 1, draw, 4)) for draw in range(4000))
+    assert len(pairs) == 16
+    assert max(pairs.values()) < 1.3 * min(pairs.values())

@@ -1,0 +1,43 @@
+"""A file is whole or not there."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from cyclegan.errors import DiskError
+from cyclegan.files import remove_partials, write_text, written_whole
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path):
+    write_text(tmp_path / "x", "old")
+    with pytest.raises(RuntimeError), written_whole(tmp_path / "x") as aside:
+        aside.write_text("half of the n")
+        raise RuntimeError
+    assert (tmp_path / "x").read_text() == "old"
+    assert os.listdir(tmp_path) == ["x"]
+
+
+def test_a_full_disk_is_a_sentence(tmp_path: Path):
+    with pytest.raises(DiskError, match="no room left"), written_whole(tmp_path / "x"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_new_file_has_the_usual_permissions(tmp_path: Path):
+    write_text(tmp_path / "x", "")
+    (tmp_path / "y").touch()
+    assert (tmp_path / "x").stat().st_mode == (tmp_path / "y").stat().st_mode
+
+
+def test_what_killed_writes_left_is_removed(tmp_path: Path):
+    (tmp_path / ".state.abc.partial").touch()
+    (tmp_path / "state").touch()
+    remove_partials(tmp_path)
+    assert os.listdir(tmp_path) == ["state"]
+
+
+def test_a_very_long_name_can_be_written(tmp_path: Path):
+    write_text(tmp_path / ("n" * 250), "whole")
+    assert (tmp_path / ("n" * 250)).read_text() == "whole"

@@ -1,0 +1,100 @@
+"""What goes in comes out: pixels, modes, formats."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cyclegan.errors import DiskError, PictureError
+from cyclegan.images import Picture, read_picture, size_with_short_side, to_images, to_pixels, write_picture
+
+
+def noise(height: int = 9, width: int = 7, channels: int = 3) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (height, width, channels), dtype=np.uint8)
+
+
+def test_every_byte_survives_the_way_to_floats_and_back():
+    pixels = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
+    images = to_images(pixels)
+    assert images.shape == (1, 3, 16, 16)
+    assert (images.min(), images.max()) == (-1, 1)
+    assert np.array_equal(to_pixels(images[0]), pixels)
+
+
+def test_values_out_of_range_become_the_nearest_byte():
+    assert to_pixels(torch.tensor([-2.0, 0.0, 2.0]).reshape(3, 1, 1)).ravel().tolist() == [0, 128, 255]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16"])
+def test_a_picture_keeps_its_mode_and_size(mode: str):
+    image = Image.fromarray(noise(channels=4), "RGBA") if "A" in mode else Image.fromarray(noise())
+    image = Image.fromarray(noise()[..., 0].astype(np.uint16) * 257) if mode == "I;16" else image.convert(mode)
+    back = Picture.from_image(image).to_image()
+    assert (back.mode, back.size) == (image.mode, image.size)
+
+
+def test_sixteen_bits_are_scaled_not_clipped():
+    image = Image.fromarray(np.array([[0, 257 * 100, 65535]], dtype=np.uint16))
+    assert Picture.from_image(image).pixels[0, :, 0].tolist() == [0, 100, 255]
+
+
+def test_transparency_is_what_it_was(tmp_path: Path):
+    image = Image.fromarray(noise(channels=4), "RGBA")
+    image.save(tmp_path / "x.png")
+    picture = read_picture(tmp_path / "x.png")
+    write_picture(picture.with_pixels(255 - picture.pixels), tmp_path / "y.png", "PNG")
+    assert np.array_equal(np.array(Image.open(tmp_path / "y.png"))[..., 3], np.array(image)[..., 3])
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif", "bmp", "gif", "ppm", "avif"])
+def test_every_format_can_be_read_and_written(tmp_path: Path, suffix: str):
+    Image.fromarray(noise(32, 24)).save(tmp_path / f"x.{suffix}")
+    picture = read_picture(tmp_path / f"x.{suffix}")
+    write_picture(picture, tmp_path / f"y.{suffix}", picture.format)
+    with Image.open(tmp_path / f"x.{suffix}") as before, Image.open(tmp_path / f"y.{suffix}") as after:
+        assert (after.format, after.size) == (before.format, before.size)
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "BMP", "WEBP", "PNG", "TIFF"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "1", "CMYK"])
+def test_every_mode_can_be_written_in_every_format(tmp_path: Path, mode: str, image_format: str):
+    if (mode, image_format) == ("CMYK", "PNG"):
+        mode = "RGB"
+    image = Image.fromarray(noise(channels=4), "RGBA").convert(mode)
+    write_picture(Picture.from_image(image), tmp_path / "x", image_format)
+    with Image.open(tmp_path / "x") as written:
+        assert written.size == image.size
+
+
+def test_orientation_is_applied_once(tmp_path: Path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010F] = "a camera"
+    Image.new("RGB", (8, 4), "red").save(tmp_path / "x.jpg", exif=exif)
+    write_picture(read_picture(tmp_path / "x.jpg"), tmp_path / "y.jpg", "JPEG")
+    with Image.open(tmp_path / "y.jpg") as written:
+        assert written.size == (4, 8)
+        assert written.getexif().get(0x0112, 1) == 1
+        assert written.getexif()[0x010F] == "a camera"
+
+
+def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path: Path):
+    Image.new("1", (100, 100)).save(tmp_path / "x.png")
+    with pytest.raises(PictureError, match="100 x 100 pixels, more than 9,999"):
+        read_picture(tmp_path / "x.png", max_pixels=9_999)
+
+
+def test_a_picture_that_cannot_be_written_leaves_nothing(tmp_path: Path):
+    (tmp_path / "x").touch()
+    with pytest.raises(DiskError):
+        write_picture(Picture(noise()), tmp_path / "x" / "y.png", "PNG")
+    with pytest.raises(PictureError, match="cannot be written as WEBP"):
+        write_picture(Picture(noise(1, 16384 * 2)), tmp_path / "wide.webp", "WEBP")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_the_shorter_side_is_the_one_that_is_asked_for():
+    assert size_with_short_side(300, 400, 64) == (64, 85)
+    assert size_with_short_side(5000, 2, 64) == (160_000, 64)
