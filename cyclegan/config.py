@@ -145,6 +145,7 @@ class MachineConfig(Checked):
     """What may differ from one machine to the next without changing what is learned."""
 
     device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
+    threads: Amount = 0  # of arithmetic on a CPU; 0: torch decides. Small networks run best on one
     workers: Amount = 2  # threads that prepare images; 0: the training thread does it
     cache: Literal["auto", "memory", "disk"] = "auto"  # where the resized pictures are kept
 

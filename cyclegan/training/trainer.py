@@ -104,6 +104,8 @@ def begin(config: Config, run: Run) -> None:
 def prepare(config: Config, run: Run, *, scratch: Path, on_picture: Callable[[], object] = lambda: None) -> Plan:
     """Load the data and choose the device; `scratch` holds pictures that do not fit in memory."""
     device = choose_device(config.machine.device)
+    if config.machine.threads:
+        torch.set_num_threads(config.machine.threads)
     return Plan(
         config=config,
         run=run,

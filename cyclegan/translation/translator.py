@@ -5,6 +5,7 @@ from typing import Literal, overload
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
@@ -96,7 +97,7 @@ def choose_direction(info: ModelInfo, to: str | None, direction: str | None) -> 
     return matches[0]
 
 
-def padded_by_reflection(images: Images, stride: int, smallest: int) -> Images:
+def padded_by_reflection(images: Images, stride: int, smallest: int) -> Float[Tensor, "n c H W"]:
     """Extend right and bottom, mirrored, until both sides are multiples of `stride` and at least `smallest` pixels."""
     height, width = (max(-(-side // stride) * stride, smallest) for side in images.shape[2:])
     rows, columns = mirrored(images.shape[2], height), mirrored(images.shape[3], width)

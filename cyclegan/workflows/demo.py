@@ -24,15 +24,17 @@ class Scale:
 
 
 FULL = Scale(
-    training=400,
+    training=160,
     held_out=40,
     settings={
         "data": {"size": 64, "load_size": 64},
-        "generator": {"width": 16, "blocks": 3},
+        "generator": {"width": 16, "blocks": 2},
         "discriminator": {"width": 16, "layers": 2},
+        "optimizer": {"learning_rate": 8e-4},
         "game": {"batch_size": 4, "averaging": 0.99},
         "schedule": {"epochs": 10, "decay_epochs": 10},
-        "logging": {"every": 50, "samples_every": 500},
+        "machine": {"threads": 1},
+        "logging": {"every": 40, "samples_every": 160},
     },
 )
 QUICK = Scale(
@@ -44,6 +46,7 @@ QUICK = Scale(
         "discriminator": {"width": 8, "layers": 2},
         "game": {"batch_size": 2, "averaging": 0.9},
         "schedule": {"epochs": 2, "decay_epochs": 2},
+        "machine": {"threads": 1},
         "logging": {"every": 8, "samples_every": 16},
     },
 )

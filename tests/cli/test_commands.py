@@ -1,0 +1,233 @@
+"""The command line says what it does, exits as it promises, and never shows a traceback."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cyclegan.config import PRESETS
+from cyclegan.runs import Run, read_metrics
+from tests.models_for_tests import write_model
+
+TINY = ("--preset", "tiny", "--max-steps", 4, "--set", "logging.every=2", "--device", "cpu")
+POSIX = sys.platform != "win32"
+
+
+def assert_a_sentence(result: subprocess.CompletedProcess[str], *words: str, status: int = 2) -> None:
+    """Assert that a run ended with a sentence of these words, and no traceback."""
+    assert result.returncode == status, result.stderr
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in result.stderr
+
+
+def test_help_loads_neither_torch_nor_pillow():
+    code = (
+        "import sys; sys.argv = ['cyclegan', '--help']\n"
+        "from cyclegan.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'PIL', 'numpy', 'albumentations'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.endswith("[]\n")
+
+
+def test_version_is_said(program):
+    assert re.fullmatch(r"cyclegan \d+\.\d+\.\d+\n", program("--version").stdout)
+
+
+def test_train_then_translate_with_no_option_but_size(program, folders, tmp_path):
+    trained = program("train", "horses", "zebras/", *TINY)
+    assert trained.returncode == 0, trained.stderr
+    assert "horses: 5 pictures" in trained.stderr
+    assert "step 4/4" in trained.stderr
+    assert trained.stdout.startswith("Trained 4 steps in")
+    assert [line["step"] for line in read_metrics(Run(tmp_path / "checkpoints" / "horses2zebras"))] == [2, 4]
+
+    translated = program("translate", "horses", "--device", "cpu")
+    assert translated.returncode == 0, translated.stderr
+    assert translated.stdout.startswith("5 redrawn as zebras")
+    with Image.open(tmp_path / "horses_zebras" / "deeper" / "4.PNG") as picture:
+        assert picture.size == (40, 60)
+
+    back = program("translate", "zebras/1.png", "--to", "horses", "--json", "--device", "cpu")
+    assert json.loads(back.stdout)["written"] == [str(Path("zebras/1_horses.png"))]
+
+    again = program("train", "horses", "zebras", *TINY)
+    assert again.returncode == 0
+    assert "finished already" in again.stdout
+
+    changed = program("train", "horses", "zebras", *TINY, "--set", "loss.cycle_a=5")
+    assert_a_sentence(changed, "loss.cycle_a (was 10.0, now 5.0)", "--fresh")
+
+    fresh = program("train", "horses", "zebras", *TINY, "--fresh", "--quiet")
+    assert (fresh.returncode, fresh.stdout, fresh.stderr) == (0, "", "")
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 2
+
+    exported = program("export", "checkpoints/horses2zebras", "--output", "m.safetensors", "--unaveraged")
+    assert exported.returncode == 0, exported.stderr
+    assert program("translate", "zebras/1.png", "--model", "m.safetensors", "--output", "x.png").returncode == 0
+
+    reported = program("report", "horses2zebras")
+    assert reported.stdout == f"Report: {Path('checkpoints/horses2zebras/report.html')}\n"
+
+
+def test_a_dry_run_writes_nothing(program, folders, tmp_path):
+    result = program("train", "horses", "zebras", *TINY, "--dry-run", "--json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["steps"] == 4
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_the_saved_settings_can_be_used_again(program, folders, tmp_path):
+    program("train", "horses", "zebras", *TINY, "--seed", "3")
+    config = tmp_path / "checkpoints" / "horses2zebras" / "config.toml"
+    again = program("train", "--config", config, "--name", "again", "--json")
+    assert json.loads(again.stdout)["finished"]
+    assert (tmp_path / "checkpoints" / "again" / "config.toml").read_text() == config.read_text()
+
+
+@pytest.mark.skipif(not POSIX, reason="Windows has no such signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_everything_and_ends_with_130(folders, tmp_path, number):
+    command = [sys.executable, "-m", "cyclegan", "train", "horses", "zebras", *map(str, TINY), "--max-steps", "100000"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    metrics = tmp_path / "checkpoints" / "horses2zebras" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not metrics.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "The same command continues" in out
+    assert len(list((tmp_path / "checkpoints" / "horses2zebras" / "state").glob("step-*"))) == 1
+
+
+def test_missing_and_empty_folders_are_sentences(program, folders, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert_a_sentence(program("train", "horses", "missing"), "there is no folder", "missing", "Check the path.")
+    assert_a_sentence(program("train", "horses", "empty"), "there are no pictures in", "empty")
+    assert_a_sentence(program("train", "horses", "horses"), "both folders are the same")
+    assert_a_sentence(program("train"), "two folders of pictures are needed")
+
+
+def test_settings_that_are_none_are_sentences(program, folders):
+    assert_a_sentence(program("train", "horses", "zebras", "--size", "big"), "--size", "integer")
+    assert_a_sentence(program("train", "horses", "zebras", "--size", "30"), "does not divide by 4")
+    unknown = program("train", "horses", "zebras", "--set", "loss.cycel=1")
+    assert_a_sentence(unknown, "unknown setting loss.cycel; known here: adversarial, cycle_a, cycle_b, identity")
+    assert_a_sentence(program("train", "horses", "zebras", "--preset", "huge"), "unknown preset huge", *PRESETS)
+    assert_a_sentence(program("train", "horses", "zebras", "--name", "../x"), "cannot be a run's name")
+
+
+def test_damaged_pictures_in_training_are_named_and_skipped(program, folders, tmp_path):
+    (folders[0] / "text.jpg").write_text("not a picture")
+    (folders[0] / "empty.png").touch()
+    whole = (folders[0] / "2.jpg").read_bytes()
+    (folders[0] / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    result = program("train", "horses", "zebras", *TINY)
+    assert result.returncode == 0
+    assert "Traceback" not in result.stderr
+    for words in ("text.jpg is not a picture", "empty.png is empty", "cut.jpg is damaged", "3 pictures that cannot"):
+        assert words in result.stderr
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "empty.png").touch()
+    assert_a_sentence(program("train", "horses", "bad", *TINY), "0 readable pictures, fewer than a batch of 1")
+
+
+def test_damaged_pictures_in_translation_are_named_and_the_rest_is_done(program, folders, tmp_path):
+    write_model(tmp_path / "m.safetensors")
+    (folders[0] / "text.jpg").write_text("not a picture")
+    (folders[0] / "empty.png").touch()
+    result = program("translate", "horses", "--model", "m.safetensors")
+    assert_a_sentence(result, "text.jpg is not a picture", "empty.png is empty", status=1)
+    assert result.stdout.startswith("5 redrawn as zebras")
+    assert "2 failed" in result.stdout
+
+
+def test_models_that_are_none_are_sentences(program, folders, tmp_path):
+    model = write_model(tmp_path / "m.safetensors")
+    assert_a_sentence(program("translate", "horses"), "no trained model under checkpoints", "cyclegan train")
+    assert_a_sentence(program("translate", "horses", "--model", "missing"), "there is no model missing")
+    assert_a_sentence(program("translate", "horses", "--model", model, "--to", "lions"), "turns horses into zebras")
+    model.write_bytes(model.read_bytes()[:3000])
+    assert_a_sentence(program("translate", "horses", "--model", model), "is damaged or no safetensors file")
+
+
+def test_a_file_name_reaches_the_terminal_escaped(program, folders, tmp_path):
+    if not POSIX:
+        return
+    write_model(tmp_path / "m.safetensors")
+    (folders[0] / "evil\x1b[31m\n[bold].png").touch()
+    result = program("translate", "horses", "--model", "m.safetensors")
+    assert "evil\\x1b[31m\\n[bold].png is empty" in result.stderr
+    assert "\x1b" not in result.stderr
+
+
+@pytest.mark.skipif(not POSIX, reason="Windows cannot limit the size of files")
+def test_no_room_on_the_disk_is_a_sentence_and_leaves_nothing_half(folders, tmp_path):
+    """A limit on the size of files stands in for a full disk: states and models do not fit, small files do."""
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
+        "from cyclegan.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, "train", "horses", "zebras", *map(str, TINY), "--set", "logging.samples=1"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert_a_sentence(result, "no room left on the disk", "Free some space")
+    left = {path.name for path in (tmp_path / "checkpoints").rglob("*") if path.is_file()}
+    assert left <= {"config.toml", "lock", "metrics.jsonl", "000000004.png"}
+
+
+def test_a_bug_of_ours_is_a_sentence_and_a_file(program, monkeypatch, tmp_path):
+    code = (
+        "import cyclegan.reports\n"
+        "def broken(run): raise ZeroDivisionError('oops')\n"
+        "cyclegan.reports.write_report = broken\n"
+        "import cyclegan.runs; cyclegan.runs.find_run = lambda name: None\n"
+        "import sys; sys.argv = ['cyclegan', 'report', 'x']\n"
+        "from cyclegan.cli import main; main()"
+    )
+    environment = {"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert_a_sentence(result, "this is a bug of ours", status=70)
+    assert "ZeroDivisionError: oops" in next(tmp_path.glob("cyclegan-*.txt")).read_text()
+
+
+def test_progress_goes_to_standard_error_and_results_to_standard_output(program, folders, tmp_path):
+    write_model(tmp_path / "m.safetensors")
+    result = program("translate", "horses", "--model", "m.safetensors")
+    assert result.stdout.count("\n") == 1
+    assert result.stderr == ""
+
+
+def test_the_live_display_shows_every_loss(tmp_path, folders):
+    from rich.console import Console
+
+    from cyclegan.cli.display import TrainingDisplay
+    from cyclegan.training.step import LOSS_NAMES
+    from tests.training.runs_for_tests import play_run
+
+    shown = []
+    displays = []
+
+    def display(moment):
+        if not displays:
+            displays.append(TrainingDisplay(moment.plan, live=False))
+        displays[0](moment)
+        console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
+        console.print(displays[0].picture(moment))
+        shown.append(console.export_text())
+        console.file.close()
+
+    play_run(Run(tmp_path / "run"), folders, 8, observers=[display])
+    assert all(name in shown[-1] for name in LOSS_NAMES)
+    assert "epoch 3/3 · step 8/8" in shown[-1]
+    assert np.array_equal([name in shown[0] for name in LOSS_NAMES], [False] * 8)

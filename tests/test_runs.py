@@ -1,0 +1,122 @@
+"""A model file is enough, and a file that is none is a sentence."""
+
+import json
+import os
+import struct
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from cyclegan.errors import DiskError, ModelFileError, RunError
+from cyclegan.runs import Run, find_model, find_run, load_model, load_tensors, save_tensors, set_aside
+from tests.models_for_tests import write_model
+
+
+def test_a_model_file_describes_itself(tmp_path: Path):
+    info, weights = load_model(write_model(tmp_path / "m.safetensors", domain_b='z"eb\nra ünder'))
+    assert (info.domain_a, info.domain_b, info.size, info.steps) == ("horses", 'z"eb\nra ünder', 32, 7)
+    assert (info.generator.architecture, info.generator.width, info.generator.blocks) == ("resnet", 4, 1)
+    assert "a2b.body.1.weight" in weights
+
+
+def rewritten_header(path: Path, **changes: str | None) -> None:
+    """Change the metadata of a safetensors file."""
+    data = path.read_bytes()
+    length = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8 : 8 + length])
+    header["__metadata__"] = {k: v for k, v in (header["__metadata__"] | changes).items() if v is not None}
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + length :])
+
+
+@pytest.mark.parametrize(
+    ("changes", "answer"),
+    [
+        ({"format": "2"}, "is a model of format 2, and this version reads format 1"),
+        ({"kind": None}, "is no model of cyclegan"),
+        ({"size": None}, "describes itself in a way that makes no sense"),
+        ({"generator": '{"width": -1}'}, "makes no sense"),
+        ({"generator": '{"breadth": 1}'}, "makes no sense"),
+        ({"generator": "[]"}, "makes no sense"),
+        ({"domain_a": "{"}, "makes no sense"),
+    ],
+)
+def test_a_model_that_is_not_ours_is_a_sentence(tmp_path: Path, changes, answer: str):
+    path = write_model(tmp_path / "m.safetensors")
+    rewritten_header(path, **changes)
+    with pytest.raises(ModelFileError, match=answer):
+        load_model(path)
+
+
+@pytest.mark.parametrize("keep", [0, 5, 100, 0.5])
+def test_a_model_that_was_cut_is_a_sentence(tmp_path: Path, keep: float):
+    path = write_model(tmp_path / "m.safetensors")
+    data = path.read_bytes()
+    path.write_bytes(data[: keep if isinstance(keep, int) else int(len(data) * keep)])
+    with pytest.raises(ModelFileError, match="is damaged or no safetensors file"):
+        load_model(path)
+
+
+def test_a_run_stands_for_its_best_model_and_a_name_for_its_run(tmp_path: Path):
+    write_model(tmp_path / "runs" / "old" / "model.safetensors")
+    newest = write_model(tmp_path / "runs" / "new" / "model.safetensors")
+    os.utime(tmp_path / "runs" / "old" / "model.safetensors", (1, 1))
+    assert find_model(None, tmp_path / "runs") == newest
+    assert find_model("old", tmp_path / "runs") == tmp_path / "runs" / "old" / "model.safetensors"
+    best = write_model(tmp_path / "runs" / "old" / "best.safetensors")
+    assert find_model(tmp_path / "runs" / "old") == best
+    assert find_model(newest) == newest
+
+
+def test_a_model_that_is_not_there_is_a_sentence(tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    for name, answer in ((None, "no trained model under"), ("x", "there is no model x"), ("empty", "no model yet")):
+        with pytest.raises(ModelFileError, match=answer):
+            find_model(name, tmp_path)
+    with pytest.raises(RunError, match="there is no run x"):
+        find_run("x", tmp_path)
+
+
+def test_tensors_come_back_bit_for_bit(tmp_path: Path):
+    tensors = {"a": torch.randn(3, 4).t(), "b": torch.tensor(7), "c": torch.arange(5, dtype=torch.uint8)}
+    save_tensors(tmp_path / "t", tensors, {"x": "y"})
+    back, metadata = load_tensors(tmp_path / "t")
+    assert metadata == {"x": "y"}
+    assert all(torch.equal(back[name], tensor) for name, tensor in tensors.items())
+
+
+def test_weights_that_hide_code_are_never_run(tmp_path: Path):
+    torch.save({"a": torch.zeros(1)}, tmp_path / "m.safetensors")
+    with pytest.raises(ModelFileError):
+        load_model(tmp_path / "m.safetensors")
+
+
+def test_no_room_for_a_model_is_a_sentence(tmp_path: Path, monkeypatch):
+    def full(*_):
+        from safetensors import SafetensorError
+
+        raise SafetensorError('Error while serializing: I/O error: No space left on device (os error 28)')
+
+    monkeypatch.setattr("cyclegan.runs.save_file", full)
+    with pytest.raises(DiskError, match="no room left on the disk"):
+        save_tensors(tmp_path / "t", {"a": torch.zeros(1)}, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_old_run_is_moved_aside_never_deleted(tmp_path: Path):
+    run = Run(tmp_path / "run")
+    assert set_aside(run) is None
+    run.folder.mkdir()
+    run.config.write_text("x")
+    aside = set_aside(run)
+    assert aside is not None
+    assert (aside / "config.toml").read_text() == "x"
+    assert not run.folder.exists()
+
+
+def test_a_safetensors_file_of_something_else_is_no_model(tmp_path: Path):
+    save_file({"a": torch.zeros(1)}, tmp_path / "x.safetensors")
+    with pytest.raises(ModelFileError, match="is no model of cyclegan"):
+        load_model(tmp_path / "x.safetensors")

@@ -1,0 +1,50 @@
+"""Small runs for tests."""
+
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file
+
+from cyclegan.config import build_config
+from cyclegan.runs import Run, load_state, read_metrics
+from cyclegan.training import Outcome, begin, prepare, train
+from tests.training.games import TINY
+
+TIMES = ("_seconds", "_per_second")
+
+
+def tiny_settings(folders: tuple[Path, Path], steps: int) -> list[dict[str, Any]]:
+    """Return the settings of a run of a few seconds."""
+    return [
+        TINY,
+        {
+            "data": {"folder_a": str(folders[0]), "folder_b": str(folders[1]), "name_a": "horses", "name_b": "zebras"},
+            "generator": {"dropout": True},
+            "game": {"pool_size": 4, "batch_size": 2, "precision": "fp32"},
+            "schedule": {"epochs": 2, "decay_epochs": 20, "max_steps": steps},
+            "machine": {"device": "cpu"},
+            "logging": {"every": 4, "samples_every": 5, "samples": 2},
+        },
+    ]
+
+
+def play_run(run: Run, folders: tuple[Path, Path], steps: int, *more: dict[str, Any], **options) -> Outcome:
+    """Train, or continue, a tiny run."""
+    config = build_config(*tiny_settings(folders, steps), *more)
+    begin(config, run)
+    return train(prepare(config, run, scratch=run.folder), **options)
+
+
+def what_is_left(run: Run) -> dict[str, Any]:
+    """Return all that a run leaves behind, but times: state, model, metrics, samples."""
+    tensors, facts, _ = load_state(run)
+    metrics = [
+        {key: value for key, value in line.items() if not key.endswith(TIMES)} for line in read_metrics(run)
+    ]
+    return {
+        "facts": facts,
+        "metrics": metrics,
+        "state": {name: tensor.numpy().tobytes() for name, tensor in tensors.items()},
+        "model": {name: tensor.numpy().tobytes() for name, tensor in load_file(run.model).items()},
+        "samples": {path.name: path.read_bytes() for path in sorted(run.samples.iterdir())},
+    }

@@ -1,0 +1,238 @@
+"""A run writes what it promises, and continues as if it had never stopped."""
+
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from cyclegan.config import build_config
+from cyclegan.errors import DiskError, GameLostError, MissingExtraError, RunError
+from cyclegan.files import write_text
+from cyclegan.runs import Run, load_model, load_state, locked, read_metrics, sample_grids, unaveraged_model
+from cyclegan.training import recording
+from cyclegan.training.session import Tally, moving_average
+from cyclegan.training.step import LOSS_NAMES
+from tests.training.runs_for_tests import play_run, what_is_left
+
+STEPS = 14
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path / "checkpoints" / "horses2zebras")
+
+
+def stop_at(step: int):
+    """Return an observer and a question that together interrupt after `step`."""
+    seen = []
+    return {"observers": [lambda moment: seen.append(moment.step)], "interrupted": lambda: bool(seen) and seen[-1] >= step - 1}
+
+
+def test_a_run_leaves_what_the_contract_says(run: Run, folders):
+    outcome = play_run(run, folders, STEPS)
+    assert outcome.finished
+    assert outcome.played == STEPS
+    assert sorted(path.name for path in run.folder.iterdir()) == [
+        "config.toml", "metrics.jsonl", "model.safetensors", "samples", "state",
+    ]  # fmt: skip
+    lines = read_metrics(run)
+    assert [line["step"] for line in lines] == [4, 8, 12, 14]
+    assert all(name in line for line in lines for name in LOSS_NAMES)
+    assert [path.stem for path in sample_grids(run)] == ["000000005", "000000010", "000000014"]
+    info, weights = load_model(run.model)
+    assert (info.domain_a, info.domain_b, info.size, info.steps, info.averaged) == ("horses", "zebras", 32, 14, True)
+    assert {name.split(".")[0] for name in weights} == {"a2b", "b2a"}
+
+
+def test_a_grid_shows_real_fake_and_cycled_of_both_domains(run: Run, folders):
+    play_run(run, folders, 5)
+    with Image.open(sample_grids(run)[0]) as grid:
+        assert grid.size == (2 * 3 * 32 + recording.GAP, 2 * 32)
+
+
+def test_an_interrupted_run_ends_with_what_an_unbroken_one_ends_with(run: Run, folders, tmp_path):
+    play_run(run, folders, STEPS)
+    broken = Run(tmp_path / "broken")
+    for stop in (3, 4, 9):
+        assert not play_run(broken, folders, STEPS, **stop_at(stop)).finished
+    assert play_run(broken, folders, STEPS).finished
+    assert what_is_left(broken) == what_is_left(run)
+
+
+def test_a_state_that_was_cut_in_half_is_passed_over(run: Run, folders, tmp_path):
+    play_run(run, folders, STEPS)
+    broken = Run(tmp_path / "broken")
+    play_run(broken, folders, STEPS, **stop_at(5))
+    play_run(broken, folders, STEPS, **stop_at(8))
+    newest = max(broken.states.glob("step-*"))
+    newest.write_bytes(newest.read_bytes()[: newest.stat().st_size // 2])
+    outcome = play_run(broken, folders, STEPS)
+    assert "is damaged; the state before it is used" in outcome.notes[0]
+    assert outcome.played == STEPS - 5
+    assert what_is_left(broken) == what_is_left(run)
+
+
+def test_a_save_that_dies_leaves_the_one_before(run: Run, folders, monkeypatch):
+    play_run(run, folders, STEPS, **stop_at(5))
+    before = load_state(run)
+
+    def full(*_):
+        raise DiskError("no room left on the disk.", "")
+
+    monkeypatch.setattr(recording, "save_state", full)
+    with pytest.raises(DiskError):
+        play_run(run, folders, STEPS)
+    assert load_state(run)[1] == before[1]
+
+
+def test_only_two_states_are_kept(run: Run, folders):
+    play_run(run, folders, STEPS, {"logging": {"save_minutes": 0}})
+    assert sorted(path.stem for path in run.states.glob("step-*")) == ["step-000000013", "step-000000014"]
+
+
+def test_a_finished_run_plays_no_more_and_can_be_extended(run: Run, folders, tmp_path):
+    play_run(run, folders, 8)
+    assert play_run(run, folders, 8).played == 0
+    assert play_run(run, folders, STEPS).played == STEPS - 8
+    whole = Run(tmp_path / "whole")
+    play_run(whole, folders, STEPS)
+    assert what_is_left(run)["state"] == what_is_left(whole)["state"]
+
+
+def test_changed_settings_are_named_with_the_way_out(run: Run, folders):
+    play_run(run, folders, 2)
+    with pytest.raises(RunError, match=r"loss.cycle_a \(was 10.0, now 5.0\)") as caught:
+        play_run(run, folders, 4, {"loss": {"cycle_a": 5}})
+    assert "--fresh" in caught.value.hint
+
+
+def test_a_changed_folder_is_said(run: Run, folders):
+    play_run(run, folders, 4, **stop_at(2))
+    (folders[0] / "1.png").unlink()
+    assert "horses are not those of the last save" in play_run(run, folders, 4).notes[0]
+
+
+def test_two_trainings_never_share_a_folder(run: Run):
+    with locked(run), pytest.raises(RunError, match="another training is at work"), locked(run):
+        pass
+
+
+def test_a_state_of_another_version_is_a_sentence(run: Run, folders, monkeypatch):
+    monkeypatch.setattr("cyclegan.runs.FORMAT", "0")
+    play_run(run, folders, 2)
+    monkeypatch.undo()
+    with pytest.raises(RunError, match="keeps its state otherwise"):
+        play_run(run, folders, 4)
+
+
+def test_without_averaging_the_model_is_the_networks_themselves(run: Run, folders):
+    play_run(run, folders, 2, {"game": {"averaging": 0}})
+    info, weights = load_model(run.model)
+    _, bare = unaveraged_model(run)
+    assert not info.averaged
+    assert all(torch.equal(weights[name], bare[name]) for name in weights)
+
+
+def test_averages_follow_the_networks_and_soon_forget_the_start():
+    average, update = [torch.zeros(3)], moving_average(0.999)
+    for count in range(1, 50):
+        update(average, [torch.ones(3)], torch.tensor(count))
+    assert average[0].min() > 0.98
+    average = [torch.zeros(1)]
+    update(average, [torch.ones(1)], 10**6)
+    torch.testing.assert_close(average[0], torch.tensor([0.001]))
+
+
+def test_losses_that_are_no_numbers_end_the_game():
+    tally = Tally()
+    tally.add({"gan_a2b": torch.tensor(1.0), "cycle_a": torch.tensor(math.nan)})
+    with pytest.raises(GameLostError, match="cycle_a are no longer finite"):
+        tally.means()
+
+
+def test_a_lost_game_is_not_saved_over_a_good_state(run: Run, folders):
+    play_run(run, folders, STEPS, **stop_at(4))
+
+    def poison(moment):
+        moment.session.networks.a2b.body[1].weight.data.fill_(math.nan)
+
+    with pytest.raises(GameLostError):
+        play_run(run, folders, STEPS, {"logging": {"save_minutes": 0}}, observers=[poison])
+    tensors, facts, _ = load_state(run)
+    assert facts["step"] == 5  # the poison is given after the fifth step, and seen in the sixth
+    assert what_is_left(run)["metrics"][-1]["step"] == 4
+    assert not tensors["network.b2a.body.1.weight"].isnan().any()
+
+
+def test_a_missing_extra_is_a_sentence_with_the_pip_line(run: Run, folders, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(MissingExtraError) as caught:
+        play_run(run, folders, 2, {"logging": {"tensorboard": True}})
+    assert "pip install 'cyclegan[tensorboard]'" in caught.value.hint
+
+
+def test_tensorboard_gets_every_loss(run: Run, folders):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    play_run(run, folders, 4, {"logging": {"tensorboard": True}})
+    events = EventAccumulator(str(run.folder / "tensorboard"))
+    events.Reload()
+    assert set(LOSS_NAMES) <= set(events.Tags()["scalars"])
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_with_the_weights_of_one_never_killed(folders, tmp_path):
+    """Kill real processes with SIGKILL at random instants, saves included; CYCLEGAN_KILLS says how many (10)."""
+    whole, killed = Run(tmp_path / "whole"), Run(tmp_path / "killed")
+    settings = tmp_path / "settings.toml"
+    config = build_config(
+        {"data": {"size": 32}, "generator": {"width": 4, "blocks": 1}, "discriminator": {"width": 4, "layers": 2}},
+        {"game": {"pool_size": 4}, "machine": {"device": "cpu", "threads": 1}},
+        {"logging": {"every": 10, "samples_every": 25, "samples": 1, "save_minutes": 0}},
+    )
+    from cyclegan.config import save_config
+
+    save_config(config, settings)
+    steps = 15 * (kills := int(os.environ.get("CYCLEGAN_KILLS", "10")))
+
+    def command(run: Run) -> list[str]:
+        return [
+            sys.executable, "-m", "cyclegan", "train", str(folders[0]), str(folders[1]), "--config", str(settings),
+            "--max-steps", str(steps), "--epochs", str(steps), "--checkpoints", str(tmp_path), "--name", run.name,
+        ]  # fmt: skip
+
+    subprocess.run(command(whole), check=True, capture_output=True, timeout=600)
+    moments = random.Random(0)
+    done = 0
+    while done < kills:
+        process = subprocess.Popen(command(killed), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        before = newest_step(killed)
+        while newest_step(killed) == before and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0, 0.4))
+        assert process.poll() is None, process.stderr.read()
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        done += 1
+    assert newest_step(killed) < steps, "the last kill came too late to matter"
+    subprocess.run(command(killed), check=True, capture_output=True, timeout=600)
+    assert what_is_left(killed) == what_is_left(whole)
+
+
+def newest_step(run: Run) -> int:
+    """Return the step of the newest state."""
+    return max((int(path.stem.removeprefix("step-")) for path in run.states.glob("step-*")), default=0)
+
+
+def test_metrics_that_were_cut_are_read_without_the_broken_line(run: Run):
+    run.folder.mkdir(parents=True)
+    write_text(run.metrics, '{"step": 1}\n[]\nnull\n{"step": 2, "cyc')
+    assert read_metrics(run) == [{"step": 1}]

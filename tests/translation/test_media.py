@@ -1,0 +1,139 @@
+"""Folders come back with their names, sub-folders, formats and sizes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cyclegan import Translator
+from cyclegan.errors import DataError
+from cyclegan.translation import Manner, plan_tasks, translate_all
+from cyclegan.translation.media import Piece, Task, batched_by_size
+from tests.models_for_tests import write_model
+
+
+@pytest.fixture
+def translator(tmp_path: Path) -> Translator:
+    return Translator(write_model(tmp_path / "model.safetensors"), device="cpu")
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def translated(inputs: list[Path], translator: Translator, **manner):
+    return translate_all(plan_tasks(inputs, "zebras"), translator, Manner(**manner))
+
+
+def test_names_folders_formats_and_sizes_are_kept(folders, translator):
+    outcome = translated([folders[0]], translator)
+    output = folders[0].with_name("horses_zebras")
+    assert len(outcome.done) == 5
+    assert files_below(output) == files_below(folders[0])
+    for name in files_below(output):
+        with Image.open(folders[0] / name) as before, Image.open(output / name) as after:
+            assert (before.format, before.size) == (after.format, after.size)
+            assert not np.array_equal(np.asarray(before), np.asarray(after))
+
+
+@pytest.mark.parametrize("batch_size", [2, 8])
+def test_batches_change_nothing(folders, translator, tmp_path, batch_size: int):
+    for name, size in (("one", 1), ("many", batch_size)):
+        tasks = plan_tasks([folders[0]], "zebras", output=tmp_path / name)
+        translate_all(tasks, translator, Manner(batch_size=size))
+    for name in files_below(tmp_path / "one"):
+        with Image.open(tmp_path / "one" / name) as one, Image.open(tmp_path / "many" / name) as many:
+            difference = np.abs(np.asarray(one).astype(int) - np.asarray(many))
+            assert difference.mean() < 1.5
+
+
+def test_damaged_files_are_named_and_the_rest_is_done(folders, translator):
+    (folders[0] / "text.jpg").write_text("not a picture")
+    (folders[0] / "empty.webp").touch()
+    whole = (folders[0] / "2.jpg").read_bytes()
+    (folders[0] / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    outcome = translated([folders[0]], translator, batch_size=4)
+    named = " ".join(map(str, outcome.failed))
+    assert len(outcome.done) == 5
+    assert all(name in named for name in ("text.jpg", "empty.webp", "cut.jpg"))
+    assert len(files_below(folders[0].with_name("horses_zebras"))) == 5
+
+
+def test_what_is_there_is_left_unless_told_otherwise(folders, translator):
+    translated([folders[0]], translator)
+    kept = folders[0].with_name("horses_zebras") / "1.png"
+    kept.write_bytes(b"mine")
+    outcome = translated([folders[0]], translator)
+    assert (len(outcome.done), len(outcome.skipped)) == (0, 5)
+    assert kept.read_bytes() == b"mine"
+    assert len(translated([folders[0]], translator, overwrite=True).done) == 5
+    assert kept.read_bytes() != b"mine"
+
+
+def test_a_second_translation_does_not_redraw_the_first(folders):
+    inside = folders[0] / "out"
+    inside.mkdir()
+    Image.new("RGB", (8, 8)).save(inside / "1.png")
+    assert len(plan_tasks([folders[0]], "zebras", output=inside)) == 5
+
+
+def test_where_pictures_go(folders, tmp_path):
+    one = folders[0] / "1.png"
+
+    def targets(inputs, **options):
+        return sorted(task.target.relative_to(tmp_path).as_posix() for task in plan_tasks(inputs, "z", **options))
+
+    assert targets([one]) == ["horses/1_z.png"]
+    assert targets([one], output=tmp_path / "x.png") == ["x.png"]
+    assert targets([one], output=tmp_path / "out") == ["out/1.png"]
+    assert targets([one], image_format="webp") == ["horses/1_z.webp"]
+    assert targets([folders[0]], output=tmp_path / "out")[0] == "out/1.png"
+    assert targets(list(folders), output=tmp_path / "out")[0] == "out/horses/1.png"
+    assert targets(list(folders))[0] == "horses_z/1.png"
+
+
+def test_two_pictures_that_would_become_one_are_refused_by_name(folders, tmp_path):
+    for name in ("same.png", "same.jpg"):
+        Image.new("RGB", (8, 8)).save(folders[0] / name)
+    with pytest.raises(DataError, match=r"same.jpg and .*same.png would both become"):
+        plan_tasks([folders[0]], "zebras", image_format="png")
+    with pytest.raises(DataError, match="would be written over a source"):
+        plan_tasks([folders[0] / "1.png"], "zebras", output=folders[0])
+
+
+def test_a_missing_input_is_a_sentence(tmp_path):
+    with pytest.raises(DataError, match="there is no"):
+        plan_tasks([tmp_path / "missing.png"], "zebras")
+
+
+def test_size_is_the_short_side_of_what_is_written(folders, translator):
+    translated([folders[0]], translator, size=20)
+    with Image.open(folders[0].with_name("horses_zebras") / "1.png") as written:
+        assert written.size == (20, 30)
+
+
+def test_no_strength_leaves_the_picture_as_it_was(folders, translator):
+    translated([folders[0]], translator, strength=0)
+    name = "1.png"
+    with Image.open(folders[0] / name) as before, Image.open(folders[0].with_name("horses_zebras") / name) as after:
+        assert np.array_equal(np.asarray(before), np.asarray(after))
+
+
+def test_an_interruption_leaves_whole_pictures_only(folders, translator):
+    tasks = plan_tasks([folders[0]], "zebras")
+    done: list[int] = []
+    outcome = translate_all(
+        tasks, translator, Manner(), on_picture=lambda: done.append(1), interrupted=lambda: len(done) >= 1
+    )
+    assert 1 <= len(outcome.done) <= 5
+    for task in outcome.done:
+        with Image.open(task.target) as written:
+            written.load()
+
+
+def test_neighbours_of_one_size_go_together(tmp_path):
+    from cyclegan.images import Picture
+
+    pieces = [Piece(Task(tmp_path, tmp_path), Picture(np.zeros((side, 4, 3), np.uint8))) for side in (4, 4, 4, 5, 4)]
+    assert [len(batch) for batch in batched_by_size(pieces, 2)] == [2, 1, 1, 1]

@@ -1,0 +1,112 @@
+"""A translator takes pictures of any size and gives back pictures of that size."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from cyclegan import Translator
+from cyclegan.errors import DeviceError, ModelFileError
+from cyclegan.runs import load_model
+from cyclegan.translation import choose_direction
+from cyclegan.translation.translator import mirrored, padded_by_reflection
+from tests.models_for_tests import write_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("model") / "model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def translate(model: Path) -> Translator:
+    return Translator(model, precision="fp32", device="cpu")
+
+
+def test_a_tensor_gives_a_tensor_of_its_shape(translate):
+    batch = torch.rand(2, 3, 17, 30) * 2 - 1
+    redrawn = translate(batch)
+    assert redrawn.shape == batch.shape
+    assert redrawn.abs().max() <= 1
+    assert not torch.allclose(redrawn, batch, atol=0.1)
+
+
+def test_a_picture_gives_a_picture_of_its_size_and_mode(translate):
+    for mode in ("RGB", "RGBA", "L", "P", "CMYK"):
+        picture = Image.new("RGB", (33, 21), "orange").convert(mode)
+        assert (translate(picture).size, translate(picture).mode) == (picture.size, mode)
+
+
+def test_an_array_a_picture_and_a_tensor_say_the_same(translate):
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 36, 3), dtype=np.uint8)
+    from_array = translate(pixels)
+    assert np.array_equal(np.asarray(translate(Image.fromarray(pixels))), from_array)
+    as_tensor = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 127.5 - 1
+    back = ((translate(as_tensor)[0].permute(1, 2, 0) + 1) * 127.5).round().clamp(0, 255).numpy()
+    assert np.array_equal(back.astype(np.uint8), from_array)
+
+
+@settings(max_examples=25, deadline=None)
+@given(height=st.integers(1, 70), width=st.integers(1, 70))
+def test_every_size_comes_back(translate, height: int, width: int):
+    assert translate(torch.zeros(1, 3, height, width)).shape == (1, 3, height, width)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 40), (40, 1), (20, 300)])
+def test_a_u_net_takes_every_size_too(tmp_path, height: int, width: int):
+    translate = Translator(write_model(tmp_path / "m", architecture="unet", depth=4), device="cpu")
+    assert translate(Image.new("RGB", (width, height))).size == (width, height)
+
+
+def test_padding_mirrors_and_changes_nothing_that_fits():
+    assert mirrored(4, 10).tolist() == [0, 1, 2, 3, 2, 1, 0, 1, 2, 3]
+    assert mirrored(1, 3).tolist() == [0, 0, 0]
+    images = torch.rand(1, 3, 8, 12)
+    assert padded_by_reflection(images, 4, 8) is images
+    padded = padded_by_reflection(images, 16, 8)
+    assert padded.shape == (1, 3, 16, 16)
+    assert torch.equal(padded[:, :, :8, :12], images)
+
+
+def test_a_batch_is_redrawn_as_its_pictures_would_be_alone(translate):
+    batch = torch.rand(3, 3, 16, 16) * 2 - 1
+    torch.testing.assert_close(translate(batch), torch.cat([translate(image[None]) for image in batch]))
+
+
+def test_bf16_stays_within_a_few_grey_levels_of_fp32(model, translate):
+    half = Translator(model, precision="bf16", device="cpu")
+    batch = torch.rand(1, 3, 32, 32) * 2 - 1
+    assert ((half(batch) - translate(batch)).abs().mean() * 127.5).item() < 3
+
+
+def test_the_other_direction_is_another_network(model, translate):
+    back = Translator(model, direction="b2a", precision="fp32", device="cpu")
+    assert (translate.target, back.target) == ("zebras", "horses")
+    image = torch.rand(1, 3, 16, 16)
+    assert not torch.allclose(back(image), translate(image), atol=0.1)
+
+
+def test_a_direction_can_be_named_by_its_domain(tmp_path: Path):
+    info, _ = load_model(write_model(tmp_path / "m"))
+    assert choose_direction(info, None, None) == "a2b"
+    assert choose_direction(info, "horses", None) == "b2a"
+    assert choose_direction(info, None, "b2a") == "b2a"
+    for to, direction in (("lions", None), ("horses", "a2b")):
+        with pytest.raises(ModelFileError, match="it turns horses into zebras"):
+            choose_direction(info, to, direction)
+
+
+def test_weights_of_another_network_are_a_sentence(tmp_path: Path):
+    path = write_model(tmp_path / "m", generator=load_model(write_model(tmp_path / "n", architecture="unet", depth=3))[0].generator)
+    with pytest.raises(ModelFileError, match="does not hold the weights"):
+        Translator(path, device="cpu")
+
+
+@pytest.mark.parametrize("device", ["gpu9", "cuda:99", "not a device"])
+def test_a_device_that_is_not_there_is_a_sentence(model, device: str):
+    with pytest.raises(DeviceError):
+        Translator(model, device=device)
