@@ -11,9 +11,7 @@ REAL, FAKE = torch.tensor([0.5, 2.0]), torch.tensor([-1.5, 0.25])
 
 def test_vanilla_is_the_cross_entropy_of_the_scores():
     ones, zeros = torch.ones(2), torch.zeros(2)
-    expected = (
-        F.binary_cross_entropy_with_logits(REAL, ones) + F.binary_cross_entropy_with_logits(FAKE, zeros)
-    ) / 2
+    expected = (F.binary_cross_entropy_with_logits(REAL, ones) + F.binary_cross_entropy_with_logits(FAKE, zeros)) / 2
     torch.testing.assert_close(discriminator_loss(REAL, FAKE, "vanilla"), expected)
     torch.testing.assert_close(generator_loss(FAKE, "vanilla"), F.binary_cross_entropy_with_logits(FAKE, ones))
 

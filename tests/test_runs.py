@@ -97,7 +97,7 @@ def test_no_room_for_a_model_is_a_sentence(tmp_path: Path, monkeypatch):
     def full(*_):
         from safetensors import SafetensorError
 
-        raise SafetensorError('Error while serializing: I/O error: No space left on device (os error 28)')
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr("cyclegan.runs.save_file", full)
     with pytest.raises(DiskError, match="no room left on the disk"):

@@ -25,12 +25,12 @@ def write_report(run: Run) -> Path:
     page = Template(files("cyclegan.reports").joinpath("page.html").read_text(encoding="utf-8"))
     config = run.load_config()
     metrics = read_metrics(run)
-    last = metrics[-1] if metrics else {"step": 0, "epoch": 0}
+    step = metrics[-1]["step"] if metrics else 0
     text = page.substitute(
         title=escape(printable(run.name)),
         domain_a=escape(printable(config.data.name_a)),
         domain_b=escape(printable(config.data.name_b)),
-        facts=f"step {last['step']:,}, epoch {last['epoch']:,}",
+        steps=f"{step:,} steps",
         scores=scores_table(read_evaluation(run)),
         samples="\n".join(sample_figure(path) for path in evenly(sample_grids(run), SAMPLES_SHOWN)) or NOTHING_YET,
         charts="\n".join(chart(title, metrics, names) for title, names in CHARTS),

@@ -32,7 +32,7 @@ FULL = Scale(
         "discriminator": {"width": 16, "layers": 2},
         "optimizer": {"learning_rate": 8e-4},
         "game": {"batch_size": 4, "averaging": 0.99},
-        "schedule": {"epochs": 10, "decay_epochs": 10},
+        "schedule": {"epochs": 8, "decay_epochs": 8},
         "machine": {"threads": 1},
         "logging": {"every": 40, "samples_every": 160},
     },

@@ -38,9 +38,7 @@ def play_run(run: Run, folders: tuple[Path, Path], steps: int, *more: dict[str, 
 def what_is_left(run: Run) -> dict[str, Any]:
     """Return all that a run leaves behind, but times: state, model, metrics, samples."""
     tensors, facts, _ = load_state(run)
-    metrics = [
-        {key: value for key, value in line.items() if not key.endswith(TIMES)} for line in read_metrics(run)
-    ]
+    metrics = [{key: value for key, value in line.items() if not key.endswith(TIMES)} for line in read_metrics(run)]
     return {
         "facts": facts,
         "metrics": metrics,

@@ -33,7 +33,10 @@ def run(tmp_path: Path) -> Run:
 def stop_at(step: int):
     """Return an observer and a question that together interrupt after `step`."""
     seen = []
-    return {"observers": [lambda moment: seen.append(moment.step)], "interrupted": lambda: bool(seen) and seen[-1] >= step - 1}
+    return {
+        "observers": [lambda moment: seen.append(moment.step)],
+        "interrupted": lambda: bool(seen) and seen[-1] >= step - 1,
+    }
 
 
 def test_a_run_leaves_what_the_contract_says(run: Run, folders):

@@ -101,7 +101,9 @@ def test_a_direction_can_be_named_by_its_domain(tmp_path: Path):
 
 
 def test_weights_of_another_network_are_a_sentence(tmp_path: Path):
-    path = write_model(tmp_path / "m", generator=load_model(write_model(tmp_path / "n", architecture="unet", depth=3))[0].generator)
+    path = write_model(
+        tmp_path / "m", generator=load_model(write_model(tmp_path / "n", architecture="unet", depth=3))[0].generator
+    )
     with pytest.raises(ModelFileError, match="does not hold the weights"):
         Translator(path, device="cpu")
 

@@ -1,0 +1,57 @@
+"""The report stands alone and trusts no name."""
+
+import re
+from pathlib import Path
+
+from PIL import Image
+
+from cyclegan.config import build_config, save_config
+from cyclegan.files import write_text
+from cyclegan.reports import evenly, write_report
+from cyclegan.reports.curves import POINTS, chart, points
+from cyclegan.runs import Run, append_metrics, save_evaluation
+
+
+def make_run(folder: Path, name: str = "horses") -> Run:
+    run = Run(folder / "run")
+    save_config(build_config({"data": {"name_a": name, "folder_a": name}}), run.config)
+    return run
+
+
+def test_a_run_that_has_just_begun_has_a_report(tmp_path: Path):
+    assert "None yet" in write_report(make_run(tmp_path)).read_text()
+
+
+def test_a_report_shows_curves_samples_and_scores_and_needs_nothing_else(tmp_path: Path):
+    run = make_run(tmp_path)
+    for step in (10, 20, 30):
+        append_metrics(run, {"step": step, "epoch": 1, "gan_a2b": 1 / step, "cycle_a": step})
+    run.samples.mkdir()
+    Image.new("RGB", (4, 4)).save(run.samples / "000000010.png")
+    way = {"from": "a", "to": "b", "error": 10.0, "unchanged": 40.0, "ratio": 0.25}
+    save_evaluation(run, {"pictures": 3, "directions": [way]})
+    page = write_report(run).read_text()
+    assert "30 steps" in page
+    assert page.count("<polyline") == 2
+    assert "Samples at step 10" in page
+    assert "<td>10.00</td><td>40.00</td><td>0.25</td>" in page
+    assert not re.search(r"https?://|<script|<link", page)
+
+
+def test_names_are_never_read_as_markup(tmp_path: Path):
+    page = write_report(make_run(tmp_path, name="<script>alert(1)</script>")).read_text()
+    assert "<script>" not in page
+
+
+def test_metrics_full_of_garbage_still_give_a_report(tmp_path: Path):
+    run = make_run(tmp_path)
+    write_text(run.metrics, '{"step": 1, "gan_a2b": "x"}\n\x00\n{"step": 2, "epoch": null}\n{"step": 3, "gan_a2b": 1}')
+    assert "3 steps" in write_report(run).read_text()
+
+
+def test_long_runs_are_thinned_and_short_ones_are_not():
+    lines = [{"step": step, "disc_a": 0.5} for step in range(10 * POINTS)]
+    assert len(points(lines, "disc_a")) == POINTS
+    assert len(points(lines[:5], "disc_a")) == 5
+    assert chart("title", lines[:1], ["disc_a"]) == ""
+    assert [path.name for path in evenly([Path(str(n)) for n in range(10)], 3)] == ["9", "5", "0"]
