@@ -1,7 +1,6 @@
 """A file is whole or not there."""
 
 import errno
-import os
 from pathlib import Path
 
 import pytest
@@ -10,19 +9,28 @@ from cyclegan.errors import DiskError
 from cyclegan.files import remove_partials, write_text, written_whole
 
 
+def names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path):
     write_text(tmp_path / "x", "old")
-    with pytest.raises(RuntimeError), written_whole(tmp_path / "x") as aside:
-        aside.write_text("half of the n")
-        raise RuntimeError
+
+    def write() -> None:
+        with written_whole(tmp_path / "x") as aside:
+            aside.write_text("half of the n")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write()
     assert (tmp_path / "x").read_text() == "old"
-    assert os.listdir(tmp_path) == ["x"]
+    assert names(tmp_path) == ["x"]
 
 
 def test_a_full_disk_is_a_sentence(tmp_path: Path):
     with pytest.raises(DiskError, match="no room left"), written_whole(tmp_path / "x"):
         raise OSError(errno.ENOSPC, "No space left on device")
-    assert os.listdir(tmp_path) == []
+    assert names(tmp_path) == []
 
 
 def test_a_new_file_has_the_usual_permissions(tmp_path: Path):
@@ -35,7 +43,7 @@ def test_what_killed_writes_left_is_removed(tmp_path: Path):
     (tmp_path / ".state.abc.partial").touch()
     (tmp_path / "state").touch()
     remove_partials(tmp_path)
-    assert os.listdir(tmp_path) == ["state"]
+    assert names(tmp_path) == ["state"]
 
 
 def test_a_very_long_name_can_be_written(tmp_path: Path):

@@ -186,7 +186,7 @@ def test_no_room_on_the_disk_is_a_sentence_and_leaves_nothing_half(folders, tmp_
     assert left <= {"config.toml", "lock", "metrics.jsonl", "000000004.png"}
 
 
-def test_a_bug_of_ours_is_a_sentence_and_a_file(program, monkeypatch, tmp_path):
+def test_a_bug_of_ours_is_a_sentence_and_a_file(tmp_path):
     code = (
         "import cyclegan.reports\n"
         "def broken(run): raise ZeroDivisionError('oops')\n"

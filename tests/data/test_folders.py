@@ -29,7 +29,7 @@ def test_a_loop_of_links_ends(folders):
 @pytest.mark.parametrize(
     ("make", "answer"),
     [
-        (lambda place: None, "there is no folder"),
+        (Path, "there is no folder"),
         (lambda place: place.touch(), "is a file, not a folder"),
         (lambda place: place.mkdir(), "there are no pictures in"),
     ],
