@@ -75,7 +75,8 @@ class Picture:
         if self.mode in ("P", "PA"):
             return image.quantize(method=Image.Quantize.FASTOCTREE)
         if self.mode.startswith("I"):
-            return Image.fromarray(np.array(image.convert("L"), dtype=np.uint16) * 257).convert(self.mode)
+            deep = Image.fromarray(np.array(image.convert("L"), dtype=np.uint16) * 257)
+            return deep.convert("I") if self.mode == "I" else deep
         return image.convert(self.mode)
 
     def with_pixels(self, pixels: Pixels) -> "Picture":

@@ -12,11 +12,11 @@ report.html
 
 import dataclasses
 import json
-import shutil
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +111,12 @@ def set_aside(run: Run) -> Path | None:
     """Move an old run out of the way, never delete it; return where it went, or nothing if there was none."""
     if not run.folder.exists():
         return None
-    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    aside = run.folder.with_name(f"{run.name}.{stamp}")
+    with locked(run):
+        pass  # nobody is at work in it
+    names = (run.folder.with_name(f"{run.name}.{number}") for number in count(1))
+    aside = next(place for place in names if not place.exists())
     with disk_errors(run.folder):
-        shutil.move(run.folder, aside)
+        run.folder.rename(aside)
     return aside
 
 
@@ -148,6 +150,11 @@ def load_state(run: Run) -> tuple[Tensors, dict[str, Any], list[str]] | None:
     if passed_over:
         raise RunError(f"no state in {printable(run.states)} is whole.", "Start again with --fresh.")
     return None
+
+
+def has_state(run: Run) -> bool:
+    """Tell whether there is anything to continue."""
+    return bool(_states(run))
 
 
 def _states(run: Run) -> list[Path]:
@@ -256,6 +263,8 @@ def append_metrics(run: Run, line: Mapping[str, Any]) -> None:
     """Add one line to the metrics."""
     with disk_errors(run.metrics), run.metrics.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
+        file.flush()
+        os.fsync(file.fileno())  # a state that is saved later never knows more than the metrics
 
 
 def read_metrics(run: Run) -> list[dict[str, Any]]:

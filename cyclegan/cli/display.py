@@ -20,6 +20,7 @@ class TrainingDisplay:
         self.live: Any = None
         self.shown = 0.0
         self.line: dict[str, Any] = {}
+        self.began: tuple[int, float] | None = None  # step and time of the first step seen
         self.epochs = -(-plan.total_steps // plan.steps_per_epoch)
         if live:
             from rich.console import Console
@@ -38,6 +39,7 @@ class TrainingDisplay:
 
     def __call__(self, moment: "Moment") -> None:
         """Show a step."""
+        self.began = self.began or (moment.step, time.monotonic())
         if moment.metrics:
             self.line = moment.metrics
             if not self.live:
@@ -52,8 +54,10 @@ class TrainingDisplay:
         total = moment.plan.total_steps
         text = f"epoch {moment.epoch}/{self.epochs} · step {moment.step:,}/{total:,}"
         if rate := self.line.get("pairs_per_second"):
-            left = (total - moment.step) * moment.plan.config.game.batch_size / rate
-            text += f" · {rate:.2f} pairs/s · {duration(left)} left"
+            text += f" · {rate:.2f} pairs/s"
+        if self.began and moment.step > self.began[0]:
+            per_step = (time.monotonic() - self.began[1]) / (moment.step - self.began[0])
+            text += f" · {duration((total - moment.step) * per_step)} left"
         return text
 
     def picture(self, moment: "Moment") -> Any:

@@ -27,32 +27,32 @@ from cyclegan.errors import ConfigError, printable
 if TYPE_CHECKING:
     from cyclegan.training import Outcome, Plan
 
-Optional = typer.Option
-
 
 def train(
     a: Annotated[Path | None, typer.Argument(metavar="A", help="Folder of pictures of one kind.")] = None,
     b: Annotated[Path | None, typer.Argument(metavar="B", help="Folder of pictures of the other kind.")] = None,
-    name: Annotated[str | None, Optional(help="The run's name.  [default: <A>2<B>]", show_default=False)] = None,
-    checkpoints: Annotated[Path, Optional(help="Where runs are kept.")] = Path("checkpoints"),
+    name: Annotated[str | None, typer.Option(help="The run's name.  [default: <A>2<B>]", show_default=False)] = None,
+    checkpoints: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("checkpoints"),
     preset_name: Annotated[
-        str, Optional("--preset", help=f"Settings to start from: {', '.join(PRESETS)}.")
+        str, typer.Option("--preset", help=f"Settings to start from: {', '.join(PRESETS)}.")
     ] = "default",
-    size: Annotated[int | None, Optional(help="Pixels, side of the training images.")] = None,
-    epochs: Annotated[int | None, Optional(help="Epochs at the full learning rate.")] = None,
-    decay_epochs: Annotated[int | None, Optional(help="Epochs in which it then falls to zero.")] = None,
-    max_steps: Annotated[int | None, Optional(help="End after so many steps in all.")] = None,
-    batch_size: Annotated[int | None, Optional(help="Pairs in a step.")] = None,
-    seed: Annotated[int | None, Optional(help="What all random choices follow from.")] = None,
-    device: Annotated[str | None, Optional(help="auto, cpu, cuda, cuda:1 or mps.")] = None,
-    precision: Annotated[Literal["auto", "fp32", "bf16"] | None, Optional(help="Of the networks' arithmetic.")] = None,
-    workers: Annotated[int | None, Optional(help="Threads that prepare images.")] = None,
-    config_file: Annotated[Path | None, Optional("--config", help="Settings, such as a run's config.toml.")] = None,
-    assignments: Annotated[
-        list[str] | None, Optional("--set", metavar="KEY.PATH=VALUE", help="Any setting, as in loss.cycle_a=5.")
+    size: Annotated[int | None, typer.Option(help="Pixels, side of the training images.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs at the full learning rate.")] = None,
+    decay_epochs: Annotated[int | None, typer.Option(help="Epochs in which it then falls to zero.")] = None,
+    max_steps: Annotated[int | None, typer.Option(help="End after so many steps in all.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pairs in a step.")] = None,
+    seed: Annotated[int | None, typer.Option(help="What all random choices follow from.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = None,
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"] | None, typer.Option(help="Of the networks' arithmetic.")
     ] = None,
-    fresh: Annotated[bool, Optional("--fresh", help="Move an old run of this name aside and start again.")] = False,
-    dry_run: Annotated[bool, Optional("--dry-run", help="Print what would be trained, and stop.")] = False,
+    workers: Annotated[int | None, typer.Option(help="Threads that prepare images.")] = None,
+    config_file: Annotated[Path | None, typer.Option("--config", help="Settings, such as a run's config.toml.")] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="Any setting, as in loss.cycle_a=5.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Move an old run of this name aside and start again.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be trained, and stop.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -116,8 +116,14 @@ def run_training(
             stack.enter_context(locked(run))
             begin(config, run)
         with counting("Reading pictures", count, quiet=quiet) as advance:
+
+            def on_picture() -> None:
+                advance()
+                if interrupted():
+                    raise KeyboardInterrupt
+
             scratch = Path(tempfile.gettempdir()) if dry_run else run.states
-            plan = prepare(config, run, scratch=scratch, on_picture=advance)
+            plan = prepare(config, run, scratch=scratch, on_picture=on_picture)
         for error in plan.domain_a.skipped + plan.domain_b.skipped:
             complain(error)
         tell(summary(plan), quiet=quiet)
@@ -141,7 +147,7 @@ def summary(plan: "Plan") -> str:
     network = (
         f"U-Net, depth {config.unet_depth}"
         if config.generator.architecture == "unet"
-        else f"ResNet, {config.resnet_blocks} blocks"
+        else f"ResNet, residual blocks: {config.resnet_blocks}"
     )
     shape = "aspect kept" if data.keep_aspect else "squashed to a square"
     return table(

@@ -82,13 +82,13 @@ def save(plan: Plan, session: Session) -> None:
     session.tally.means()
     tensors, facts = session.capture()
     save_state(plan.run, session.step, tensors, facts | {"pictures": plan.fingerprints})
-    save_model(plan.run.model, model_info(plan, session), session.weights())
+    save_current_model(plan, session)
 
 
-def model_info(plan: Plan, session: Session) -> ModelInfo:
-    """Describe the model that is being trained."""
+def save_current_model(plan: Plan, session: Session) -> None:
+    """Save what translate loads: both generators as they are now, averaged if they are."""
     data = plan.config.data
-    return ModelInfo(
+    info = ModelInfo(
         generator=resolved(plan.config),
         domain_a=data.name_a,
         domain_b=data.name_b,
@@ -98,6 +98,7 @@ def model_info(plan: Plan, session: Session) -> ModelInfo:
         steps=session.step,
         averaged=bool(session.averages),
     )
+    save_model(plan.run.model, info, session.weights())
 
 
 def chosen(pictures: list[Pixels], count: int, size: int) -> Images:

@@ -23,9 +23,9 @@ from cyclegan.devices import choose_device, memory_errors, uses_bf16
 from cyclegan.errors import RunError, printable
 from cyclegan.images import scaled
 from cyclegan.models import Networks, build_networks
-from cyclegan.runs import Run, forget_after, load_state
+from cyclegan.runs import Run, forget_after, has_state, load_state
 from cyclegan.training.pool import ImagePool
-from cyclegan.training.recording import MetricsFile, SampleGrids, Saver, TensorBoard
+from cyclegan.training.recording import MetricsFile, SampleGrids, Saver, TensorBoard, save_current_model
 from cyclegan.training.schedule import epoch_of, learning_rate_factor
 from cyclegan.training.session import Session, Tally, averaged
 from cyclegan.training.step import Game, play
@@ -92,8 +92,8 @@ class Outcome:
 
 
 def begin(config: Config, run: Run) -> None:
-    """Write a new run's settings, or see that those of an old one allow this continuation."""
-    if run.config.exists() and (changes := forbidden_changes(run.load_config(), config)):
+    """Write a new run's settings, or see that those of one that has a state allow this continuation."""
+    if has_state(run) and (changes := forbidden_changes(run.load_config(), config)):
         raise RunError(
             f"{printable(run.folder)} was trained with other settings: {'; '.join(changes)}.",
             "Use the old ones to continue it, another --name to train beside it, or --fresh to move it aside.",
@@ -128,6 +128,8 @@ def train(
     first, started, since = session.step, time.perf_counter(), time.perf_counter()
     stream = batches(plan.domain_a, plan.domain_b, plan.config, session.step)
     last = session.step >= plan.total_steps
+    if last:
+        save_current_model(plan, session)  # a kill between the last state and its model leaves an older one
     while not last:
         real_a, real_b = (scaled(batch.to(plan.device, non_blocking=True)) for batch in next(stream))
         rate = set_learning_rate(session, plan)
@@ -215,8 +217,6 @@ def continue_from_state(session: Session, plan: Plan) -> list[str]:
         forget_after(plan.run, 0)
         return []
     tensors, facts, notes = state
-    if not plan.config.schedule.max_steps and facts["step"] > plan.total_steps:
-        notes.append(f"{facts['step']} steps have been played, more than the {plan.total_steps} asked for.")
     session.restore(tensors, facts)
     forget_after(plan.run, session.step)
     notes += [

@@ -57,9 +57,11 @@ def plan_tasks(
     tasks = []
     for given in inputs:
         if given.is_dir():
-            root = given.with_name(f"{given.resolve().name}_{domain}") if output is None else output
-            if output is not None and len(inputs) > 1:
-                root = output / given.resolve().name
+            name = given.resolve().name
+            if output is None:
+                root = (given if given.name == name else given.resolve()).with_name(f"{name}_{domain}")
+            else:
+                root = output if len(inputs) == 1 else output / name
             tasks += [
                 Task(source, _renamed(root / source.relative_to(given), suffix))
                 for source in list_pictures(given)
@@ -192,8 +194,9 @@ def _write(piece: Piece) -> Piece:
     def work() -> None:
         if piece.picture:
             target = piece.task.target
-            known = FORMAT_OF.get(target.suffix.lower())
-            write_picture(piece.picture, target, known or piece.picture.format)
+            renamed = target.suffix.lower() != piece.task.source.suffix.lower()
+            wanted = FORMAT_OF.get(target.suffix.lower()) if renamed else None
+            write_picture(piece.picture, target, wanted or piece.picture.format)
 
     return piece.attempt(work)
 

@@ -17,10 +17,10 @@ from cyclegan.config import build_config
 from cyclegan.errors import DiskError, GameLostError, MissingExtraError, RunError
 from cyclegan.files import write_text
 from cyclegan.runs import Run, load_model, load_state, locked, read_metrics, sample_grids, unaveraged_model
-from cyclegan.training import recording
+from cyclegan.training import begin, recording
 from cyclegan.training.session import Tally, moving_average
 from cyclegan.training.step import LOSS_NAMES
-from tests.training.runs_for_tests import play_run, what_is_left
+from tests.training.runs_for_tests import play_run, tiny_settings, what_is_left
 
 STEPS = 14
 
@@ -108,6 +108,20 @@ def test_a_finished_run_plays_no_more_and_can_be_extended(run: Run, folders, tmp
     whole = Run(tmp_path / "whole")
     play_run(whole, folders, STEPS)
     assert what_is_left(run)["state"] == what_is_left(whole)["state"]
+
+
+def test_a_model_that_a_kill_kept_from_being_written_is_written_by_the_next_run(run: Run, folders):
+    play_run(run, folders, 4)
+    _, written = load_model(run.model)
+    run.model.unlink()
+    assert play_run(run, folders, 4).played == 0
+    _, again = load_model(run.model)
+    assert all(torch.equal(again[name], weight) for name, weight in written.items())
+
+
+def test_settings_may_change_while_nothing_has_been_saved(run: Run, folders):
+    begin(build_config(*tiny_settings(folders, 2)), run)
+    assert play_run(run, folders, 2, {"loss": {"cycle_a": 5}}).finished
 
 
 def test_changed_settings_are_named_with_the_way_out(run: Run, folders):

@@ -93,6 +93,20 @@ def test_where_pictures_go(folders, tmp_path):
     assert targets(list(folders))[0] == "horses_z/1.png"
 
 
+def test_a_folder_may_be_named_by_dots(folders, tmp_path, monkeypatch):
+    monkeypatch.chdir(folders[0] / "deeper")
+    for name, output in ((".", "horses/deeper_z"), ("..", "horses_z")):
+        target = plan_tasks([Path(name)], "z")[0].target
+        assert target.resolve().is_relative_to(tmp_path / output)
+
+
+def test_a_picture_under_a_wrong_suffix_stays_what_it_is(folders, translator):
+    (folders[0] / "2.jpg").write_bytes((folders[0] / "1.png").read_bytes())
+    translated([folders[0]], translator)
+    with Image.open(folders[0].with_name("horses_zebras") / "2.jpg") as written:
+        assert written.format == "PNG"
+
+
 def test_two_pictures_that_would_become_one_are_refused_by_name(folders, tmp_path):
     for name in ("same.png", "same.jpg"):
         Image.new("RGB", (8, 8)).save(folders[0] / name)
