@@ -195,6 +195,14 @@ class Config:
                 f"Try --size {round(self.data.size / 4) * 4}.",
             )
 
+        judged = 3 * 2**self.discriminator.layers  # pixels that leave the last norm something to normalise
+        if self.discriminator.architecture == "patch" and self.data.size < judged:
+            raise ConfigError(
+                f"a discriminator of {self.discriminator.layers} layers needs images of at least {judged} pixels, "
+                f"and data.size is {self.data.size}.",
+                "Choose a larger --size or fewer discriminator.layers.",
+            )
+
     @property
     def resnet_blocks(self) -> int:
         """Residual blocks of the ResNet generator."""

@@ -54,6 +54,7 @@ def test_later_layers_win():
         ("data.flip=2", "it must be between 0 and 1."),
         ("loss.adversarial=wgan", "it must be lsgan or vanilla or hinge."),
         ("data.size=66", "does not divide by 4"),
+        ("discriminator.layers=7", "needs images of at least 384 pixels"),
         ("data.load_size=100", "less than data.size"),
         ("generator.norm=batch", "batch norm is for models made elsewhere"),
         ("loss", "loss is no setting."),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 DOMAINS = ("summer", "winter")
-FINER = 4  # a scene is drawn so many times larger, then shrunk, which smooths the edges
+FINER = 3  # a scene is drawn so many times larger, then shrunk, which smooths the edges
 
 Floats = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
@@ -164,7 +164,7 @@ def add_mountains(scene: Scene, random: np.random.Generator, horizon: float) -> 
     """Raise a jagged range whose slopes are lit from the left."""
     ridge = horizon - 0.02 - 0.3 * noise(random, (1, len(scene.x)), (1, 3), octaves=5)
     relief = noise(random, scene.x.shape, (3, 4), octaves=5)
-    light = 0.5 + 0.08 * len(scene.x) / 4 * np.gradient(relief, axis=1) * 4
+    light = 0.5 + 0.08 * len(scene.x) * np.gradient(relief, axis=1)
     scene.paint(scene.y > ridge, Thing.MOUNTAIN, light.astype(np.float32))
 
 

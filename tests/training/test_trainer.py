@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from cyclegan import Translator
 from cyclegan.config import build_config
 from cyclegan.errors import DiskError, GameLostError, MissingExtraError, RunError
 from cyclegan.files import write_text
@@ -53,6 +54,23 @@ def test_a_run_leaves_what_the_contract_says(run: Run, folders):
     info, weights = load_model(run.model)
     assert (info.domain_a, info.domain_b, info.size, info.steps, info.averaged) == ("horses", "zebras", 32, 14, True)
     assert {name.split(".")[0] for name in weights} == {"a2b", "b2a"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"generator": {"architecture": "unet", "blocks": 0}},
+        {"discriminator": {"architecture": "pixel"}},
+        {"discriminator": {"layers": 3}, "loss": {"adversarial": "hinge"}},
+        {"loss": {"identity": 0, "adversarial": "vanilla"}, "game": {"pool_size": 0, "batch_size": 1}},
+        {"game": {"precision": "bf16"}},
+        {"data": {"keep_aspect": False}},
+    ],
+)
+def test_every_kind_of_game_can_be_played_and_its_model_loaded(run: Run, folders, settings):
+    assert play_run(run, folders, 3, settings).finished
+    redrawn = Translator(run.folder, device="cpu")(torch.rand(1, 3, 20, 30) * 2 - 1)
+    assert redrawn.isfinite().all()
 
 
 def test_a_grid_shows_real_fake_and_cycled_of_both_domains(run: Run, folders):
