@@ -1,4 +1,4 @@
-"""Draw docs/demo.png from a demo's pictures: scripts/demo_sheet.py [datasets/demo]."""
+"""Draw docs/demo.jpg from a demo's pictures: scripts/demo_sheet.py [datasets/demo]."""
 
 import sys
 from pathlib import Path
@@ -22,7 +22,7 @@ def main() -> None:
             for row, place in enumerate(rows):
                 picture = Image.open(place / name).resize((CELL, CELL), Image.Resampling.BICUBIC)
                 sheet.paste(picture, (column * step, (3 * half + row) * step + 3 * GAP * half))
-    sheet.save("docs/demo.png", optimize=True)
+    sheet.save("docs/demo.jpg", quality=90)
 
 
 if __name__ == "__main__":
