@@ -37,7 +37,7 @@ def demo(
     scores = score_demo(run, folder)
     if as_json:
         say_json(scores | {"report": str(run.report), "seconds": round(time.monotonic() - started, 1)})
-    else:
+    elif not quiet:
         say(verdict(scores, run, folder, time.monotonic() - started))
 
 
