@@ -1,9 +1,7 @@
 """Observers that write a run down: metrics, sample grids, states and models."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,10 +12,8 @@ from cyclegan.files import written_whole
 from cyclegan.images import Images, Pixels, to_images, to_pixels
 from cyclegan.models import resolved
 from cyclegan.runs import ModelInfo, Run, append_metrics, save_model, save_state
-
-if TYPE_CHECKING:
-    from cyclegan.training.session import Session
-    from cyclegan.training.trainer import Moment, Plan
+from cyclegan.training.plan import Moment, Plan
+from cyclegan.training.session import Session
 
 GAP = 4  # white pixels between the two halves of a grid
 

@@ -4,12 +4,11 @@ Lightning Fabric is the engine: it places networks on the device, runs them in t
 gradients. Nothing else in the package knows it.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -17,62 +16,19 @@ from torch import nn
 from torch.optim import Optimizer
 
 from cyclegan.config import Config, forbidden_changes, save_config
-from cyclegan.data.domains import Domain, load_domain
-from cyclegan.data.loader import batches, steps_per_epoch
+from cyclegan.data.domains import load_domain
+from cyclegan.data.loader import batches
 from cyclegan.devices import choose_device, memory_errors, uses_bf16
 from cyclegan.errors import RunError, printable
 from cyclegan.images import scaled
 from cyclegan.models import Networks, build_networks
 from cyclegan.runs import Run, forget_after, has_state, load_state
+from cyclegan.training.plan import Moment, Observer, Plan
 from cyclegan.training.pool import ImagePool
 from cyclegan.training.recording import MetricsFile, SampleGrids, Saver, TensorBoard, save_current_model
 from cyclegan.training.schedule import epoch_of, learning_rate_factor
 from cyclegan.training.session import Session, Tally, averaged
 from cyclegan.training.step import Game, play
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is about to be trained, on what, and for how long."""
-
-    config: Config
-    run: Run
-    domain_a: Domain
-    domain_b: Domain
-    device: torch.device
-    precision: Literal["fp32", "bf16"]
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Steps of an epoch: as many pairs as the larger folder has images."""
-        return steps_per_epoch(self.domain_a, self.domain_b, self.config.game.batch_size)
-
-    @property
-    def fingerprints(self) -> list[str]:
-        """Hashes of the names of both domains' pictures."""
-        return [fingerprint(self.domain_a), fingerprint(self.domain_b)]
-
-    @property
-    def total_steps(self) -> int:
-        """Steps of the whole run."""
-        schedule = self.config.schedule
-        steps = (schedule.epochs + schedule.decay_epochs) * self.steps_per_epoch
-        return min(steps, schedule.max_steps) if schedule.max_steps else steps
-
-
-@dataclass(frozen=True)
-class Moment:
-    """What an observer sees after a step."""
-
-    plan: Plan
-    session: Session
-    step: int  # steps played
-    epoch: int  # counted from 1
-    metrics: dict[str, Any] | None  # a line of metrics.jsonl, when one is due
-    last: bool  # whether training ends here, finished or interrupted
-
-
-Observer = Callable[[Moment], None]
 
 
 @dataclass(frozen=True)
@@ -227,12 +183,6 @@ def continue_from_state(session: Session, plan: Plan) -> list[str]:
         if now != before
     ]
     return notes
-
-
-def fingerprint(domain: Domain) -> str:
-    """Return a hash of the names of a domain's pictures."""
-    names = "\n".join(path.relative_to(domain.folder).as_posix() for path in domain.files)
-    return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def set_learning_rate(session: Session, plan: Plan) -> float:

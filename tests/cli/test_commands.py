@@ -40,11 +40,11 @@ def test_help_loads_neither_torch_nor_pillow():
     assert result.stdout.endswith("[]\n")
 
 
-def test_version_is_said(program):
-    assert re.fullmatch(r"cyclegan \d+\.\d+\.\d+\n", program("--version").stdout)
+def test_version_is_said(command):
+    assert re.fullmatch(r"cyclegan \d+\.\d+\.\d+\n", command("--version").stdout)
 
 
-def test_train_then_translate_with_no_option_but_size(program, folders, tmp_path):
+def test_the_whole_story_of_a_run(program, command, folders, tmp_path):
     trained = program("train", "horses", "zebras/", *TINY)
     assert trained.returncode == 0, trained.stderr
     assert "horses: 5 pictures" in trained.stderr
@@ -58,39 +58,39 @@ def test_train_then_translate_with_no_option_but_size(program, folders, tmp_path
     with Image.open(tmp_path / "horses_zebras" / "deeper" / "4.PNG") as picture:
         assert picture.size == (40, 60)
 
-    back = program("translate", "zebras/1.png", "--to", "horses", "--json", "--device", "cpu")
+    back = command("translate", "zebras/1.png", "--to", "horses", "--json", "--device", "cpu")
     assert json.loads(back.stdout)["written"] == [str(Path("zebras/1_horses.png"))]
 
-    again = program("train", "horses", "zebras", *TINY)
+    again = command("train", "horses", "zebras", *TINY)
     assert again.returncode == 0
     assert "finished already" in again.stdout
 
-    changed = program("train", "horses", "zebras", *TINY, "--set", "loss.cycle_a=5")
+    changed = command("train", "horses", "zebras", *TINY, "--set", "loss.cycle_a=5")
     assert_a_sentence(changed, "loss.cycle_a (was 10.0, now 5.0)", "--fresh")
 
-    fresh = program("train", "horses", "zebras", *TINY, "--fresh", "--quiet")
+    fresh = command("train", "horses", "zebras", *TINY, "--fresh", "--quiet")
     assert (fresh.returncode, fresh.stdout, fresh.stderr) == (0, "", "")
     assert len(list((tmp_path / "checkpoints").iterdir())) == 2
 
-    exported = program("export", "checkpoints/horses2zebras", "--output", "m.safetensors", "--unaveraged")
+    exported = command("export", "checkpoints/horses2zebras", "--output", "m.safetensors", "--unaveraged")
     assert exported.returncode == 0, exported.stderr
-    assert program("translate", "zebras/1.png", "--model", "m.safetensors", "--output", "x.png").returncode == 0
+    assert command("translate", "zebras/1.png", "--model", "m.safetensors", "--output", "x.png").returncode == 0
 
-    reported = program("report", "horses2zebras")
+    reported = command("report", "horses2zebras")
     assert reported.stdout == f"Report: {Path('checkpoints/horses2zebras/report.html')}\n"
 
 
-def test_a_dry_run_writes_nothing(program, folders, tmp_path):
-    result = program("train", "horses", "zebras", *TINY, "--dry-run", "--json")
+def test_a_dry_run_writes_nothing(command, folders, tmp_path):
+    result = command("train", "horses", "zebras", *TINY, "--dry-run", "--json")
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["steps"] == 4
     assert not (tmp_path / "checkpoints").exists()
 
 
-def test_the_saved_settings_can_be_used_again(program, folders, tmp_path):
-    program("train", "horses", "zebras", *TINY, "--seed", "3")
+def test_the_saved_settings_can_be_used_again(command, folders, tmp_path):
+    command("train", "horses", "zebras", *TINY, "--seed", "3")
     config = tmp_path / "checkpoints" / "horses2zebras" / "config.toml"
-    again = program("train", "--config", config, "--name", "again", "--json")
+    again = command("train", "--config", config, "--name", "again", "--json")
     assert json.loads(again.stdout)["finished"]
     assert (tmp_path / "checkpoints" / "again" / "config.toml").read_text() == config.read_text()
 
@@ -111,63 +111,63 @@ def test_a_signal_saves_everything_and_ends_with_130(folders, tmp_path, number):
     assert len(list((tmp_path / "checkpoints" / "horses2zebras" / "state").glob("step-*"))) == 1
 
 
-def test_missing_and_empty_folders_are_sentences(program, folders, tmp_path):
+def test_missing_and_empty_folders_are_sentences(command, folders, tmp_path):
     (tmp_path / "empty").mkdir()
-    assert_a_sentence(program("train", "horses", "missing"), "there is no folder", "missing", "Check the path.")
-    assert_a_sentence(program("train", "horses", "empty"), "there are no pictures in", "empty")
-    assert_a_sentence(program("train", "horses", "horses"), "both folders are the same")
-    assert_a_sentence(program("train"), "two folders of pictures are needed")
+    assert_a_sentence(command("train", "horses", "missing"), "there is no folder", "missing", "Check the path.")
+    assert_a_sentence(command("train", "horses", "empty"), "there are no pictures in", "empty")
+    assert_a_sentence(command("train", "horses", "horses"), "both folders are the same")
+    assert_a_sentence(command("train"), "two folders of pictures are needed")
 
 
-def test_settings_that_are_none_are_sentences(program, folders):
-    assert_a_sentence(program("train", "horses", "zebras", "--size", "big"), "--size", "integer")
-    assert_a_sentence(program("train", "horses", "zebras", "--size", "30"), "does not divide by 4")
-    unknown = program("train", "horses", "zebras", "--set", "loss.cycel=1")
+def test_settings_that_are_none_are_sentences(command, folders):
+    assert_a_sentence(command("train", "horses", "zebras", "--size", "big"), "--size", "integer")
+    assert_a_sentence(command("train", "horses", "zebras", "--size", "30"), "does not divide by 4")
+    unknown = command("train", "horses", "zebras", "--set", "loss.cycel=1")
     assert_a_sentence(unknown, "unknown setting loss.cycel; known here: adversarial, cycle_a, cycle_b, identity")
-    assert_a_sentence(program("train", "horses", "zebras", "--preset", "huge"), "unknown preset huge", *PRESETS)
-    assert_a_sentence(program("train", "horses", "zebras", "--name", "../x"), "cannot be a run's name")
+    assert_a_sentence(command("train", "horses", "zebras", "--preset", "huge"), "unknown preset huge", *PRESETS)
+    assert_a_sentence(command("train", "horses", "zebras", "--name", "../x"), "cannot be a run's name")
 
 
-def test_damaged_pictures_in_training_are_named_and_skipped(program, folders, tmp_path):
+def test_damaged_pictures_in_training_are_named_and_skipped(command, folders, tmp_path):
     (folders[0] / "text.jpg").write_text("not a picture")
     (folders[0] / "empty.png").touch()
     whole = (folders[0] / "2.jpg").read_bytes()
     (folders[0] / "cut.jpg").write_bytes(whole[: len(whole) // 2])
-    result = program("train", "horses", "zebras", *TINY)
+    result = command("train", "horses", "zebras", *TINY)
     assert result.returncode == 0
     assert "Traceback" not in result.stderr
     for words in ("text.jpg is not a picture", "empty.png is empty", "cut.jpg is damaged", "3 pictures that cannot"):
         assert words in result.stderr
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "empty.png").touch()
-    assert_a_sentence(program("train", "horses", "bad", *TINY), "0 readable pictures, fewer than a batch of 1")
+    assert_a_sentence(command("train", "horses", "bad", *TINY), "0 readable pictures, fewer than a batch of 1")
 
 
-def test_damaged_pictures_in_translation_are_named_and_the_rest_is_done(program, folders, tmp_path):
+def test_damaged_pictures_in_translation_are_named_and_the_rest_is_done(command, folders, tmp_path):
     write_model(tmp_path / "m.safetensors")
     (folders[0] / "text.jpg").write_text("not a picture")
     (folders[0] / "empty.png").touch()
-    result = program("translate", "horses", "--model", "m.safetensors")
+    result = command("translate", "horses", "--model", "m.safetensors")
     assert_a_sentence(result, "text.jpg is not a picture", "empty.png is empty", status=1)
     assert result.stdout.startswith("5 redrawn as zebras")
     assert "2 failed" in result.stdout
 
 
-def test_models_that_are_none_are_sentences(program, folders, tmp_path):
+def test_models_that_are_none_are_sentences(command, folders, tmp_path):
     model = write_model(tmp_path / "m.safetensors")
-    assert_a_sentence(program("translate", "horses"), "no trained model under checkpoints", "cyclegan train")
-    assert_a_sentence(program("translate", "horses", "--model", "missing"), "there is no model missing")
-    assert_a_sentence(program("translate", "horses", "--model", model, "--to", "lions"), "turns horses into zebras")
+    assert_a_sentence(command("translate", "horses"), "no trained model under checkpoints", "cyclegan train")
+    assert_a_sentence(command("translate", "horses", "--model", "missing"), "there is no model missing")
+    assert_a_sentence(command("translate", "horses", "--model", model, "--to", "lions"), "turns horses into zebras")
     model.write_bytes(model.read_bytes()[:3000])
-    assert_a_sentence(program("translate", "horses", "--model", model), "is damaged or no safetensors file")
+    assert_a_sentence(command("translate", "horses", "--model", model), "is damaged or no safetensors file")
 
 
-def test_a_file_name_reaches_the_terminal_escaped(program, folders, tmp_path):
+def test_a_file_name_reaches_the_terminal_escaped(command, folders, tmp_path):
     if not POSIX:
         return
     write_model(tmp_path / "m.safetensors")
     (folders[0] / "evil\x1b[31m\n[bold].png").touch()
-    result = program("translate", "horses", "--model", "m.safetensors")
+    result = command("translate", "horses", "--model", "m.safetensors")
     assert "evil\\x1b[31m\\n[bold].png is empty" in result.stderr
     assert "\x1b" not in result.stderr
 
@@ -201,9 +201,9 @@ def test_a_bug_of_ours_is_a_sentence_and_a_file(tmp_path):
     assert "ZeroDivisionError: oops" in next(tmp_path.glob("cyclegan-*.txt")).read_text()
 
 
-def test_progress_goes_to_standard_error_and_results_to_standard_output(program, folders, tmp_path):
+def test_progress_goes_to_standard_error_and_results_to_standard_output(command, folders, tmp_path):
     write_model(tmp_path / "m.safetensors")
-    result = program("translate", "horses", "--model", "m.safetensors")
+    result = command("translate", "horses", "--model", "m.safetensors")
     assert result.stdout.count("\n") == 1
     assert result.stderr == ""
 

@@ -9,8 +9,8 @@ from PIL import Image
 from cyclegan.workflows.demo import mean_difference
 
 
-def test_the_quick_demo_trains_translates_scores_and_reports(program, tmp_path: Path):
-    result = program("demo", "--quick")
+def test_the_quick_demo_trains_translates_scores_and_reports(command, tmp_path: Path):
+    result = command("demo", "--quick")
     assert result.returncode == 0, result.stderr
     assert "summer to winter" in result.stdout
     assert "left unchanged" in result.stdout
@@ -23,7 +23,7 @@ def test_the_quick_demo_trains_translates_scores_and_reports(program, tmp_path: 
     for domain in ("summer", "winter"):
         assert len(list((tmp_path / "datasets" / "demo-quick" / "translated" / domain).glob("*.png"))) == 6
 
-    again = program("demo", "--quick", "--json")
+    again = command("demo", "--quick", "--json")
     assert json.loads(again.stdout)["directions"] == scores["directions"]
 
 
