@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 
 from cyclegan.errors import ConfigError, printable
-from cyclegan.files import write_text
+from cyclegan.files import is_file_name, write_text
 
 Settings = Mapping[str, Mapping[str, Any]]  # section -> key -> value, as in the TOML file
 
@@ -30,9 +30,9 @@ class Between:
         return f"at least {self.low:g}" if self.high == float("inf") else f"between {self.low:g} and {self.high:g}"
 
 
-Count = Annotated[int, Between(1)]
-Amount = Annotated[int, Between(0)]
-Weight = Annotated[float, Between(0)]
+Count = Annotated[int, Between(1, 10**9)]
+Amount = Annotated[int, Between(0, 10**9)]
+Weight = Annotated[float, Between(0, 10**6)]
 Share = Annotated[float, Between(0, 1)]
 
 
@@ -54,7 +54,7 @@ class DataConfig(Checked):
     name_a: str = "A"  # of the domain: its folder's name unless told otherwise
     name_b: str = "B"
     size: Annotated[int, Between(16, 4096)] = 256  # pixels, side of the training crop
-    load_size: Amount = 0  # pixels, short side before the crop; 0: size * 286 / 256, as in the paper
+    load_size: Annotated[int, Between(0, 8192)] = 0  # pixels, short side before the crop; 0: size * 286 / 256
     keep_aspect: bool = True  # false: squashed to a square of load_size, as in the paper
     channels_a: Literal[3] = 3
     channels_b: Literal[3] = 3
@@ -71,6 +71,9 @@ class DataConfig(Checked):
                 f"data.load_size is {self.load_size}, less than data.size, {self.size}.",
                 "Pictures are resized to load_size and cropped to size: make it at least as large, or 0.",
             )
+        for name in (self.name_a, self.name_b):
+            if not is_file_name(name):
+                raise ConfigError(f"{printable(name)!r} cannot be a domain's name.", "Choose one without slashes.")
 
     @property
     def short_side(self) -> int:
@@ -83,8 +86,8 @@ class GeneratorConfig(Checked):
     """The network that redraws an image."""
 
     architecture: Literal["resnet", "unet"] = "resnet"
-    width: Count = 64  # channels of the first layer
-    blocks: Amount = 0  # residual blocks; 0: 9 from 256 px, 6 below, as in the paper
+    width: Annotated[int, Between(1, 1024)] = 64  # channels of the first layer
+    blocks: Annotated[int, Between(0, 100)] = 0  # residual blocks; 0: 9 from 256 px, 6 below, as in the paper
     depth: Annotated[int, Between(0, 12)] = 0  # halvings of a U-Net; 0: down to one pixel, 8 for 256 px
     norm: Literal["instance", "batch"] = "instance"
     dropout: bool = False
@@ -95,7 +98,7 @@ class DiscriminatorConfig(Checked):
     """The network that judges an image, patch by patch."""
 
     architecture: Literal["patch", "pixel"] = "patch"
-    width: Count = 64
+    width: Annotated[int, Between(1, 1024)] = 64
     layers: Annotated[int, Between(1, 8)] = 3  # strided ones and the next; 3 see 70 x 70 pixels
     norm: Literal["instance", "batch"] = "instance"
 
@@ -123,9 +126,9 @@ class OptimizerConfig(Checked):
 class GameConfig(Checked):
     """How the game is played."""
 
-    seed: Amount = 0
-    batch_size: Count = 1  # pairs
-    pool_size: Amount = 50  # past fakes of each domain that its discriminator also sees; 0: none
+    seed: Annotated[int, Between(0, 2**32 - 1)] = 0
+    batch_size: Annotated[int, Between(1, 4096)] = 1  # pairs
+    pool_size: Annotated[int, Between(0, 10_000)] = 50  # past fakes that each discriminator also sees; 0: none
     init_gain: Annotated[float, Between(1e-6, 10)] = 0.02  # standard deviation of the first weights
     averaging: Annotated[float, Between(0, 0.999999)] = 0.999  # decay of the averaged weights; 0: none
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the machine computes it natively
@@ -145,8 +148,8 @@ class MachineConfig(Checked):
     """What may differ from one machine to the next without changing what is learned."""
 
     device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
-    threads: Amount = 0  # of arithmetic on a CPU; 0: torch decides. Small networks run best on one
-    workers: Amount = 2  # threads that prepare images; 0: the training thread does it
+    threads: Annotated[int, Between(0, 256)] = 0  # of arithmetic on a CPU; 0: torch decides
+    workers: Annotated[int, Between(0, 64)] = 2  # threads that prepare images; 0: the training thread does it
     cache: Literal["auto", "memory", "disk"] = "auto"  # where the resized pictures are kept
 
 
@@ -157,7 +160,7 @@ class LoggingConfig(Checked):
     every: Count = 50  # steps between lines in metrics.jsonl
     samples_every: Count = 500  # steps between sample grids
     samples: Annotated[int, Between(1, 32)] = 4  # pictures of each domain in a grid
-    save_minutes: Annotated[float, Between(0)] = 5.0  # at most so much work is lost
+    save_minutes: Annotated[float, Between(0, 1440)] = 5.0  # at most so much work is lost
     tensorboard: bool = False
 
 
@@ -262,7 +265,7 @@ def parse_assignment(text: str) -> Settings:
         raise ConfigError(f"{printable(text)} is no setting.", "Write --set section.key=value, as in loss.cycle_a=5.")
     try:
         return {section: {key: tomllib.loads(f"value = {value}")["value"]}}
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return {section: {key: value.strip()}}
 
 
@@ -272,7 +275,7 @@ def load_settings(path: Path) -> Settings:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{printable(path)} cannot be read: {error.strerror}.", "Check the path.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{printable(path)} is not valid TOML: {error}.", "Correct it, or leave it out.") from error
 
 
@@ -296,6 +299,15 @@ def forbidden_changes(old: Config, new: Config) -> list[str]:
 SPELLING = "Check the spelling."
 
 
+def _encodable(text: str) -> bool:
+    """Tell whether a text can be written as UTF-8; names of files that were written otherwise cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _checked(name: str, kind: Any, value: Any) -> Any:
     """Return the value if it is of the annotated kind and within its bounds (an int where a float is due is one)."""
     if typing.get_origin(kind) is Annotated:
@@ -310,7 +322,9 @@ def _checked(name: str, kind: Any, value: Any) -> Any:
             raise ConfigError(f"{name} is {value!r}; it must be {' or '.join(map(str, choices))}.", "Choose one.")
         return value
     if kind is float and type(value) is int:
-        return float(value)
+        value = float(value) if abs(value) < 2**53 else float("inf")
+    if kind is str and type(value) is str and not _encodable(value):
+        raise ConfigError(f"{name} is {printable(value)}, which is not valid Unicode.", "Rename it.")
     if type(value) is not kind:
         article = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}[kind.__name__]
         raise ConfigError(f"{name} is {value!r}; it must be {article}.", "Correct the value.")

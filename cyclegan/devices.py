@@ -19,7 +19,7 @@ def choose_device(name: str = "auto") -> torch.device:
     cuda = device.type == "cuda" and torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
     if not (cuda or (device.type == "mps" and _mps()) or device.type == "cpu"):
         raise DeviceError(f"this machine has no {printable(name)} that torch can use.", "Choose auto or cpu.")
-    return device
+    return device if device.type == "cuda" else torch.device(device.type)  # the others have no numbers
 
 
 def computes_bf16(device: torch.device) -> bool:
@@ -34,6 +34,8 @@ def computes_bf16(device: torch.device) -> bool:
 
 def uses_bf16(precision: str, device: torch.device) -> bool:
     """Resolve a precision of `auto`, `fp32` or `bf16`."""
+    if precision not in ("auto", "fp32", "bf16"):
+        raise ValueError(f"precision is {precision!r}; it must be auto, fp32 or bf16")
     return precision == "bf16" or (precision == "auto" and computes_bf16(device))
 
 

@@ -78,7 +78,7 @@ def require_extra(module: str, extra: str) -> ModuleType:
         return import_module(module)
     except ImportError as error:
         raise MissingExtraError(
-            f"this needs {module.partition('.')[0]}, which is not installed.",
+            f"this needs {module}, which is not installed.",
             f"Install it with: pip install 'cyclegan[{extra}]'",
         ) from error
 

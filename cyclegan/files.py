@@ -19,17 +19,22 @@ def written_whole(path: Path) -> Iterator[Path]:
     """
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=PARTIAL, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=".cyclegan-", suffix=PARTIAL, dir=path.parent)
         os.close(handle)
         aside = Path(name)
         try:
             yield aside
             _sync(aside)
-            aside.chmod(_usual_mode())
+            aside.chmod(0o666 & ~UMASK)  # what a newly made file would have; `mkstemp` gives less
             aside.replace(path)
             _sync_folder(path.parent)
         finally:
             aside.unlink(missing_ok=True)
+
+
+def is_file_name(name: str) -> bool:
+    """Tell whether `name` can be one component of a path, so that it leads to no other folder."""
+    return name not in ("", ".", "..") and not any(character in name for character in "/\\\0")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -40,7 +45,7 @@ def write_text(path: Path, text: str) -> None:
 
 def remove_partials(folder: Path) -> None:
     """Delete what writes that were killed have left in `folder`."""
-    for leftover in folder.glob(f".*{PARTIAL}"):
+    for leftover in folder.glob(f".cyclegan-*{PARTIAL}"):
         with suppress(OSError):
             leftover.unlink()
 
@@ -60,8 +65,11 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _usual_mode() -> int:
-    """Return the permissions a newly made file would have; `mkstemp` gives fewer."""
+def _umask() -> int:
+    """Return the process's mask of permissions, which can only be read by setting it."""
     mask = os.umask(0)
     os.umask(mask)
-    return 0o666 & ~mask
+    return mask
+
+
+UMASK = _umask()  # read once, before there are threads

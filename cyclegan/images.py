@@ -61,7 +61,7 @@ class Picture:
         alpha = np.array(upright.convert("RGBA").getchannel("A")) if has_alpha else None
         return cls(
             pixels=np.array(_eight_bits(upright).convert("RGB")),
-            mode=upright.mode,
+            mode={"La": "LA", "RGBa": "RGBA"}.get(upright.mode, upright.mode),
             alpha=alpha,
             format="JPEG" if image_format == "MPO" else image_format,
             extras={name: value for name, value in extras.items() if value},
@@ -87,23 +87,28 @@ class Picture:
         return Picture(pixels, self.mode, alpha, self.format, self.extras)
 
 
+LARGER = "Shrink it, or let `translate` take it with --max-pixels."
+
+
 @contextmanager
 def picture_errors(path: Path) -> Iterator[None]:
     """Turn whatever a decoder says of a damaged file into a sentence that names it."""
     name = printable(path)
     try:
         yield
+    except PictureError:
+        raise
     except UnidentifiedImageError as error:
         empty = path.is_file() and path.stat().st_size == 0
         reason = "is empty" if empty else "is not a picture in a format that can be read"
         raise PictureError(f"{name} {reason}.") from error
     except Image.DecompressionBombError as error:
-        raise PictureError(f"{name} has too many pixels.", "Allow more with --max-pixels.") from error
+        raise PictureError(f"{name} has too many pixels.", LARGER) from error
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
         raise PictureError(f"{name} cannot be read: {error.strerror}.") from error
     except MemoryError as error:
         raise PictureError(f"{name} does not fit into memory.") from error
-    except (OSError, ValueError, TypeError, SyntaxError, EOFError, IndexError, KeyError, OverflowError) as error:
+    except Exception as error:  # decoders raise whatever they like
         raise PictureError(f"{name} is damaged: {printable(error) or type(error).__name__}.") from error
 
 
@@ -113,7 +118,7 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
         if image.width * image.height > max_pixels:
             raise PictureError(
                 f"{printable(path)} has {image.width} x {image.height} pixels, more than {max_pixels:,}.",
-                "Allow more with --max-pixels.",
+                LARGER,
             )
         image.load()
         return Picture.from_image(image)
@@ -122,6 +127,8 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
 def write_picture(picture: Picture, path: Path, image_format: str) -> None:
     """Write a picture whole or not at all; what the format cannot hold is a `PictureError`."""
     image = picture.to_image()
+    if image_format == "PNG" and image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
+        image = image.convert("RGB" if picture.alpha is None else "RGBA")
     if image_format == "JPEG" and image.mode not in ("L", "RGB", "CMYK"):
         image = _on_white(image) if picture.alpha is not None else image.convert("RGB")
     if image_format in ("WEBP", "AVIF") and image.mode not in ("RGB", "RGBA"):
@@ -131,7 +138,9 @@ def write_picture(picture: Picture, path: Path, image_format: str) -> None:
     with written_whole(path) as aside:
         try:
             image.save(aside, format=image_format, **QUALITY.get(image_format, {}), **picture.extras)
-        except (ValueError, TypeError, KeyError, SyntaxError) as error:
+        except Exception as error:  # encoders too
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # it is the disk's
             reason = f"{printable(path)} cannot be written as {image_format}: {printable(error)}."
             raise PictureError(reason, "Choose another --format.") from error
 

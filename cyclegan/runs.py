@@ -14,7 +14,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -22,13 +22,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from cyclegan import __version__
 from cyclegan.config import Config, GeneratorConfig, build_config, load_settings
 from cyclegan.errors import CycleganError, ModelFileError, RunError, disk_errors, printable
-from cyclegan.files import remove_partials, write_text, written_whole
+from cyclegan.files import is_file_name, remove_partials, write_text, written_whole
 
 Tensors = dict[str, Tensor]
 FORMAT = "1"  # of model files and states; another number is another layout
@@ -94,17 +94,22 @@ class Run:
 @contextmanager
 def locked(run: Run) -> Iterator[None]:
     """Keep every other training out of this run's folder."""
+    lock = FileLock(run.states / "lock", timeout=0)
     with disk_errors(run.folder):
         run.states.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(run.states / "lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise RunError(
+                f"another training is at work in {printable(run.folder)}.",
+                "Wait for it, or give this one another --name.",
+            ) from error
     try:
-        with lock:
-            yield
-    except Timeout as error:
-        raise RunError(
-            f"another training is at work in {printable(run.folder)}.",
-            "Wait for it, or give this one another --name.",
-        ) from error
+        for folder in (run.folder, run.states, run.samples):
+            remove_partials(folder)
+        yield
+    finally:
+        lock.release()
 
 
 def set_aside(run: Run) -> Path | None:
@@ -127,9 +132,9 @@ def save_state(run: Run, step: int, tensors: Mapping[str, Tensor], facts: Mappin
     """Write the state after `step` steps whole, then delete all but the newest two."""
     metadata = {"format": FORMAT, "version": __version__, "facts": json.dumps(facts)}
     save_tensors(run.states / f"step-{step:09}.safetensors", tensors, metadata)
-    remove_partials(run.states)
     for old in _states(run)[STATES_KEPT:]:
-        old.unlink(missing_ok=True)
+        with suppress(OSError):
+            old.unlink()
 
 
 def load_state(run: Run) -> tuple[Tensors, dict[str, Any], list[str]] | None:
@@ -200,8 +205,11 @@ def load_model(path: Path) -> tuple[ModelInfo, Tensors]:
         )
     try:
         facts = {field.name: json.loads(metadata[field.name]) for field in dataclasses.fields(ModelInfo)}
-        return ModelInfo(**facts | {"generator": GeneratorConfig(**facts["generator"])}), weights
-    except (KeyError, TypeError, json.JSONDecodeError, CycleganError) as error:
+        info = ModelInfo(**facts | {"generator": GeneratorConfig(**facts["generator"])})
+        if not (is_file_name(info.domain_a) and is_file_name(info.domain_b)):
+            raise ModelFileError("its domains have names that are paths")
+        return info, weights
+    except (KeyError, TypeError, ValueError, RecursionError, CycleganError) as error:
         raise ModelFileError(f"{name} describes itself in a way that makes no sense: {error}.", REPLACE) from error
 
 
@@ -209,17 +217,15 @@ def find_model(name: str | Path | None, checkpoints: Path = Path("checkpoints"))
     """Return the model file that a run folder, a model file, a run's name, or nothing (the newest run) stands for."""
     if name is None:
         return _newest_model(checkpoints)
-    for place in (Path(name), checkpoints / name):
-        if place.is_file():
-            return place
-        if place.is_dir():
-            run = Run(place)
-            for model in (run.best, run.model):
-                if model.is_file():
-                    return model
-            raise ModelFileError(
-                f"{printable(place)} holds no model yet.", "A run saves one every few minutes: wait, or train it first."
-            )
+    places = [Path(name), checkpoints / name]
+    for place in places:
+        for model in (place, Run(place).best, Run(place).model):
+            if model.is_file():
+                return model
+    if any(place.is_dir() for place in places):
+        raise ModelFileError(
+            f"{printable(name)} holds no model yet.", "A run saves one every few minutes: wait, or train it first."
+        )
     raise ModelFileError(f"there is no model {printable(name)}.", "Name a run's folder, a model file or a run's name.")
 
 
@@ -274,7 +280,7 @@ def read_metrics(run: Run) -> list[dict[str, Any]]:
         for text in run.metrics.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 line = json.loads(text)
-            except (json.JSONDecodeError, RecursionError):
+            except (ValueError, RecursionError):
                 continue
             if isinstance(line, dict) and isinstance(line.get("step"), int):
                 lines.append(line)
@@ -297,16 +303,17 @@ def save_evaluation(run: Run, scores: Mapping[str, Any]) -> None:
 
 
 def read_evaluation(run: Run) -> dict[str, Any]:
-    """Return the scores against known answers; nothing if there are none."""
-    if not run.evaluation.exists():
+    """Return the scores against known answers; nothing if there are none, or if they are damaged."""
+    try:
+        scores = json.loads(run.evaluation.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return {}
-    scores: dict[str, Any] = json.loads(run.evaluation.read_text(encoding="utf-8"))
-    return scores
+    return scores if isinstance(scores, dict) else {}
 
 
 def sample_grids(run: Run) -> list[Path]:
     """Return the sample grids in the order of their steps."""
-    return sorted(path for path in run.samples.glob("*.png") if path.stem.isdecimal())
+    return sorted(path for path in run.samples.glob("*.png") if path.stem.isdecimal() and path.is_file())
 
 
 # ---- safetensors
@@ -316,25 +323,19 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
     """Write tensors whole, or leave what was there."""
     on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with written_whole(path) as aside:
-        try:
-            save_file(on_cpu, aside, dict(metadata))
-        except SafetensorError as error:  # the library wraps what the system said
-            raise OSError(_errno_in(str(error)), str(error)) from error
+        aside.write_bytes(save(on_cpu, dict(metadata)))  # the library's own writing to files leaves some behind
 
 
 def load_tensors(path: Path) -> tuple[Tensors, dict[str, str]]:
     """Read a safetensors file and its header's metadata."""
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+            return tensors, file.metadata() or {}  # clones, for a file that is mapped cannot be replaced on Windows
+    except FileNotFoundError as error:
+        raise ModelFileError(f"there is no {printable(path)}.", "Check the path, or train it first.") from error
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelFileError(f"{printable(path)} is damaged or no safetensors file: {error}.", REPLACE) from error
 
 
 REPLACE = "Use another file, or train again."
-
-
-def _errno_in(message: str) -> int:
-    """Return the number in `… (os error 28)`, or 0."""
-    _, found, rest = message.rpartition("os error ")
-    return int(rest.partition(")")[0]) if found and rest[:1].isdigit() else 0

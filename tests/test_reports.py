@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from cyclegan.config import build_config, save_config
@@ -39,7 +40,7 @@ def test_a_report_shows_curves_samples_and_scores_and_needs_nothing_else(tmp_pat
 
 
 def test_names_are_never_read_as_markup(tmp_path: Path):
-    page = write_report(make_run(tmp_path, name="<script>alert(1)</script>")).read_text()
+    page = write_report(make_run(tmp_path, name="<script>alert(1)")).read_text()
     assert "<script>" not in page
 
 
@@ -47,6 +48,14 @@ def test_metrics_full_of_garbage_still_give_a_report(tmp_path: Path):
     run = make_run(tmp_path)
     write_text(run.metrics, '{"step": 1, "gan_a2b": "x"}\n\x00\n{"step": 2, "epoch": null}\n{"step": 3, "gan_a2b": 1}')
     assert "3 steps" in write_report(run).read_text()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"directions": [{}]}', '{"pictures": 1, "directions": [{"from": 1}]}'])
+def test_scores_full_of_garbage_still_give_a_report(tmp_path: Path, text: str):
+    run = make_run(tmp_path)
+    write_text(run.evaluation, text)
+    (run.samples / "000000001.png").mkdir(parents=True)
+    assert "<h2>Settings</h2>" in write_report(run).read_text()
 
 
 def test_long_runs_are_thinned_and_short_ones_are_not():

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from cyclegan.errors import DiskError, ModelFileError, RunError
+from cyclegan.errors import ModelFileError, RunError
 from cyclegan.runs import Run, find_model, find_run, load_model, load_tensors, save_tensors, set_aside
 from tests.models_for_tests import write_model
 
@@ -41,6 +41,7 @@ def rewritten_header(path: Path, **changes: str | None) -> None:
         ({"generator": '{"breadth": 1}'}, "makes no sense"),
         ({"generator": "[]"}, "makes no sense"),
         ({"domain_a": "{"}, "makes no sense"),
+        ({"domain_b": '"../x"'}, "makes no sense"),
     ],
 )
 def test_a_model_that_is_not_ours_is_a_sentence(tmp_path: Path, changes, answer: str):
@@ -65,6 +66,7 @@ def test_a_run_stands_for_its_best_model_and_a_name_for_its_run(tmp_path: Path):
     os.utime(tmp_path / "runs" / "old" / "model.safetensors", (1, 1))
     assert find_model(None, tmp_path / "runs") == newest
     assert find_model("old", tmp_path / "runs") == tmp_path / "runs" / "old" / "model.safetensors"
+    (tmp_path / "old").mkdir()  # a folder of the same name elsewhere is no obstacle
     best = write_model(tmp_path / "runs" / "old" / "best.safetensors")
     assert find_model(tmp_path / "runs" / "old") == best
     assert find_model(newest) == newest
@@ -91,18 +93,6 @@ def test_weights_that_hide_code_are_never_run(tmp_path: Path):
     torch.save({"a": torch.zeros(1)}, tmp_path / "m.safetensors")
     with pytest.raises(ModelFileError):
         load_model(tmp_path / "m.safetensors")
-
-
-def test_no_room_for_a_model_is_a_sentence(tmp_path: Path, monkeypatch):
-    def full(*_):
-        from safetensors import SafetensorError
-
-        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
-
-    monkeypatch.setattr("cyclegan.runs.save_file", full)
-    with pytest.raises(DiskError, match="no room left on the disk"):
-        save_tensors(tmp_path / "t", {"a": torch.zeros(1)}, {})
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_old_run_is_moved_aside_never_deleted(tmp_path: Path):

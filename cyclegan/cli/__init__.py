@@ -3,18 +3,20 @@
 Results go to standard output, progress and messages to standard error. Heavy imports wait inside the commands.
 """
 
+import io
 import os
 import sys
 import tempfile
 import traceback
 import warnings
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 
 from cyclegan import __version__
 from cyclegan.cli.console import complain, say
-from cyclegan.errors import CycleganError, GameLostError
+from cyclegan.errors import CycleganError, GameLostError, printable
 
 GAME_LOST, OUR_BUG, INTERRUPTED = 3, 70, 130
 
@@ -57,22 +59,41 @@ def main() -> None:
     """Run the command line; every end of it has its exit status."""
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     warnings.simplefilter("ignore")  # they speak of libraries, to developers
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sys.stdout, sys.stderr = (_usable(stream) for stream in (sys.stdout, sys.stderr))
     try:
         app()
     except CycleganError as error:
         complain(error)
         sys.exit(GAME_LOST if isinstance(error, GameLostError) else 2)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):  # nobody reads our results any more
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+        if error.filename is None:
+            _confess()
+        what = f"{printable(error.filename)}: {(error.strerror or str(error)).lower()}."
+        complain(CycleganError(what, "Check the path and its permissions."))
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except Exception:
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="cyclegan-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
-        ) as file:
-            traceback.print_exc(file=file)
-        complain(CycleganError("this is a bug of ours.", f"Please report it with what is in {file.name}"))
-        sys.exit(OUR_BUG)
+        _confess()
+
+
+def _usable(stream: TextIO | None) -> TextIO:
+    """Return a stream that can be written to, whatever is in a name and even where the shell has closed it."""
+    if stream is None:
+        return Path(os.devnull).open("w", encoding="utf-8")
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    return stream
+
+
+def _confess() -> NoReturn:
+    """Say that the error being handled is ours, and where its traceback is."""
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="cyclegan-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+    ) as file:
+        traceback.print_exc(file=file)
+    complain(CycleganError("this is a bug of ours.", f"Please report it with what is in {file.name}"))
+    sys.exit(OUR_BUG)

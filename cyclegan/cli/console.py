@@ -4,7 +4,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Annotated, Any
 
@@ -30,8 +30,9 @@ def say_json(result: Any) -> None:
 def tell(line: str, *, quiet: bool = False) -> None:
     """Print a message on standard error."""
     if not quiet:
-        sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
+        with suppress(OSError):  # nobody may be listening any more; that is no reason to stop
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
 
 
 def complain(error: CycleganError) -> None:
@@ -81,7 +82,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         asked = True
         tell("\nStopping after this step, saving everything. Press Ctrl-C again to stop at once.")
 
-    names = ("SIGINT", "SIGTERM", "SIGBREAK")  # Windows has the last, and does not send the second
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # each where there is one
     before = {number: signal.signal(number, on_signal) for name in names if (number := getattr(signal, name, None))}
     try:
         yield lambda: asked

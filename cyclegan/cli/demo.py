@@ -22,14 +22,18 @@ def demo(
 ) -> None:
     """Show the whole story: draw two small domains, train, translate, score against the truth, report."""
     from cyclegan.runs import Run
+    from cyclegan.training import check_continuation
     from cyclegan.workflows.demo import FULL, QUICK, demo_config, draw_demo, score_demo
 
     started = time.monotonic()
     name, scale = ("demo-quick", QUICK) if quick else ("demo", FULL)
     folder, run = datasets / name, Run(checkpoints / name)
+    config = demo_config(scale, folder, seed)
+    if not fresh:
+        check_continuation(config, run)
     tell(f"Drawing {scale.training} pictures of each domain in {printable(folder)}.", quiet=quiet)
     draw_demo(scale, folder, seed)
-    plan, outcome = run_training(demo_config(scale, folder, seed), run.folder, fresh=fresh, quiet=quiet)
+    plan, outcome = run_training(config, run.folder, fresh=fresh, quiet=quiet)
     if outcome is None or not outcome.finished:
         report_training(plan, outcome, quiet=quiet, as_json=as_json)
         return

@@ -1,6 +1,7 @@
 """`cyclegan train`."""
 
 import dataclasses
+import os
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -23,6 +24,7 @@ from cyclegan.cli.console import (
 )
 from cyclegan.config import PRESETS, Config, Settings, build_config, load_settings, parse_assignment, preset
 from cyclegan.errors import ConfigError, printable
+from cyclegan.files import is_file_name
 
 if TYPE_CHECKING:
     from cyclegan.training import Outcome, Plan
@@ -75,7 +77,7 @@ def train(
     if not (config.data.folder_a and config.data.folder_b):
         raise ConfigError("two folders of pictures are needed.", "Write: cyclegan train horses/ zebras/")
     name = name or f"{config.data.name_a}2{config.data.name_b}"
-    if Path(name).name != name:
+    if not is_file_name(name):
         raise ConfigError(f"{printable(name)} cannot be a run's name.", "Choose one without slashes.")
     plan, outcome = run_training(config, checkpoints / name, fresh=fresh, dry_run=dry_run, quiet=quiet)
     report_training(plan, outcome, quiet=quiet, as_json=as_json)
@@ -83,12 +85,12 @@ def train(
 
 def folders_and_names(a: Path | None, b: Path | None) -> dict[str, str]:
     """Return the settings that two folders on the command line stand for; domains are named after them."""
-    given = {side: path.resolve() for side, path in (("a", a), ("b", b)) if path is not None}
+    given = {side: Path(os.path.realpath(path)) for side, path in (("a", a), ("b", b)) if path is not None}
+    if len(set(given.values())) < len(given):
+        raise ConfigError("both folders are the same.", "Name one folder for each kind of picture.")
     names = {side: path.name for side, path in given.items()}
     if len(set(names.values())) < len(names):
-        names = {side: f"{path.parent.name}_{path.name}" for side, path in given.items()}
-    if len(set(names.values())) < len(names):
-        raise ConfigError("both folders are the same.", "Name one folder for each kind of picture.")
+        names = {side: f"{path.parent.name}_{path.name}_{side}" for side, path in given.items()}
     return {f"folder_{side}": str(path) for side, path in given.items()} | {
         f"name_{side}": names[side] for side in given
     }
@@ -103,18 +105,16 @@ def run_training(
     from cyclegan.cli.display import TrainingDisplay
     from cyclegan.data.folders import list_pictures
     from cyclegan.runs import Run, locked, set_aside
-    from cyclegan.training import begin, prepare, train
+    from cyclegan.training import check_continuation, prepare, train
 
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it announces itself
     run = Run(folder)
     count = sum(len(list_pictures(Path(place))) for place in (config.data.folder_a, config.data.folder_b))
     with ExitStack() as stack:
         interrupted = stack.enter_context(interruptible())
-        if not dry_run:
-            if fresh and (aside := set_aside(run)):
-                tell(f"The old run is now {printable(aside)}.", quiet=quiet)
+        if not (fresh or dry_run):
+            check_continuation(config, run)
             stack.enter_context(locked(run))
-            begin(config, run)
         with counting("Reading pictures", count, quiet=quiet) as advance:
 
             def on_picture() -> None:
@@ -122,13 +122,17 @@ def run_training(
                 if interrupted():
                     raise KeyboardInterrupt
 
-            scratch = Path(tempfile.gettempdir()) if dry_run else run.states
+            scratch = folder.parent if folder.parent.is_dir() else Path(tempfile.gettempdir())
             plan = prepare(config, run, scratch=scratch, on_picture=on_picture)
         for error in plan.domain_a.skipped + plan.domain_b.skipped:
             complain(error)
-        tell(summary(plan), quiet=quiet)
         if dry_run:
             return plan, None
+        tell(summary(plan), quiet=quiet)
+        if fresh:
+            if aside := set_aside(run):
+                tell(f"The old run is now {printable(aside)}.", quiet=quiet)
+            stack.enter_context(locked(run))
         observers = [] if quiet else [stack.enter_context(TrainingDisplay(plan, live=sys.stderr.isatty()))]
         return plan, train(plan, observers=observers, interrupted=interrupted)
 
@@ -175,6 +179,8 @@ def report_training(plan: "Plan", outcome: "Outcome | None", *, quiet: bool, as_
             say_json(
                 {"run": str(plan.run.folder), "steps": plan.total_steps, "config": dataclasses.asdict(plan.config)}
             )
+        elif not quiet:
+            say(summary(plan))
         return
     for note in outcome.notes:
         tell(f"cyclegan: {note}")

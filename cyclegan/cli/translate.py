@@ -24,7 +24,7 @@ def translate(
         Path | None,
         typer.Option(help="Where to write.  [default: beside the input, <input>_<domain>]", show_default=False),
     ] = None,
-    size: Annotated[int, typer.Option(min=0, help="Pixels of the short side; 0: as it came.")] = 0,
+    size: Annotated[int, typer.Option(min=0, max=65_535, help="Pixels of the short side; 0: as it came.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures of one size at a time.")] = 1,
     image_format: Annotated[
         Literal["jpg", "png", "webp", "tif", "bmp"] | None, typer.Option("--format", help="Write another format.")

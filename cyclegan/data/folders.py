@@ -27,14 +27,18 @@ def list_pictures(folder: Path) -> list[Path]:
 
 def walk(folder: Path) -> Iterator[Path]:
     """Yield the picture files below `folder`; linked folders are not entered, so no loop is ever met."""
-    for place in sorted(folder.iterdir()):
+    try:
+        places = sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{printable(folder)} cannot be read: {error.strerror}.", "Check its permissions.") from error
+    for place in places:
         if place.name.startswith("."):
             continue
         if place.is_dir():
             if not place.is_symlink():
                 yield from walk(place)
-        elif place.suffix.lower() in FORMAT_OF:
-            yield place
+        elif place.suffix.lower() in FORMAT_OF and (place.is_file() or place.is_symlink()):
+            yield place  # no pipes and devices; a link that leads nowhere is named when it is read
 
 
 def drawn(seed: int, stream: int, draw: int, pictures: int) -> int:

@@ -47,13 +47,17 @@ def scores_table(evaluation: dict[str, Any]) -> str:
     """Return the errors to the true counterparts as a section, where they are known."""
     if not evaluation:
         return ""
-    rows = "\n".join(
-        f"<tr><td>{escape(way['from'])} to {escape(way['to'])}</td><td>{way['error']:.2f}</td>"
-        f"<td>{way['unchanged']:.2f}</td><td>{way['ratio']:.2f}</td></tr>"
-        for way in evaluation["directions"]
-    )
+    try:
+        pictures = int(evaluation["pictures"])
+        rows = "\n".join(
+            f"<tr><td>{escape(way['from'])} to {escape(way['to'])}</td><td>{way['error']:.2f}</td>"
+            f"<td>{way['unchanged']:.2f}</td><td>{way['ratio']:.2f}</td></tr>"
+            for way in evaluation["directions"]
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return "<section><h2>Errors</h2><p>evaluation.json is damaged.</p></section>"
     return (
-        f"<section><h2>Errors</h2><p>Mean absolute difference to the true counterparts of {evaluation['pictures']} "
+        f"<section><h2>Errors</h2><p>Mean absolute difference to the true counterparts of {pictures} "
         "held-out pictures, in grey levels of 255.</p><table><tr><th></th><th>translated</th><th>left unchanged</th>"
         f"<th>ratio</th></tr>{rows}</table></section>"
     )

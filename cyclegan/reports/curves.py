@@ -6,6 +6,7 @@ from typing import Any
 WIDTH, HEIGHT = 640, 200  # units of the drawing
 LEFT, BOTTOM = 44, 22  # room for the numbers on the axes
 POINTS = 400  # at most, in a curve
+SENSIBLE = 1e30  # what no loss reaches in a game that goes on
 
 
 def chart(title: str, metrics: Sequence[dict[str, Any]], names: Sequence[str]) -> str:
@@ -40,5 +41,9 @@ def chart(title: str, metrics: Sequence[dict[str, Any]], names: Sequence[str]) -
 
 def points(metrics: Sequence[dict[str, Any]], name: str) -> list[tuple[int, float]]:
     """Return the steps and values of a loss, thinned to what a screen can show."""
-    found = [(line["step"], line[name]) for line in metrics if isinstance(line.get(name), int | float)]
+    found = [
+        (line["step"], float(value))
+        for line in metrics
+        if isinstance(value := line.get(name), int | float) and abs(value) < SENSIBLE
+    ]
     return found[:: max(1, -(-len(found) // POINTS))]

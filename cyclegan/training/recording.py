@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from cyclegan.errors import require_extra
+from cyclegan.errors import GameLostError
 from cyclegan.files import written_whole
 from cyclegan.images import Images, Pixels, to_images, to_pixels
 from cyclegan.models import resolved
 from cyclegan.runs import ModelInfo, Run, append_metrics, save_model, save_state
 from cyclegan.training.plan import Moment, Plan
-from cyclegan.training.session import Session
+from cyclegan.training.session import LOST, Session
 
 GAP = 4  # white pixels between the two halves of a grid
 
@@ -61,9 +61,10 @@ class Saver:
 class TensorBoard:
     """Shows the losses in TensorBoard, which reads the folder `tensorboard` of the run."""
 
-    def __init__(self, run: Run) -> None:
-        writer = require_extra("torch.utils.tensorboard", "tensorboard")
-        self.writer: Any = writer.SummaryWriter(run.folder / "tensorboard")
+    def __init__(self, run: Run, step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.writer: Any = SummaryWriter(run.folder / "tensorboard", purge_step=step + 1)
 
     def __call__(self, moment: Moment) -> None:
         """Send the numbers of a line."""
@@ -76,6 +77,8 @@ class TensorBoard:
 def save(plan: Plan, session: Session) -> None:
     """Save state and model; a game that is lost is not saved over one that was not."""
     session.tally.means()
+    if not all(weight.isfinite().all() for weight in session.weights().values()):
+        raise GameLostError("the game is lost: the generators' weights are no longer finite numbers.", LOST)
     tensors, facts = session.capture()
     save_state(plan.run, session.step, tensors, facts | {"pictures": plan.fingerprints})
     save_current_model(plan, session)

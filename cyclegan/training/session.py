@@ -14,6 +14,7 @@ from cyclegan.models import Networks
 from cyclegan.training.step import LOSS_NAMES, Game, Losses
 
 Tensors = dict[str, Tensor]
+LOST = "What was saved before is kept. Try again with --fresh and a lower optimizer.learning_rate, or in fp32."
 
 
 @dataclass
@@ -38,7 +39,7 @@ class Tally:
             lost = ", ".join(name for name, value in means.items() if value - value != 0)
             raise GameLostError(
                 f"the game is lost: {lost} are no longer finite numbers.",
-                "The last good state is kept. Try again with --fresh and a lower optimizer.learning_rate, or in fp32.",
+                LOST,
             )
         return {name: means[name] for name in LOSS_NAMES if name in means}
 

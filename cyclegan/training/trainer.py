@@ -19,7 +19,7 @@ from cyclegan.config import Config, forbidden_changes, save_config
 from cyclegan.data.domains import load_domain
 from cyclegan.data.loader import batches
 from cyclegan.devices import choose_device, memory_errors, uses_bf16
-from cyclegan.errors import RunError, printable
+from cyclegan.errors import ConfigError, RunError, printable, require_extra
 from cyclegan.images import scaled
 from cyclegan.models import Networks, build_networks
 from cyclegan.runs import Run, forget_after, has_state, load_state
@@ -29,6 +29,8 @@ from cyclegan.training.recording import MetricsFile, SampleGrids, Saver, TensorB
 from cyclegan.training.schedule import epoch_of, learning_rate_factor
 from cyclegan.training.session import Session, Tally, averaged
 from cyclegan.training.step import Game, play
+
+SMALLER = "Choose a smaller --size or --batch-size, or a smaller generator.width."
 
 
 @dataclass(frozen=True)
@@ -47,18 +49,30 @@ class Outcome:
         return self.step >= self.total_steps
 
 
-def begin(config: Config, run: Run) -> None:
-    """Write a new run's settings, or see that those of one that has a state allow this continuation."""
-    if has_state(run) and (changes := forbidden_changes(run.load_config(), config)):
+def check_continuation(config: Config, run: Run) -> None:
+    """See that a run can begin in this folder, or be continued with these settings; nothing is written."""
+    if not run.folder.exists():
+        return
+    name, way_out = printable(run.folder), "Give this run another --name, or move the old one aside with --fresh."
+    if not has_state(run):
+        if any(place.name not in (run.states.name, run.config.name) for place in run.folder.iterdir()):
+            raise RunError(f"{name} holds other things, and no state that could be continued.", way_out)
+        return
+    try:
+        old = run.load_config()
+    except ConfigError as error:
+        raise RunError(f"the settings of {name} are damaged: {error}", way_out) from error
+    if changes := forbidden_changes(old, config):
         raise RunError(
-            f"{printable(run.folder)} was trained with other settings: {'; '.join(changes)}.",
+            f"{name} was trained with other settings: {'; '.join(changes)}.",
             "Use the old ones to continue it, another --name to train beside it, or --fresh to move it aside.",
         )
-    save_config(config, run.config)
 
 
 def prepare(config: Config, run: Run, *, scratch: Path, on_picture: Callable[[], object] = lambda: None) -> Plan:
     """Load the data and choose the device; `scratch` holds pictures that do not fit in memory."""
+    if config.logging.tensorboard:
+        require_extra("tensorboard", "tensorboard")
     device = choose_device(config.machine.device)
     if config.machine.threads:
         torch.set_num_threads(config.machine.threads)
@@ -75,12 +89,17 @@ def prepare(config: Config, run: Run, *, scratch: Path, on_picture: Callable[[],
 def train(
     plan: Plan, *, observers: Sequence[Observer] = (), interrupted: Callable[[], bool] = lambda: False
 ) -> Outcome:
-    """Play the game from where its run stands to the end, or until `interrupted()`; everything is saved either way."""
-    session = new_session(plan)
+    """Play the game from where its run stands to the end, or until `interrupted()`; everything is saved either way.
+
+    The run's folder must be ours alone (`runs.locked`) and fit to be continued (`check_continuation`).
+    """
+    save_config(plan.config, plan.run.config)
+    with memory_errors(plan.device, SMALLER):
+        session = new_session(plan)
     notes = continue_from_state(session, plan)
     observers = [MetricsFile(), SampleGrids(plan), *observers, Saver(time.monotonic)]
     if plan.config.logging.tensorboard:
-        observers.insert(0, TensorBoard(plan.run))
+        observers.insert(0, TensorBoard(plan.run, session.step))
     first, started, since = session.step, time.perf_counter(), time.perf_counter()
     stream = batches(plan.domain_a, plan.domain_b, plan.config, session.step)
     last = session.step >= plan.total_steps
@@ -89,7 +108,7 @@ def train(
     while not last:
         real_a, real_b = (scaled(batch.to(plan.device, non_blocking=True)) for batch in next(stream))
         rate = set_learning_rate(session, plan)
-        with memory_errors(plan.device, "Choose a smaller --size or --batch-size, or a smaller generator.width."):
+        with memory_errors(plan.device, SMALLER):
             session.tally.add(play(session.game, real_a, real_b))
         session.update_averages()
         session.step += 1

@@ -1,5 +1,6 @@
 """Folders in, folders out: which picture becomes which file, and the work of making them."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,10 +9,20 @@ import torch
 
 from cyclegan.data.folders import list_pictures
 from cyclegan.devices import memory_errors
-from cyclegan.errors import CycleganError, DataError, DeviceError, printable
-from cyclegan.images import FORMAT_OF, MAX_PIXELS, Picture, read_picture, to_images, to_pixels, write_picture
+from cyclegan.errors import CycleganError, DataError, DeviceError, PictureError, printable
+from cyclegan.images import (
+    FORMAT_OF,
+    MAX_PIXELS,
+    Picture,
+    read_picture,
+    resized,
+    size_with_short_side,
+    to_images,
+    to_pixels,
+    write_picture,
+)
 from cyclegan.threads import map_ahead
-from cyclegan.translation.translator import Translator, at_size
+from cyclegan.translation.translator import Translator
 
 THREADS = 2  # that decode, and as many that encode, while the network computes
 
@@ -53,44 +64,64 @@ def plan_tasks(
     `<picture>_<domain>`. With one, a single picture is written to it; anything more goes into it as into a folder, and
     each of several folders under its own name there. Two inputs that would become one file are an error.
     """
-    suffix = f".{image_format}" if image_format else None
-    tasks = []
+    tasks: list[Task] = []
     for given in inputs:
-        if given.is_dir():
-            name = given.resolve().name
-            if output is None:
-                root = (given if given.name == name else given.resolve()).with_name(f"{name}_{domain}")
-            else:
-                root = output if len(inputs) == 1 else output / name
-            tasks += [
-                Task(source, _renamed(root / source.relative_to(given), suffix))
-                for source in list_pictures(given)
-                if not source.is_relative_to(root)  # what an earlier run has written
-            ]
-        elif not given.exists() and not given.is_symlink():
+        if not given.exists() and not given.is_symlink():
             raise DataError(f"there is no {printable(given)}.", "Check the path.")
+        named = given if given.name not in ("", "..") else _real(given)
+        if not named.name:
+            raise DataError(f"{printable(given)} has no name.", "Name a folder in it.")
+        single = len(inputs) == 1
+        if given.is_dir():
+            beside = named.with_name(f"{named.name}_{domain}")
+            root = beside if output is None else output if single else output / named.name
+            tasks += [Task(source, root / source.relative_to(given)) for source in _sources(given, root)]
         elif output is None:
-            tasks.append(Task(given, _renamed(given.with_name(f"{given.stem}_{domain}{given.suffix}"), suffix)))
-        elif len(inputs) == 1 and output.suffix.lower() in FORMAT_OF and not output.is_dir():
+            tasks.append(Task(given, given.with_name(f"{given.stem}_{domain}{given.suffix}")))
+        elif single and output.suffix.lower() in FORMAT_OF and not output.is_dir():
             tasks.append(Task(given, output))
         else:
-            tasks.append(Task(given, _renamed(output / given.name, suffix)))
+            tasks.append(Task(given, output / given.name))
+    if image_format:
+        tasks = [Task(task.source, task.target.with_suffix(f".{image_format}")) for task in tasks]
     refuse_collisions(tasks)
     return tasks
 
 
+def _sources(folder: Path, root: Path) -> list[Path]:
+    """Return the pictures in a folder, without those that an earlier translation into `root`, inside it, wrote."""
+    found = list_pictures(folder)
+    written = _real(root)
+    if written == _real(folder) or not written.is_relative_to(_real(folder)):
+        return found
+    return [source for source in found if not _real(source.parent).is_relative_to(written)]
+
+
+def _real(path: Path) -> Path:
+    """Return a path with all links followed; unlike `Path.resolve`, it bears links that lead in circles."""
+    return Path(os.path.realpath(path))
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether there is such a file; a name that the system cannot take is none, and is told when it is written."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def refuse_collisions(tasks: Iterable[Task]) -> None:
     """Raise an error if two pictures would become one file, or one would be written over a source."""
-    sources = {task.source.resolve() for task in tasks}
+    sources = {_real(task.source) for task in tasks}
     taken: dict[str, Task] = {}
     for task in tasks:
-        other = taken.setdefault(str(task.target).casefold(), task)
+        other = taken.setdefault(os.path.normcase(task.target), task)
         if other is not task:
             raise DataError(
                 f"{printable(other.source)} and {printable(task.source)} would both become {printable(task.target)}.",
                 "Rename one, or translate them apart.",
             )
-        if task.target.resolve() in sources:
+        if _real(task.target) in sources:
             raise DataError(f"{printable(task.target)} would be written over a source.", "Choose another --output.")
 
 
@@ -127,7 +158,7 @@ def translate_all(
         for task in tasks:
             if interrupted():
                 return
-            if task.target.exists() and not manner.overwrite:
+            if not manner.overwrite and _is_there(task.target):
                 outcome.skipped.append(task)
                 on_picture()
             else:
@@ -165,7 +196,14 @@ def _shape(piece: Piece) -> tuple[int, ...] | None:
 def _open(piece: Piece, manner: Manner) -> Piece:
     def work() -> Picture:
         picture = read_picture(piece.task.source, manner.max_pixels)
-        return picture.with_pixels(at_size(picture.pixels, manner.size)) if manner.size else picture
+        if not manner.size:
+            return picture
+        height, width = size_with_short_side(picture.pixels.shape[0], picture.pixels.shape[1], manner.size)
+        if height * width > manner.max_pixels:
+            raise PictureError(
+                f"{printable(piece.task.source)} would have {width} x {height} pixels.", "Choose a smaller --size."
+            )
+        return picture.with_pixels(resized(picture.pixels, width, height))
 
     return piece.attempt(work)
 
@@ -199,7 +237,3 @@ def _write(piece: Piece) -> Piece:
             write_picture(piece.picture, target, wanted or piece.picture.format)
 
     return piece.attempt(work)
-
-
-def _renamed(path: Path, suffix: str | None) -> Path:
-    return path.with_suffix(suffix) if suffix else path

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cyclegan.devices import choose_device, uses_bf16
 from cyclegan.errors import ModelFileError, printable
-from cyclegan.images import Images, Picture, Pixels, resized, size_with_short_side, to_images, to_pixels
+from cyclegan.images import Images, Picture, Pixels, to_images, to_pixels
 from cyclegan.models import Generator, build_generator
 from cyclegan.runs import ModelInfo, find_model, load_model
 
@@ -32,6 +32,8 @@ class Translator:
         device: str = "auto",
         precision: Literal["auto", "fp32", "bf16"] = "auto",
     ) -> None:
+        if direction not in ("a2b", "b2a"):
+            raise ValueError(f"direction is {direction!r}; it must be a2b or b2a")
         self.path = find_model(model)
         self.info, weights = load_model(self.path)
         self.direction = direction
@@ -109,12 +111,6 @@ def padded_by_reflection(images: Images, stride: int, smallest: int) -> Float[Te
 def mirrored(length: int, longer: int) -> Tensor:
     """Return the places 0 … length-1, then back and forth between the two ends until there are `longer`."""
     return torch.from_numpy(np.pad(np.arange(length), (0, longer - length), mode="reflect" if length > 1 else "edge"))
-
-
-def at_size(pixels: Pixels, short_side: int) -> Pixels:
-    """Resize so that the short side is `short_side` pixels."""
-    height, width = size_with_short_side(pixels.shape[0], pixels.shape[1], short_side)
-    return resized(pixels, width, height)
 
 
 def _load_generator(path: Path, info: ModelInfo, weights: dict[str, Tensor], direction: Direction) -> Generator:

@@ -1,6 +1,7 @@
 """The command line says what it does, exits as it promises, and never shows a traceback."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -84,6 +85,7 @@ def test_a_dry_run_writes_nothing(command, folders, tmp_path):
     result = command("train", "horses", "zebras", *TINY, "--dry-run", "--json")
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["steps"] == 4
+    assert "horses: 5 pictures" in command("train", "horses", "zebras", *TINY, "--dry-run").stdout
     assert not (tmp_path / "checkpoints").exists()
 
 
@@ -184,6 +186,46 @@ def test_no_room_on_the_disk_is_a_sentence_and_leaves_nothing_half(folders, tmp_
     assert_a_sentence(result, "no room left on the disk", "Free some space")
     left = {path.name for path in (tmp_path / "checkpoints").rglob("*") if path.is_file()}
     assert left <= {"config.toml", "lock", "metrics.jsonl", "000000004.png"}
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "a" * 200 + "/" + "b" * 300])
+def test_paths_that_the_system_refuses_are_sentences(command, folders, name):
+    for arguments in (
+        ("train", name, "zebras"),
+        ("translate", name),
+        ("report", name),
+        ("export", name, "--output", "x"),
+    ):
+        result = command(*arguments)
+        assert result.returncode == 2
+        assert "bug" not in result.stderr
+
+
+def test_devices_and_seeds_beyond_reason_are_sentences(command, folders):
+    assert command("train", "horses", "zebras", *TINY, "--device", "cpu:0").returncode == 0
+    assert_a_sentence(command("train", "horses", "zebras", "--seed", 2**64), "game.seed is 18446744073709551616")
+    assert_a_sentence(command("train", "horses", "zebras", "--name", ".."), "cannot be a run's name")
+
+
+def test_a_failed_start_moves_nothing_aside(command, folders, tmp_path):
+    command("train", "horses", "zebras", *TINY)
+    result = command("train", "horses", "zebras", *TINY, "--fresh", "--batch-size", 9)
+    assert_a_sentence(result, "5 readable pictures, fewer than a batch of 9")
+    assert [place.name for place in (tmp_path / "checkpoints").iterdir()] == ["horses2zebras"]
+
+
+def test_folders_of_one_name_are_told_apart(command, folders, tmp_path):
+    for place in folders:
+        (place / "img").mkdir()
+        (place / "1.png").rename(place / "img" / "1.png")
+    result = command("train", "horses/img", "zebras/img", *TINY, "--json", "--quiet")
+    assert json.loads(result.stdout)["run"] == str(Path("checkpoints/horses_img_a2zebras_img_b"))
+
+
+@pytest.mark.skipif(not POSIX, reason="Windows has no such pipes")
+def test_a_pipe_among_the_pictures_stops_nobody(command, folders):
+    os.mkfifo(folders[0] / "pipe.jpg")
+    assert command("train", "horses", "zebras", *TINY).returncode == 0
 
 
 def test_a_bug_of_ours_is_a_sentence_and_a_file(tmp_path):

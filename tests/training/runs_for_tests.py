@@ -6,8 +6,8 @@ from typing import Any
 from safetensors.torch import load_file
 
 from cyclegan.config import build_config
-from cyclegan.runs import Run, load_state, read_metrics
-from cyclegan.training import Outcome, begin, prepare, train
+from cyclegan.runs import Run, load_state, locked, read_metrics
+from cyclegan.training import Outcome, check_continuation, prepare, train
 from tests.training.games import TINY
 
 TIMES = ("_seconds", "_per_second")
@@ -31,8 +31,9 @@ def tiny_settings(folders: tuple[Path, Path], steps: int) -> list[dict[str, Any]
 def play_run(run: Run, folders: tuple[Path, Path], steps: int, *more: dict[str, Any], **options) -> Outcome:
     """Train, or continue, a tiny run."""
     config = build_config(*tiny_settings(folders, steps), *more)
-    begin(config, run)
-    return train(prepare(config, run, scratch=run.folder), **options)
+    check_continuation(config, run)
+    with locked(run):
+        return train(prepare(config, run, scratch=run.folder), **options)
 
 
 def what_is_left(run: Run) -> dict[str, Any]:

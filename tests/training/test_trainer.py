@@ -14,11 +14,11 @@ import torch
 from PIL import Image
 
 from cyclegan import Translator
-from cyclegan.config import build_config
+from cyclegan.config import build_config, save_config
 from cyclegan.errors import DiskError, GameLostError, MissingExtraError, RunError
 from cyclegan.files import write_text
 from cyclegan.runs import Run, load_model, load_state, locked, read_metrics, sample_grids, unaveraged_model
-from cyclegan.training import begin, recording
+from cyclegan.training import recording
 from cyclegan.training.session import Tally, moving_average
 from cyclegan.training.step import LOSS_NAMES
 from tests.training.runs_for_tests import play_run, tiny_settings, what_is_left
@@ -138,8 +138,41 @@ def test_a_model_that_a_kill_kept_from_being_written_is_written_by_the_next_run(
 
 
 def test_settings_may_change_while_nothing_has_been_saved(run: Run, folders):
-    begin(build_config(*tiny_settings(folders, 2)), run)
+    save_config(build_config(*tiny_settings(folders, 2)), run.config)
     assert play_run(run, folders, 2, {"loss": {"cycle_a": 5}}).finished
+
+
+def test_a_folder_of_other_things_is_never_taken_over(run: Run, folders):
+    run.samples.mkdir(parents=True)
+    (run.samples / "0001.png").write_bytes(b"mine")
+    with pytest.raises(RunError, match="holds other things"):
+        play_run(run, folders, 2)
+    assert (run.samples / "0001.png").read_bytes() == b"mine"
+
+
+def test_a_model_without_a_state_is_not_trained_over(run: Run, folders):
+    play_run(run, folders, 2)
+    for state in run.states.glob("step-*"):
+        state.unlink()
+    before = run.model.read_bytes()
+    with pytest.raises(RunError, match="no state that could be continued"):
+        play_run(run, folders, 2)
+    assert run.model.read_bytes() == before
+
+
+def test_damaged_settings_of_a_run_are_a_sentence(run: Run, folders):
+    play_run(run, folders, 2)
+    run.config.write_text("[data\n")
+    with pytest.raises(RunError, match=r"settings of .* are damaged"):
+        play_run(run, folders, 4)
+
+
+def test_leftovers_of_killed_saves_are_swept(run: Run, folders):
+    play_run(run, folders, 2)
+    for folder in (run.folder, run.states, run.samples):
+        (folder / ".cyclegan-x.partial").touch()
+    play_run(run, folders, 4)
+    assert not list(run.folder.rglob("*.partial"))
 
 
 def test_changed_settings_are_named_with_the_way_out(run: Run, folders):
@@ -207,8 +240,17 @@ def test_a_lost_game_is_not_saved_over_a_good_state(run: Run, folders):
     assert not tensors["network.b2a.body.1.weight"].isnan().any()
 
 
+def test_weights_that_are_no_numbers_are_never_saved(run: Run, folders):
+    def poison(moment):
+        moment.session.averages["a2b"].module.body[1].weight.data.fill_(math.nan)
+
+    with pytest.raises(GameLostError, match="weights are no longer finite"):
+        play_run(run, folders, 1, observers=[poison])
+    assert load_state(run) is None
+
+
 def test_a_missing_extra_is_a_sentence_with_the_pip_line(run: Run, folders, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(MissingExtraError) as caught:
         play_run(run, folders, 2, {"logging": {"tensorboard": True}})
     assert "pip install 'cyclegan[tensorboard]'" in caught.value.hint
@@ -233,8 +275,6 @@ def test_a_killed_run_ends_with_the_weights_of_one_never_killed(folders, tmp_pat
         {"game": {"pool_size": 4}, "machine": {"device": "cpu", "threads": 1}},
         {"logging": {"every": 10, "samples_every": 25, "samples": 1, "save_minutes": 0}},
     )
-    from cyclegan.config import save_config
-
     save_config(config, settings)
     steps = 15 * (kills := int(os.environ.get("CYCLEGAN_KILLS", "10")))
 

@@ -78,6 +78,35 @@ def test_a_second_translation_does_not_redraw_the_first(folders):
     assert len(plan_tasks([folders[0]], "zebras", output=inside)) == 5
 
 
+def test_an_output_above_the_input_is_no_reason_to_leave_anything_out(folders, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert len(plan_tasks([Path("horses")], "zebras", output=Path())) == 5
+    (tmp_path / "horses" / "out").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "horses" / "out" / "1.png")
+    assert len(plan_tasks([Path("horses")], "zebras", output=tmp_path / "horses" / "out")) == 5
+    with pytest.raises(DataError, match="would be written over a source"):
+        plan_tasks([Path("horses")], "zebras", output=Path("horses"))
+
+
+def test_a_linked_folder_is_written_beside_its_link(folders, tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "link").symlink_to(folders[0], target_is_directory=True)
+    assert plan_tasks([tmp_path / "far" / "link"], "z")[0].target.parent == tmp_path / "far" / "link_z"
+
+
+def test_a_link_that_leads_in_a_circle_is_named(folders, translator):
+    (folders[0] / "loop.jpg").symlink_to("loop.jpg")
+    outcome = translated([folders[0]], translator)
+    assert len(outcome.done) == 5
+    assert "loop.jpg" in str(outcome.failed[0])
+
+
+def test_a_size_beyond_reason_is_a_sentence(folders, translator):
+    outcome = translated([folders[0]], translator, size=60_000)
+    assert len(outcome.failed) == 5
+    assert "would have 60000 x 90000 pixels" in str(outcome.failed[0])
+
+
 def test_where_pictures_go(folders, tmp_path):
     one = folders[0] / "1.png"
 
