@@ -273,3 +273,19 @@ def test_the_live_display_shows_every_loss(tmp_path, folders):
     assert all(name in shown[-1] for name in LOSS_NAMES)
     assert "epoch 3/3 · step 8/8" in shown[-1]
     assert np.array_equal([name in shown[0] for name in LOSS_NAMES], [False] * 8)
+
+
+def test_training_and_translating_never_touch_the_network(folders, tmp_path):
+    code = (
+        "import socket, sys\n"
+        "def refuse(*_, **__): raise SystemExit('the network was asked for')\n"
+        "socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse\n"
+        "from cyclegan.cli import main\n"
+        "for line in ('train horses zebras --preset tiny --max-steps 2', 'translate horses', 'report horses2zebras'):\n"
+        "    sys.argv = ['cyclegan', *line.split(), '--quiet']\n"
+        "    try: main()\n"
+        "    except SystemExit as end: assert not end.code, end.code\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert (tmp_path / "checkpoints" / "horses2zebras" / "report.html").exists()
