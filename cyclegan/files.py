@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -43,11 +44,12 @@ def write_text(path: Path, text: str) -> None:
         aside.write_text(text, encoding="utf-8")
 
 
-def remove_partials(folder: Path) -> None:
-    """Delete what writes that were killed have left in `folder`."""
+def remove_partials(folder: Path, *, idle: float = 0.0) -> None:
+    """Delete what writes that were killed have left in `folder`, if nobody has touched it for `idle` seconds."""
     for leftover in folder.glob(f".cyclegan-*{PARTIAL}"):
         with suppress(OSError):
-            leftover.unlink()
+            if time.time() - leftover.stat().st_mtime >= idle:
+                leftover.unlink()
 
 
 def _sync(path: Path) -> None:

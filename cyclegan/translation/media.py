@@ -10,6 +10,7 @@ import torch
 from cyclegan.data.folders import list_pictures
 from cyclegan.devices import memory_errors
 from cyclegan.errors import CycleganError, DataError, DeviceError, PictureError, printable
+from cyclegan.files import remove_partials
 from cyclegan.images import (
     FORMAT_OF,
     MAX_PIXELS,
@@ -24,6 +25,7 @@ from cyclegan.images import (
 from cyclegan.threads import map_ahead
 from cyclegan.translation.translator import Translator
 
+LONG = 600  # seconds after which a file that is being written is taken for a leftover of a killed translation
 THREADS = 2  # that decode, and as many that encode, while the network computes
 
 
@@ -73,6 +75,8 @@ def plan_tasks(
             raise DataError(f"{printable(given)} has no name.", "Name a folder in it.")
         single = len(inputs) == 1
         if given.is_dir():
+            if output is not None and output.is_file():
+                raise DataError(f"{printable(output)} is a file.", "Name a folder for what becomes of a folder.")
             beside = named.with_name(f"{named.name}_{domain}")
             root = beside if output is None else output if single else output / named.name
             tasks += [Task(source, root / source.relative_to(given)) for source in _sources(given, root)]
@@ -153,6 +157,8 @@ def translate_all(
 ) -> Outcome:
     """Redraw every picture, decoding and encoding while the network computes; pictures that fail are listed."""
     outcome = Outcome()
+    for folder in {task.target.parent for task in tasks}:
+        remove_partials(folder, idle=LONG)
 
     def wanted() -> Iterator[Piece]:
         for task in tasks:

@@ -62,8 +62,13 @@ class Translator:
         if isinstance(picture, Image.Image):
             opened = Picture.from_image(picture)
             return opened.with_pixels(self.redraw_pixels(opened.pixels)).to_image()
+        channels = self.info.channels_a if self.direction == "a2b" else self.info.channels_b
         if isinstance(picture, Tensor):
+            if picture.ndim != 4 or picture.shape[1] != channels or not picture.is_floating_point():
+                raise ValueError(f"expected a float tensor n {channels} h w, got {picture.dtype} {[*picture.shape]}")
             return self.redraw(picture).to(picture)
+        if picture.ndim != 3 or picture.shape[2] != channels or picture.dtype != np.uint8:
+            raise ValueError(f"expected a uint8 array h w {channels}, got {picture.dtype} {[*picture.shape]}")
         return self.redraw_pixels(picture)
 
     def redraw_pixels(self, pixels: Pixels) -> Pixels:

@@ -145,6 +145,12 @@ def test_two_pictures_that_would_become_one_are_refused_by_name(folders, tmp_pat
         plan_tasks([folders[0] / "1.png"], "zebras", output=folders[0])
 
 
+def test_a_folder_does_not_become_a_file(folders, tmp_path):
+    (tmp_path / "o.png").touch()
+    with pytest.raises(DataError, match=r"o.png is a file"):
+        plan_tasks([folders[0]], "z", output=tmp_path / "o.png")
+
+
 def test_a_missing_input_is_a_sentence(tmp_path):
     with pytest.raises(DataError, match="there is no"):
         plan_tasks([tmp_path / "missing.png"], "zebras")

@@ -35,6 +35,22 @@ def test_a_tensor_gives_a_tensor_of_its_shape(translate):
     assert not torch.allclose(redrawn, batch, atol=0.1)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        torch.zeros(3, 8, 8),
+        torch.zeros(1, 1, 8, 8),
+        torch.zeros(1, 3, 8, 8, dtype=torch.uint8),
+        np.zeros((8, 8), np.uint8),
+        np.zeros((8, 8, 3)),
+    ],
+)
+def test_what_is_no_picture_is_said_with_the_shape_expected(translate, wrong):
+    call = Translator.__call__.__wrapped__  # without the tests' own check of types, which would come first
+    with pytest.raises(ValueError, match="expected a"):
+        call(translate, wrong)
+
+
 def test_a_picture_gives_a_picture_of_its_size_and_mode(translate):
     for mode in ("RGB", "RGBA", "L", "P", "CMYK"):
         picture = Image.new("RGB", (33, 21), "orange").convert(mode)
