@@ -1,12 +1,15 @@
 """`cyclegan translate`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from cyclegan.cli.console import Json, Quiet, complain, counting, interruptible, say, say_json
 from cyclegan.errors import printable
+
+if TYPE_CHECKING:
+    from cyclegan.translation import Outcome
 
 
 def translate(
@@ -57,21 +60,29 @@ def translate(
     for error in outcome.failed:
         complain(error)
     if as_json:
-        say_json(
-            {
-                "model": str(path),
-                "domain": translator.target,
-                "written": [str(task.target) for task in outcome.done],
-                "skipped": [str(task.target) for task in outcome.skipped],
-                "failed": [str(error) for error in outcome.failed],
-            }
-        )
+        say_json(as_facts(outcome, path, translator.target))
     elif not quiet:
-        there = f", {len(outcome.skipped)} were there already" if outcome.skipped else ""
-        lost = f", {len(outcome.failed)} failed" if outcome.failed else ""
-        where = f" in {printable(outcome.done[0].target.parent)}" if outcome.done else ""
-        say(f"{len(outcome.done)} redrawn as {printable(translator.target)}{where}{there}{lost}.")
+        say(in_words(outcome, translator.target))
     if stopped:
         raise typer.Exit(130)
     if outcome.failed:
         raise typer.Exit(1)
+
+
+def as_facts(outcome: "Outcome", model: Path, domain: str) -> dict[str, Any]:
+    """Return what became of a translation, for programs."""
+    return {
+        "model": str(model),
+        "domain": domain,
+        "written": [str(task.target) for task in outcome.done],
+        "skipped": [str(task.target) for task in outcome.skipped],
+        "failed": [str(error) for error in outcome.failed],
+    }
+
+
+def in_words(outcome: "Outcome", domain: str) -> str:
+    """Return what became of a translation, as one line for people."""
+    where = f" in {printable(outcome.done[0].target.parent)}" if outcome.done else ""
+    there = f", {len(outcome.skipped)} were there already" if outcome.skipped else ""
+    lost = f", {len(outcome.failed)} failed" if outcome.failed else ""
+    return f"{len(outcome.done)} redrawn as {printable(domain)}{where}{there}{lost}."

@@ -276,7 +276,7 @@ def test_a_killed_run_ends_with_the_weights_of_one_never_killed(folders, tmp_pat
         {"logging": {"every": 10, "samples_every": 25, "samples": 1, "save_minutes": 0}},
     )
     save_config(config, settings)
-    steps = 15 * (kills := int(os.environ.get("CYCLEGAN_KILLS", "10")))
+    steps = 30 * (kills := int(os.environ.get("CYCLEGAN_KILLS", "10")))
 
     def command(run: Run) -> list[str]:
         return [
@@ -286,17 +286,15 @@ def test_a_killed_run_ends_with_the_weights_of_one_never_killed(folders, tmp_pat
 
     subprocess.run(command(whole), check=True, capture_output=True, timeout=600)
     moments = random.Random(0)
-    done = 0
-    while done < kills:
+    for _ in range(kills):
         process = subprocess.Popen(command(killed), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         before = newest_step(killed)
         while newest_step(killed) == before and process.poll() is None:
             time.sleep(0.01)
-        time.sleep(moments.uniform(0, 0.4))
+        time.sleep(moments.uniform(0, 0.3))
         assert process.poll() is None, process.stderr.read()
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        done += 1
     assert newest_step(killed) < steps, "the last kill came too late to matter"
     subprocess.run(command(killed), check=True, capture_output=True, timeout=600)
     assert what_is_left(killed) == what_is_left(whole)
