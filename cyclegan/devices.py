@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psutil
 import torch
 
 from cyclegan.errors import DeviceError, printable
@@ -37,6 +38,13 @@ def uses_bf16(precision: str, device: torch.device) -> bool:
     if precision not in ("auto", "fp32", "bf16"):
         raise ValueError(f"precision is {precision!r}; it must be auto, fp32 or bf16")
     return precision == "bf16" or (precision == "auto" and computes_bf16(device))
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the bytes of the device's memory that are free for us."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return int(psutil.virtual_memory().available)
 
 
 def describe_device(device: torch.device) -> str:

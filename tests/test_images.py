@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from cyclegan.errors import DiskError, PictureError
-from cyclegan.images import Picture, read_picture, size_with_short_side, to_images, to_pixels, write_picture
+from cyclegan.images import Picture, read_picture, size_with_short_side, to_images, to_pixels, with_bits, write_picture
 
 
 def noise(height: int = 9, width: int = 7, channels: int = 3) -> np.ndarray:
@@ -37,7 +37,7 @@ def test_a_picture_keeps_its_mode_and_size(mode: str):
 
 def test_sixteen_bits_are_scaled_not_clipped():
     image = Image.fromarray(np.array([[0, 257 * 100, 65535]], dtype=np.uint16))
-    assert Picture.from_image(image).pixels[0, :, 0].tolist() == [0, 100, 255]
+    assert with_bits(Picture.from_image(image).pixels, 8)[0, :, 0].tolist() == [0, 100, 255]
 
 
 def test_transparency_is_what_it_was(tmp_path: Path):

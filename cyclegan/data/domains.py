@@ -8,9 +8,11 @@ from typing import IO
 
 import numpy as np
 import psutil
+import torch
 
 from cyclegan.config import Config
 from cyclegan.data.folders import list_pictures
+from cyclegan.devices import free_memory
 from cyclegan.errors import DataError, PictureError, disk_errors, printable
 from cyclegan.images import Pixels, read_picture, resized, size_with_short_side
 from cyclegan.threads import map_ahead
@@ -73,7 +75,9 @@ def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callabl
     """
     folder = Path(config.data.folder_a if side == "a" else config.data.folder_b)
     domain = Domain(config.data.name_a if side == "a" else config.data.name_b, folder)
-    budget = {"memory": 2**63, "disk": 0}.get(config.machine.cache, int(available_memory() * MEMORY_SHARE))
+    budget = {"memory": 2**63, "disk": 0}.get(
+        config.machine.cache, int(free_memory(torch.device("cpu")) * MEMORY_SHARE)
+    )
     store = PictureStore(budget, scratch)
     files = list_pictures(folder)
 
@@ -111,8 +115,3 @@ def load_resized(path: Path, short_side: int, *, keep_aspect: bool) -> Pixels:
     else:
         height = width = short_side
     return resized(pixels, width, height)
-
-
-def available_memory() -> int:
-    """Return the bytes of memory that are free for us."""
-    return int(psutil.virtual_memory().available)

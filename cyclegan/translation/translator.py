@@ -1,27 +1,39 @@
 """The translator: one trained generator, ready for pictures of any size."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, overload
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from cyclegan.devices import choose_device, uses_bf16
+from cyclegan.devices import choose_device, free_memory, uses_bf16
 from cyclegan.errors import ModelFileError, printable
-from cyclegan.images import Images, Picture, Pixels, to_images, to_pixels
-from cyclegan.models import Generator, build_generator
+from cyclegan.images import Images, Levels, Picture, Pixels, to_images, to_pixels, with_channels
+from cyclegan.models import Generator, ResNetGenerator, build_generator
 from cyclegan.runs import ModelInfo, find_model, load_model
+from cyclegan.translation.padding import PaddedPicture, padded_by_reflection
+from cyclegan.translation.strips import kept_bytes, redraw_in_strips
+from cyclegan.translation.tiles import redraw_in_tiles
 
 Direction = Literal["a2b", "b2a"]
+
+ACTIVATIONS = 2  # maps of full size and the generator's width that are alive at once, measured
+WHOLE = 2 * 2**30  # bytes that a picture may take on a CPU to go through at once; parts are no slower
+KEPT = 2**30  # bytes of activations that are kept between passes in fp32; more are kept in fp16
+LARGEST_STRIP = 128  # pixels of height
+LARGEST_TILE = 768  # pixels
 
 
 class Translator:
     """Redraws images with a trained model; see `__call__`.
 
     `model` is a run's folder, a model file or a run's name; nothing means the newest run under `checkpoints/`.
+    `tile` is the height in pixels of the strips in which large pictures are worked on; 0: chosen by the free memory.
+    With precision `auto`, pictures of 8 bits are redrawn in bf16 where the machine computes it natively, those of 16
+    bits always in fp32.
     """
 
     def __init__(
@@ -31,6 +43,7 @@ class Translator:
         direction: Direction = "a2b",
         device: str = "auto",
         precision: Literal["auto", "fp32", "bf16"] = "auto",
+        tile: int = 0,
     ) -> None:
         if direction not in ("a2b", "b2a"):
             raise ValueError(f"direction is {direction!r}; it must be a2b or b2a")
@@ -38,9 +51,31 @@ class Translator:
         self.info, weights = load_model(self.path)
         self.direction = direction
         self.device = choose_device(device)
+        self.tile = tile
         self.dtype = torch.bfloat16 if uses_bf16(precision, self.device) else torch.float32
-        self.generator = _load_generator(self.path, self.info, weights, direction)
-        self.generator.to(self.device, self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.deep_dtype = self.dtype if precision == "bf16" else torch.float32
+        self.generators: dict[torch.dtype, Generator] = {}
+        self.generator(self.dtype, weights)
+
+    def generator(self, dtype: torch.dtype, weights: dict[str, Tensor] | None = None) -> Generator:
+        """Return the generator in this type; the file is read again for one that was not needed before."""
+        if dtype not in self.generators:
+            weights = weights or load_model(self.path)[1]
+            generator = _load_generator(self.path, self.info, weights, self.direction)
+            generator.to(self.device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.generators[dtype] = generator
+        return self.generators[dtype]
+
+    @property
+    def name(self) -> str:
+        """The model's name: its run's, or its file's."""
+        return self.path.parent.name if self.path.stem in ("model", "best") else self.path.stem
+
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Channels of what comes in and of what comes out: 3 for colour, 1 for grey."""
+        a, b = self.info.channels_a, self.info.channels_b
+        return (a, b) if self.direction == "a2b" else (b, a)
 
     @property
     def target(self) -> str:
@@ -57,33 +92,106 @@ class Translator:
     def __call__(self, picture: Image.Image | Tensor | Pixels) -> Image.Image | Tensor | Pixels:
         """Redraw a picture; what comes out is of the kind, size and mode of what went in.
 
-        Takes a PIL image of any size and mode; a float tensor n c h w in [-1, 1]; or a uint8 array h w 3.
+        Takes a PIL image of any size and mode; a float tensor n c h w in [-1, 1]; or an array h w c of uint8 or uint16.
+        `c` is the model's, 3 or 1; a PIL image is brought to it, and what comes out is grey if the model makes it so.
         """
         if isinstance(picture, Image.Image):
-            opened = Picture.from_image(picture)
-            return opened.with_pixels(self.redraw_pixels(opened.pixels)).to_image()
-        channels = self.info.channels_a if self.direction == "a2b" else self.info.channels_b
+            return self.redraw_picture(Picture.from_image(picture)).to_image()
+        channels = self.channels[0]
         if isinstance(picture, Tensor):
             if picture.ndim != 4 or picture.shape[1] != channels or not picture.is_floating_point():
                 raise ValueError(f"expected a float tensor n {channels} h w, got {picture.dtype} {[*picture.shape]}")
             return self.redraw(picture).to(picture)
-        if picture.ndim != 3 or picture.shape[2] != channels or picture.dtype != np.uint8:
+        if picture.ndim != 3 or picture.shape[2] != channels or picture.dtype not in (np.uint8, np.uint16):
             raise ValueError(f"expected a uint8 array h w {channels}, got {picture.dtype} {[*picture.shape]}")
-        return self.redraw_pixels(picture)
+        return self.redraw_pixels([picture])[0]
 
-    def redraw_pixels(self, pixels: Pixels) -> Pixels:
-        """Redraw one picture of bytes, h w 3."""
-        return to_pixels(self.redraw(to_images(pixels))[0])
+    def redraw_picture(self, picture: Picture, strength: float = 1.0) -> Picture:
+        """Redraw one picture; see `redraw_pictures`."""
+        return self.redraw_pictures([picture], strength)[0]
+
+    def redraw_pictures(self, pictures: Sequence[Picture], strength: float = 1.0) -> list[Picture]:
+        """Redraw pictures of one size, blended with the originals if `strength` is less than 1.
+
+        Grey pictures stay grey, unless the model turns grey into colour.
+        """
+        channels_in, channels_out = self.channels
+        redrawn = self.redraw_pixels([with_channels(picture.pixels, channels_in) for picture in pictures])
+        results = []
+        for picture, pixels in zip(pictures, redrawn, strict=True):
+            wanted = picture.channels if channels_in == channels_out else channels_out
+            levels = with_channels(pixels, wanted)
+            if strength < 1:
+                levels = mixed(with_channels(picture.pixels, wanted), levels, strength)
+            results.append(picture.with_pixels(levels))
+        return results
+
+    @torch.inference_mode()
+    def redraw_pixels(self, pictures: Sequence[Pixels]) -> list[Pixels]:
+        """Redraw the pixels of pictures of one size and depth, h w c; the result has the same depth."""
+        bits = 8 * pictures[0].dtype.itemsize
+        dtype = self.dtype if bits == 8 else self.deep_dtype
+        height, width = pictures[0].shape[:2]
+        if self.fits_whole(height, width, len(pictures), dtype):
+            images = torch.cat([to_images(pixels) for pixels in pictures])
+            return [to_pixels(image, bits=bits) for image in self._redraw_whole(images, dtype)]
+        return [self._redraw_parts(pixels, dtype, bits) for pixels in pictures]
 
     @torch.inference_mode()
     def redraw(self, images: Images) -> Images:
         """Redraw a batch of any height and width; float32, on this translator's device."""
         height, width = images.shape[2:]
-        padded = padded_by_reflection(
-            images.to(self.device, self.dtype), self.generator.stride, self.generator.smallest
+        if self.fits_whole(height, width, len(images), self.dtype):
+            return self._redraw_whole(images, self.dtype)
+        large = [torch.cat(list(self._parts(image[None], self.dtype)), dim=2) for image in images]
+        return torch.cat(large)[:, :, :height, :width]
+
+    def fits_whole(self, height: int, width: int, images: int, dtype: torch.dtype) -> bool:
+        """Tell whether images of this size go through the network at once, or in parts."""
+        if self.tile:
+            return max(height, width) <= self.tile
+        share = free_memory(self.device) // 2
+        return images * height * width * self._bytes_per_pixel(dtype) <= (
+            share if self.device.type == "cuda" else min(share, WHOLE)
         )
-        redrawn: Tensor = self.generator(padded.contiguous(memory_format=torch.channels_last))
+
+    def _bytes_per_pixel(self, dtype: torch.dtype) -> int:
+        return ACTIVATIONS * self.info.generator.width * dtype.itemsize
+
+    def _redraw_whole(self, images: Images, dtype: torch.dtype) -> Images:
+        height, width = images.shape[2:]
+        generator = self.generator(dtype)
+        padded = padded_by_reflection(images.to(self.device, dtype), generator.stride, generator.smallest)
+        redrawn: Tensor = generator(padded.contiguous(memory_format=torch.channels_last))
         return redrawn[:, :, :height, :width].float()
+
+    def _redraw_parts(self, pixels: Pixels, dtype: torch.dtype, bits: int) -> Pixels:
+        height, width = pixels.shape[:2]
+        redrawn = np.empty((height, width, self.channels[1]), dtype=pixels.dtype)
+        top = 0
+        for part in self._parts(torch.from_numpy(pixels).permute(2, 0, 1)[None], dtype):
+            levels = to_pixels(part[0, :, :, :width], bits=bits)[: height - top]
+            redrawn[top : top + len(levels)] = levels
+            top += len(levels)
+        return redrawn
+
+    def _parts(self, images: Images | Levels, dtype: torch.dtype) -> Iterator[Images]:
+        """Yield redrawn rows from top to bottom, mirrored on to a height and width that the generator takes."""
+        generator = self.generator(dtype)
+        picture = PaddedPicture(images, generator, self.device, dtype)
+        if isinstance(generator, ResNetGenerator):
+            kept_as = torch.float16 if dtype == torch.float32 and kept_bytes(picture) > KEPT else dtype
+            yield from redraw_in_strips(
+                generator, picture, rows=self._strip_rows(picture.width, dtype), kept_as=kept_as
+            )
+        else:
+            yield from redraw_in_tiles(generator, picture, self.tile or LARGEST_TILE)
+
+    def _strip_rows(self, width: int, dtype: torch.dtype) -> int:
+        """Return how many rows of a picture are worked on at a time."""
+        share = min(free_memory(self.device) // 4, WHOLE // 4)
+        fitting = share // (width * self._bytes_per_pixel(dtype))
+        return max((self.tile or min(fitting, LARGEST_STRIP)) // 4, 1) * 4
 
 
 def choose_direction(info: ModelInfo, to: str | None, direction: str | None) -> Direction:
@@ -104,18 +212,10 @@ def choose_direction(info: ModelInfo, to: str | None, direction: str | None) -> 
     return matches[0]
 
 
-def padded_by_reflection(images: Images, stride: int, smallest: int) -> Float[Tensor, "n c H W"]:
-    """Extend right and bottom, mirrored, until both sides are multiples of `stride` and at least `smallest` pixels."""
-    height, width = (max(-(-side // stride) * stride, smallest) for side in images.shape[2:])
-    rows, columns = mirrored(images.shape[2], height), mirrored(images.shape[3], width)
-    if (height, width) == tuple(images.shape[2:]):
-        return images
-    return images[:, :, rows.to(images.device)][:, :, :, columns.to(images.device)]
-
-
-def mirrored(length: int, longer: int) -> Tensor:
-    """Return the places 0 … length-1, then back and forth between the two ends until there are `longer`."""
-    return torch.from_numpy(np.pad(np.arange(length), (0, longer - length), mode="reflect" if length > 1 else "edge"))
+def mixed(original: Pixels, redrawn: Pixels, strength: float) -> Pixels:
+    """Return the way from the original to the redrawn picture, as far as `strength` goes."""
+    levels: np.ndarray = np.rint(original + strength * (redrawn.astype(np.float32) - original))
+    return levels.astype(redrawn.dtype)
 
 
 def _load_generator(path: Path, info: ModelInfo, weights: dict[str, Tensor], direction: Direction) -> Generator:

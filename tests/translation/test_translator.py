@@ -13,7 +13,7 @@ from cyclegan import Translator
 from cyclegan.errors import DeviceError, ModelFileError
 from cyclegan.runs import load_model
 from cyclegan.translation import choose_direction
-from cyclegan.translation.translator import mirrored, padded_by_reflection
+from cyclegan.translation.padding import mirrored, padded_by_reflection
 from tests.models_for_tests import write_model
 
 

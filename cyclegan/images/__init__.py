@@ -1,0 +1,34 @@
+"""Pictures: the pixel convention, and reading and writing them faithfully."""
+
+from cyclegan.images.convention import (
+    Images,
+    Levels,
+    Pixels,
+    resized,
+    scaled,
+    size_with_short_side,
+    to_images,
+    to_pixels,
+    with_bits,
+    with_channels,
+)
+from cyclegan.images.files import FORMAT_OF, MAX_PIXELS, read_picture, write_picture
+from cyclegan.images.picture import Picture
+
+__all__ = [
+    "FORMAT_OF",
+    "MAX_PIXELS",
+    "Images",
+    "Levels",
+    "Picture",
+    "Pixels",
+    "read_picture",
+    "resized",
+    "scaled",
+    "size_with_short_side",
+    "to_images",
+    "to_pixels",
+    "with_bits",
+    "with_channels",
+    "write_picture",
+]

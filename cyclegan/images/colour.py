@@ -1,0 +1,77 @@
+"""Colour spaces: from a picture's own, told by its ICC profile, to sRGB and back."""
+
+from functools import cache
+
+import numpy as np
+from PIL import ImageCms
+
+from cyclegan.images.convention import Pixels
+
+CHANNELS_OF = {"gray": 1, "rgb": 3, "cmyk": 4}
+INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
+FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION | ImageCms.Flags.NOOPTIMIZE  # optimised, it errs by up to 20 levels
+
+
+def to_srgb(levels: Pixels, profile: bytes) -> Pixels:
+    """Convert levels of the profile's space (h w 1, 3 or 4; see `matters`) to sRGB, 16 bits, grey staying grey."""
+    space = space_of(profile)
+    return _transformed(levels, profile, space, srgb(), "rgb", bits=16)[..., : 1 if space == "gray" else 3]
+
+
+def from_srgb(pixels: Pixels, profile: bytes, *, bits: int) -> Pixels:
+    """Convert sRGB (h w 3, or h w 1 for a profile of greys) to levels of the profile's space (see `matters`)."""
+    colour = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+    return _transformed(colour, srgb(), "rgb", profile, space_of(profile), bits=bits)
+
+
+@cache
+def matters(profile: bytes, channels: int) -> bool:
+    """Tell whether levels of so many channels must be converted by this ICC profile.
+
+    They must not if it means sRGB, or what no eye tells from it (within 1 of 255 levels everywhere), and cannot if it
+    is of another kind of pixels or makes no sense.
+    """
+    space = space_of(profile)
+    if channels != CHANNELS_OF.get(space):
+        return False
+    steps = np.linspace(0, 255, {1: 256, 3: 18, 4: 6}[channels], dtype=np.uint8)
+    levels = np.stack(np.meshgrid(*[steps] * channels), axis=-1).reshape(-1, 1, channels)
+    try:
+        seen = _transformed(levels, profile, space, srgb(), "rgb", bits=8)
+        _transformed(seen, srgb(), "rgb", profile, space, bits=8)
+    except ValueError:
+        return False
+    return channels == 4 or int(np.abs(seen.astype(int) - levels).max()) > 1
+
+
+def space_of(profile: bytes) -> str:
+    """Return the colour space that an ICC profile describes, as its header spells it, in small letters."""
+    return profile[16:20].decode("latin-1").strip().lower()
+
+
+@cache
+def srgb() -> bytes:
+    """Return a profile of sRGB."""
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def _transformed(  # noqa: PLR0913 (two ends, each a profile and a space)
+    levels: Pixels, profile: bytes, space: str, to_profile: bytes, to_space: str, *, bits: int
+) -> Pixels:
+    """Return the levels in another profile's space; a profile that cannot be used is a `ValueError`."""
+    from imagecodecs import CmsError, cms_transform
+
+    try:
+        out: np.ndarray = cms_transform(
+            levels[..., 0] if space == "gray" else levels,
+            profile,
+            to_profile,
+            colorspace=space,
+            outcolorspace=to_space,
+            outdtype=f"uint{bits}",
+            intent=int(INTENT),
+            flags=int(FLAGS),
+        )
+    except CmsError as error:
+        raise ValueError(str(error)) from error
+    return out.reshape(*levels.shape[:2], -1)

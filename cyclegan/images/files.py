@@ -1,0 +1,245 @@
+"""Pictures as files: read faithfully, written whole, in the format and at the quality they came in."""
+
+import importlib.util
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError
+
+from cyclegan.errors import PictureError, printable, require_extra
+from cyclegan.files import written_whole
+from cyclegan.images.convention import with_channels
+from cyclegan.images.deep import decode_deep, encode_png, encode_tiff, is_deep, tiff_tags
+from cyclegan.images.metadata import Metadata
+from cyclegan.images.picture import Picture
+
+FORMAT_OF = {  # suffix -> Pillow's format; no other decoder is ever tried
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".jfif": "JPEG",
+    ".png": "PNG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+    ".gif": "GIF",
+    ".ppm": "PPM",
+    ".pgm": "PPM",
+    ".avif": "AVIF",
+    ".heic": "HEIF",
+    ".heif": "HEIF",
+}
+MAX_PIXELS = 178_956_970  # of one picture; where Pillow itself suspects a decompression bomb
+LARGER = "Shrink it, or let `translate` take it with --max-pixels."
+QUALITY = 95  # of what was not a JPEG and becomes one, and of lossy WebP
+LEAST_QUALITY = 90  # of any, unless another is asked for
+MOST_XMP = 65_502  # bytes that a JPEG takes in one piece
+TIFF_COMPRESSIONS = ("raw", "packbits", "tiff_lzw", "tiff_adobe_deflate")
+MODES_OF = {  # what each format holds; anything else becomes L where there is, or RGB, or RGBA
+    "JPEG": ("L", "CMYK", "RGB"),
+    "PNG": ("1", "L", "LA", "P", "I;16", "RGBA", "RGB"),
+    "WEBP": ("RGBA", "RGB"),
+    "AVIF": ("RGBA", "RGB"),
+    "HEIF": ("L", "RGBA", "RGB"),
+    "BMP": ("1", "L", "P", "RGB"),
+    "PPM": ("1", "L", "I;16", "RGB"),
+    "GIF": ("1", "L", "P", "RGBA", "RGB"),
+    "TIFF": ("1", "L", "LA", "P", "PA", "I;16", "I", "F", "CMYK", "YCbCr", "LAB", "RGBA", "RGB"),
+}
+
+
+@contextmanager
+def picture_errors(path: Path) -> Iterator[None]:
+    """Turn whatever a decoder says of a damaged file into a sentence that names it."""
+    name = printable(path)
+    try:
+        yield
+    except PictureError as error:
+        if str(error).startswith("its "):
+            raise PictureError(f"{name} cannot be read: {error}", error.hint) from error
+        raise
+    except UnidentifiedImageError as error:
+        empty = path.is_file() and path.stat().st_size == 0
+        reason = "is empty" if empty else "is not a picture in a format that can be read"
+        raise PictureError(f"{name} {reason}.") from error
+    except Image.DecompressionBombError as error:
+        raise PictureError(f"{name} has too many pixels.", LARGER) from error
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        raise PictureError(f"{name} cannot be read: {error.strerror}.") from error
+    except MemoryError as error:
+        raise PictureError(f"{name} does not fit into memory.") from error
+    except Exception as error:  # decoders raise whatever they like
+        raise PictureError(f"{name} is damaged: {printable(error) or type(error).__name__}.") from error
+
+
+def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Read one picture, upright, in sRGB; a file that cannot be read is a `PictureError` that names it."""
+    if FORMAT_OF.get(path.suffix.lower()) == "HEIF":
+        require_extra("pillow_heif", "heic")
+    with picture_errors(path), Image.open(path, formats=formats()) as image:
+        if image.width * image.height > max_pixels:
+            raise PictureError(
+                f"{printable(path)} has {image.width} x {image.height} pixels, more than {max_pixels:,}.",
+                LARGER,
+            )
+        data = path.read_bytes() if image.format in ("PNG", "TIFF", "WEBP") else b""
+        if is_deep(image, data):
+            picture = decode_deep(image, data)
+        else:
+            image.load()
+            picture = Picture.from_image(image)
+        return replace(picture, encoding=encoding_of(image, data))
+
+
+@cache
+def formats() -> tuple[str, ...]:
+    """Return Pillow's names of the formats that can be read here."""
+    if importlib.util.find_spec("pillow_heif"):
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener(thumbnails=False)
+        return tuple(sorted({*FORMAT_OF.values()}))
+    return tuple(sorted({*FORMAT_OF.values()} - {"HEIF"}))
+
+
+def encoding_of(image: Image.Image, data: bytes = b"") -> dict[str, Any]:
+    """Return how a file's format was used, as Pillow's `save` takes it; never worse than `LEAST_QUALITY`."""
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        return _jpeg_encoding(image)
+    if image.format == "WEBP":
+        return {"lossless": True} if b"VP8L" in data[:4096] else {}
+    if image.format == "TIFF":
+        compression = image.info.get("compression")
+        return {"compression": compression if compression in TIFF_COMPRESSIONS else "tiff_adobe_deflate"}
+    return {}
+
+
+def _jpeg_encoding(image: JpegImagePlugin.JpegImageFile) -> dict[str, Any]:
+    """Return a JPEG's own tables if they are fine enough, else the least quality; sampling and order as they were."""
+    encoding: dict[str, Any] = {"progressive": True} if image.info.get("progressive") else {}
+    if (sampling := JpegImagePlugin.get_sampling(image)) >= 0:
+        encoding["subsampling"] = sampling
+    tables = image.quantization
+    if tables and np.mean(tables[min(tables)]) <= _mean_step(LEAST_QUALITY):
+        return encoding | {"qtables": tables}
+    return encoding | {"quality": LEAST_QUALITY}
+
+
+@cache
+def _mean_step(quality: int) -> float:
+    """Return how coarse a JPEG of this quality is: the mean of its luminance table."""
+    file = io.BytesIO()
+    Image.new("L", (8, 8)).save(file, "JPEG", quality=quality)
+    with Image.open(file) as image:
+        assert isinstance(image, JpegImagePlugin.JpegImageFile)
+        return float(np.mean(image.quantization[0]))
+
+
+def write_picture(picture: Picture, path: Path, image_format: str, *, quality: int = 0) -> None:
+    """Write a picture whole or not at all; what the format cannot hold is a `PictureError`.
+
+    `quality` is that of a lossy format, 1 to 100; 0: as good as it was, and never worse than 90.
+    """
+    height, width = picture.pixels.shape[:2]
+    picture = replace(picture, metadata=picture.metadata.with_exif_size(width, height))
+    with written_whole(path) as aside:
+        try:
+            if holds_deep(picture, image_format):
+                encode = encode_png if image_format == "PNG" else encode_tiff
+                levels, profile = picture.stored()
+                aside.write_bytes(encode(levels, picture.alpha, profile, picture.metadata))
+            else:
+                _save(picture, aside, image_format, quality)
+        except Exception as error:  # encoders too raise whatever they like
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # it is the disk's
+            reason = f"{printable(path)} cannot be written as {image_format}: {printable(error)}."
+            raise PictureError(reason, "Choose another --format.") from error
+
+
+def holds_deep(picture: Picture, image_format: str) -> bool:
+    """Tell whether a picture of 16 bits is written as such, and not by Pillow."""
+    return picture.bits == 16 and (image_format == "PNG" or (image_format == "TIFF" and picture.mode not in ("I", "F")))
+
+
+def _save(picture: Picture, path: Path, image_format: str, quality: int) -> None:
+    image = fitting(picture, image_format)
+    options = picture.encoding if picture.format == image_format else {}
+    if image_format in ("JPEG", "WEBP", "AVIF", "HEIF"):
+        options = options or {"quality": QUALITY} | ({"subsampling": 0} if image_format == "JPEG" else {})
+        if quality:
+            options = {key: options[key] for key in ("subsampling", "progressive") if key in options}
+            options |= {"quality": quality}
+    kept = metadata_options(picture.metadata, image_format)
+    image.save(path, format=image_format, **options, **kept, icc_profile=image.info.get("icc_profile"))
+    if image_format == "GIF" and picture.metadata.xmp:
+        path.write_bytes(with_xmp_in_gif(path.read_bytes(), picture.metadata.xmp))
+
+
+def fitting(picture: Picture, image_format: str) -> Image.Image:
+    """Return a Pillow image in the nearest mode that the format holds; transparency becomes white if it must."""
+    modes = MODES_OF[image_format]
+    if picture.mode not in modes:
+        grey = picture.channels == 1 and "L" in modes
+        same_space = grey == (picture.channels == 1) and picture.mode != "CMYK"
+        picture = replace(
+            picture,
+            pixels=picture.pixels if grey else with_channels(picture.pixels, 3),
+            mode="L" if grey else "RGB",
+            profile=picture.profile if same_space else None,
+        )
+    image = picture.to_image()
+    if image.mode in modes:
+        return image
+    return image.convert("RGBA") if "RGBA" in modes else _on_white(image)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Flatten a transparent image for a format that has no transparency."""
+    rgba = image.convert("RGBA")
+    flat = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    flat.info = image.info
+    return flat.convert("L" if image.mode == "LA" else "RGB")
+
+
+def metadata_options(metadata: Metadata, image_format: str) -> dict[str, Any]:
+    """Return what a format keeps of a picture's metadata, as Pillow's `save` takes it."""
+    options: dict[str, Any] = {}
+    if image_format in ("JPEG", "PNG", "WEBP", "AVIF", "HEIF"):
+        options |= {"exif": metadata.exif} if metadata.exif else {}
+    if image_format in ("JPEG", "WEBP", "AVIF", "HEIF"):
+        options |= {"xmp": metadata.xmp} if metadata.xmp else {}
+    if image_format in ("JPEG", "GIF"):
+        options |= {"comment": metadata.comment} if metadata.comment else {}
+    if image_format in ("JPEG", "PNG", "TIFF", "BMP"):
+        options |= {"dpi": metadata.dpi} if metadata.dpi else {}
+    if image_format == "JPEG" and metadata.iptc:
+        options["extra"] = _photoshop_segment(metadata.iptc)
+    if image_format == "TIFF":
+        options["tiffinfo"] = tiff_tags(metadata)
+    if image_format == "PNG":
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        for key, text in metadata.text.items():
+            options["pnginfo"].add_itxt(key, text)
+        if metadata.xmp:
+            options["pnginfo"].add_itxt("XML:com.adobe.xmp", metadata.xmp.decode(errors="replace"))
+    return options
+
+
+def _photoshop_segment(iptc: bytes) -> bytes:
+    """Return a JPEG segment (APP13) with IPTC-IIM records; nothing if they do not fit."""
+    data = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + len(iptc).to_bytes(4, "big") + iptc + b"\0" * (len(iptc) % 2)
+    return b"\xff\xed" + (len(data) + 2).to_bytes(2, "big") + data if len(data) + 2 < 2**16 else b""
+
+
+def with_xmp_in_gif(data: bytes, xmp: bytes) -> bytes:
+    """Return a GIF with an XMP packet, as Adobe's specification (part 3, 2020) puts it before the trailer."""
+    magic = b"\x01" + bytes(range(255, -1, -1)) + b"\0"  # leads a reader of blocks safely over the packet
+    return data.removesuffix(b";") + b"\x21\xff\x0bXMP DataXMP" + xmp + magic + b";"

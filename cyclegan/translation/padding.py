@@ -1,0 +1,63 @@
+"""Sizes that a generator takes: pictures are extended to them right and below, mirrored, and cut again."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cyclegan.images import Images, Levels, scaled
+from cyclegan.models import Generator
+
+
+@dataclass(frozen=True)
+class PaddedPicture:
+    """A picture whose rows can be had extended, as a generator takes them."""
+
+    images: Images | Levels  # one, as it is, wherever it is
+    generator: Generator
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def height(self) -> int:
+        """Pixels, after the extension."""
+        return padded_length(self.images.shape[2], self.generator.stride, self.generator.smallest)
+
+    @property
+    def width(self) -> int:
+        """Pixels, after the extension."""
+        return padded_length(self.images.shape[3], self.generator.stride, self.generator.smallest)
+
+    def rows(self, first: int, last: int) -> Images:
+        """Return the rows from `first` to `last`, which is excluded, in [-1, 1] on the device."""
+        across, down = mirrored(self.images.shape[3], self.width), mirrored(self.images.shape[2], self.height)
+        levels = self.images[:, :, down[first:last]][:, :, :, across].to(self.device)
+        floats = levels if levels.is_floating_point() else scaled(levels)
+        return floats.to(self.dtype).contiguous(memory_format=torch.channels_last)
+
+
+def padded_by_reflection(images: Images, stride: int, smallest: int) -> Float[Tensor, "n c H W"]:
+    """Extend right and bottom, mirrored, until both sides are multiples of `stride` and at least `smallest` pixels."""
+    height, width = (padded_length(side, stride, smallest) for side in images.shape[2:])
+    rows, columns = mirrored(images.shape[2], height), mirrored(images.shape[3], width)
+    if (height, width) == tuple(images.shape[2:]):
+        return images
+    return images[:, :, rows.to(images.device)][:, :, :, columns.to(images.device)]
+
+
+def padded_length(length: int, stride: int, smallest: int) -> int:
+    """Return the length that a generator takes: a multiple of `stride` and at least `smallest` pixels."""
+    return max(multiple_of(stride, length), smallest)
+
+
+def multiple_of(stride: int, length: float) -> int:
+    """Return the multiple of `stride` that is at least `length`, and not 0."""
+    return max(math.ceil(length / stride), 1) * stride
+
+
+def mirrored(length: int, longer: int) -> Tensor:
+    """Return the places 0 … length-1, then back and forth between the two ends until there are `longer`."""
+    return torch.from_numpy(np.pad(np.arange(length), (0, longer - length), mode="reflect" if length > 1 else "edge"))
