@@ -56,8 +56,8 @@ class DataConfig(Checked):
     size: Annotated[int, Between(16, 4096)] = 256  # pixels, side of the training crop
     load_size: Annotated[int, Between(0, 8192)] = 0  # pixels, short side before the crop; 0: size * 286 / 256
     keep_aspect: bool = True  # false: squashed to a square of load_size, as in the paper
-    channels_a: Literal[3] = 3
-    channels_b: Literal[3] = 3
+    channels_a: Literal[1, 3] = 3  # 1: grey; with unequal channels there is no identity loss
+    channels_b: Literal[1, 3] = 3
     flip: Share = 0.5  # how often mirrored left to right
     flip_vertical: Share = 0.0  # how often turned upside down; microscopes and satellites have no up
     quarter_turns: Share = 0.0  # how often turned by 90, 180 or 270 degrees

@@ -1,7 +1,7 @@
 """What a run leaves on disk, and how it is read back.
 
 config.toml            every setting
-model.safetensors      both generators; self-describing
+model.safetensors      both generators, and the discriminators for scores; self-describing
 best.safetensors       the best so far by validation, where there is validation
 state/                 all that an exact continuation needs: the last two states, and the lock
 metrics.jsonl          one line per logging interval
@@ -26,7 +26,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from cyclegan import __version__
-from cyclegan.config import Config, GeneratorConfig, build_config, load_settings
+from cyclegan.config import Config, DiscriminatorConfig, GeneratorConfig, build_config, load_settings
 from cyclegan.errors import CycleganError, ModelFileError, RunError, disk_errors, printable
 from cyclegan.files import is_file_name, remove_partials, write_text, written_whole
 
@@ -175,6 +175,7 @@ class ModelInfo:
     """What a model file says of itself."""
 
     generator: GeneratorConfig
+    discriminator: DiscriminatorConfig | None = None  # where the file has some, to score translations
     domain_a: str
     domain_b: str
     channels_a: int = 3
@@ -186,7 +187,7 @@ class ModelInfo:
 
 
 def save_model(path: Path, info: ModelInfo, weights: Mapping[str, Tensor]) -> None:
-    """Write a model file; `weights` are named `a2b.…` and `b2a.…`."""
+    """Write a model file; `weights` are named `a2b.…`, `b2a.…` and, for scores, `disc_a.…` and `disc_b.…`."""
     described = {"format": FORMAT, "kind": "cyclegan model", "pixels": "RGB, [-1, 1], n c h w"}
     facts = {key: json.dumps(value) for key, value in dataclasses.asdict(info).items()}
     save_tensors(path, weights, described | facts)
@@ -204,8 +205,15 @@ def load_model(path: Path) -> tuple[ModelInfo, Tensors]:
             "Update cyclegan, or train again.",
         )
     try:
-        facts = {field.name: json.loads(metadata[field.name]) for field in dataclasses.fields(ModelInfo)}
-        info = ModelInfo(**facts | {"generator": GeneratorConfig(**facts["generator"])})
+        facts = {
+            field.name: json.loads(metadata[field.name])
+            for field in dataclasses.fields(ModelInfo)
+            if field.name in metadata or field.name != "discriminator"
+        }
+        facts["generator"] = GeneratorConfig(**facts["generator"])
+        if facts.get("discriminator"):
+            facts["discriminator"] = DiscriminatorConfig(**facts["discriminator"])
+        info = ModelInfo(**facts)
         if not (is_file_name(info.domain_a) and is_file_name(info.domain_b)):
             raise ModelFileError("its domains have names that are paths")
         return info, weights
@@ -240,17 +248,13 @@ def _newest_model(checkpoints: Path) -> Path:
 
 
 def unaveraged_model(run: Run) -> tuple[ModelInfo, Tensors]:
-    """Return the generators of the newest state as they were at its last step."""
+    """Return the networks of the newest state as they were at its last step."""
     info, _ = load_model(run.model)
     state = load_state(run)
     if state is None:
         raise RunError(f"{printable(run.folder)} holds no state.", "Train it first.")
     tensors, facts, _ = state
-    weights = {
-        name.removeprefix("network."): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(("network.a2b.", "network.b2a."))
-    }
+    weights = {name.removeprefix("network."): tensor for name, tensor in tensors.items() if name.startswith("network.")}
     return dataclasses.replace(info, steps=facts["step"], averaged=False), weights
 
 

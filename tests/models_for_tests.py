@@ -7,20 +7,22 @@ from cyclegan.runs import ModelInfo, save_model
 from tests.training.games import tiny_config
 
 
-def write_model(path: Path, *, architecture: str = "resnet", depth: int = 0, **facts) -> Path:
+def write_model(  # noqa: PLR0913 (each has a default)
+    path: Path, *, architecture: str = "resnet", width: int = 4, blocks: int = 1, depth: int = 0, data=None, **facts
+) -> Path:
     """Write a tiny model of horses and zebras, with weights large enough to change a picture visibly."""
-    spec = {"architecture": architecture, "width": 4, "blocks": 1 if architecture == "resnet" else 0, "depth": depth}
-    config = tiny_config({"generator": spec, "game": {"init_gain": 0.2}})
+    blocks = blocks if architecture == "resnet" else 0
+    spec = {"architecture": architecture, "width": width, "blocks": blocks, "depth": depth}
+    config = tiny_config({"generator": spec, "game": {"init_gain": 0.2}, "data": data or {}})
     networks = build_networks(config)
     info = ModelInfo(
         **{"domain_a": "horses", "domain_b": "zebras", "size": 32, "steps": 7, "averaged": True}
-        | {"generator": resolved(config)}
+        | {"generator": resolved(config), "discriminator": config.discriminator}
+        | {"channels_a": config.data.channels_a, "channels_b": config.data.channels_b}
         | facts
     )
     weights = {
-        f"{way}.{name}": tensor
-        for way in ("a2b", "b2a")
-        for name, tensor in getattr(networks, way).state_dict().items()
+        f"{way}.{name}": tensor for way, network in networks.named() for name, tensor in network.state_dict().items()
     }
     save_model(path, info, weights)
     return path

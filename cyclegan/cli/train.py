@@ -126,6 +126,8 @@ def run_training(
             plan = prepare(config, run, scratch=scratch, on_picture=on_picture)
         for error in plan.domain_a.skipped + plan.domain_b.skipped:
             complain(error)
+        for note in plan.domain_a.notes + plan.domain_b.notes:
+            tell(f"cyclegan: {note}", quiet=quiet)
         if dry_run:
             return plan, None
         tell(summary(plan), quiet=quiet)
@@ -160,6 +162,11 @@ def summary(plan: "Plan") -> str:
             *([("skipped", f"{skipped} pictures that cannot be read")] if skipped else []),
             ("images", f"{data.size} x {data.size} pixels, cropped from {data.short_side}, {shape}"),
             ("networks", f"{network}, width {config.generator.width}"),
+            *(
+                [("identity", f"no such loss: {data.channels_a} channels against {data.channels_b}")]
+                if data.channels_a != data.channels_b and config.loss.identity
+                else []
+            ),
             ("device", f"{describe_device(plan.device)}, {plan.precision}"),
             (
                 "steps",

@@ -1,19 +1,26 @@
 """`cyclegan translate`."""
 
+import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cyclegan.cli.console import Json, Quiet, complain, counting, interruptible, say, say_json
-from cyclegan.errors import printable
+from cyclegan.cli.console import Json, Quiet, complain, counting, interruptible, say, say_json, tell
+from cyclegan.errors import DataError, printable
 
 if TYPE_CHECKING:
-    from cyclegan.translation import Outcome
+    from cyclegan.translation import Outcome, Task, Work
+
+PIPE = Path("-")
 
 
 def translate(
-    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT…", help="Pictures, and folders of them.")],
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="INPUT…", help="Pictures, clips, and folders of them; -: standard input.")
+    ],
     model: Annotated[
         Path | None,
         typer.Option(
@@ -28,61 +35,158 @@ def translate(
         typer.Option(help="Where to write.  [default: beside the input, <input>_<domain>]", show_default=False),
     ] = None,
     size: Annotated[int, typer.Option(min=0, max=65_535, help="Pixels of the short side; 0: as it came.")] = 0,
-    batch_size: Annotated[int, typer.Option(min=1, help="Pictures of one size at a time.")] = 1,
     image_format: Annotated[
-        Literal["jpg", "png", "webp", "tif", "bmp"] | None, typer.Option("--format", help="Write another format.")
+        Literal["jpg", "png", "webp", "tif", "bmp", "gif", "avif"] | None,
+        typer.Option("--format", help="Write pictures in another format."),
     ] = None,
+    quality: Annotated[
+        int, typer.Option(min=0, max=100, help="Of JPEG, WebP and AVIF; 0: as it was, and at least 90.")
+    ] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Redraw what is there already.")] = False,
     strength: Annotated[
         float, typer.Option(min=0, max=1, help="1: the translation; less: blended with the original.")
     ] = 1.0,
+    scores: Annotated[
+        bool, typer.Option("--scores", help="Write scores.csv: how real each picture looks, how well it comes back.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on with what appears in the folders, until interrupted.")
+    ] = False,
+    batch_size: Annotated[int, typer.Option(min=1, help="Pictures of one size at a time.")] = 1,
+    tile: Annotated[
+        int, typer.Option(min=0, help="Pixels; work on larger pictures in parts so high; 0: by the free memory.")
+    ] = 0,
     max_pixels: Annotated[int, typer.Option(min=1, help="Refuse pictures with more.")] = 178_956_970,
     precision: Annotated[Literal["auto", "fp32", "bf16"], typer.Option(help="Of the network's arithmetic.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Redraw pictures with a trained model; names, folders, formats and sizes stay as they are."""
+    """Redraw pictures and clips with a trained model; names, folders, formats and sizes stay as they are."""
     from PIL import Image
 
     from cyclegan.runs import find_model, load_model
-    from cyclegan.translation import Manner, Translator, choose_direction, plan_tasks, translate_all
+    from cyclegan.translation import Manner, Scorer, Translator, Work, choose_direction, plan_tasks
 
     Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow's own limit would come first
     path = find_model(model)
     way = choose_direction(load_model(path)[0], to, direction)
-    translator = Translator(path, direction=way, device=device, precision=precision)
-    tasks = plan_tasks(inputs, translator.target, output=output, image_format=image_format)
-    manner = Manner(size=size, strength=strength, batch_size=batch_size, overwrite=overwrite, max_pixels=max_pixels)
-    with interruptible() as interrupted, counting("Redrawing", len(tasks), quiet=quiet) as advance:
-        outcome = translate_all(tasks, translator, manner, on_picture=advance, interrupted=interrupted)
-        stopped = interrupted()
+    translator = Translator(path, direction=way, device=device, precision=precision, tile=tile)
+    manner = Manner(
+        size=size,
+        strength=strength,
+        batch_size=batch_size,
+        quality=quality,
+        overwrite=overwrite,
+        max_pixels=max_pixels,
+    )
+    with interruptible() as interrupted:
+        work = Work(translator, manner, Scorer(translator) if scores else None, interrupted=interrupted)
+        if PIPE in inputs:
+            refuse_beside_a_pipe(inputs, watch=watch, as_json=as_json)
+            translate_pipe(work, output, image_format)
+            return
+
+        def plan() -> list["Task"]:
+            return plan_tasks(inputs, translator.target, output=output, image_format=image_format, watched=watch)
+
+        def show(outcome: "Outcome") -> None:
+            show_outcome(outcome, work, quiet=quiet, as_json=as_json)
+
+        if watch:
+            watch_folders(inputs, plan, work, show, quiet=quiet)
+        else:
+            outcome = translate_tasks(plan(), work, quiet=quiet)
+            show(outcome)
+            if outcome.failed and not interrupted():
+                raise typer.Exit(1)
+        if interrupted():
+            raise typer.Exit(130)
+
+
+def translate_tasks(tasks: Sequence["Task"], work: "Work", *, quiet: bool) -> "Outcome":
+    """Translate with a bar that counts pictures, and frames of clips."""
+    from dataclasses import replace
+
+    from cyclegan.translation import amount_of_work, translate_all
+
+    with counting("Redrawing", amount_of_work(tasks), quiet=quiet) as advance:
+        return translate_all(tasks, replace(work, on_frame=advance), on_picture=advance)
+
+
+def watch_folders(inputs: Sequence[Path], plan: Any, work: "Work", show: Any, *, quiet: bool) -> None:
+    """Translate what appears in folders, until interrupted."""
+    from cyclegan.translation import watch
+
+    for given in inputs:
+        if not given.is_dir():
+            raise DataError(f"{printable(given)} is no folder that could be watched.", "Leave --watch away.")
+    tell(f"Watching {', '.join(map(printable, inputs))}. Ctrl-C ends it.", quiet=quiet)
+    watch(plan, work, show)
+
+
+def refuse_beside_a_pipe(inputs: Sequence[Path], *, watch: bool, as_json: bool) -> None:
+    """Raise an error for what makes no sense beside standard input."""
+    if len(inputs) > 1 or watch or as_json:
+        raise DataError("- stands for standard input, alone and without --watch and --json.", "Leave the others away.")
+
+
+def translate_pipe(work: "Work", output: Path | None, image_format: str | None) -> None:
+    """Translate one picture from standard input to standard output, or to a file."""
+    from dataclasses import replace
+
+    from cyclegan.translation import Task, translate_all
+
+    if output is None and sys.stdout.isatty():
+        raise DataError("the picture would be printed on the terminal.", "Redirect it: > picture.png")
+    with tempfile.TemporaryDirectory(prefix="cyclegan-") as folder:
+        source = Path(folder) / "standard input"
+        source.write_bytes(sys.stdin.buffer.read())
+        target = output or Path(folder) / f"standard output{f'.{image_format}' if image_format else ''}"
+        always = replace(work, manner=replace(work.manner, overwrite=True))
+        outcome = translate_all([Task(source, target, target.parent)], always)
+        for note in outcome.notes:
+            tell(f"cyclegan: {note}")
+        for error in outcome.failed:
+            complain(error)
+            raise typer.Exit(1)
+        if output is None:
+            sys.stdout.buffer.write(target.read_bytes())
+            sys.stdout.buffer.flush()
+
+
+def show_outcome(outcome: "Outcome", work: "Work", *, quiet: bool, as_json: bool) -> None:
+    """Write the scores asked for, and print what became of a translation."""
+    from cyclegan.translation import write_scores
+
+    tables = write_scores(outcome.scores)
+    for note in outcome.notes:
+        tell(f"cyclegan: {note}", quiet=quiet)
     for error in outcome.failed:
         complain(error)
     if as_json:
-        say_json(as_facts(outcome, path, translator.target))
+        say_json(as_facts(outcome, work, tables))
     elif not quiet:
-        say(in_words(outcome, translator.target))
-    if stopped:
-        raise typer.Exit(130)
-    if outcome.failed:
-        raise typer.Exit(1)
+        say(in_words(outcome, work.translator.target, tables))
 
 
-def as_facts(outcome: "Outcome", model: Path, domain: str) -> dict[str, Any]:
+def as_facts(outcome: "Outcome", work: "Work", tables: Sequence[Path]) -> dict[str, Any]:
     """Return what became of a translation, for programs."""
     return {
-        "model": str(model),
-        "domain": domain,
+        "model": str(work.translator.path),
+        "domain": work.translator.target,
         "written": [str(task.target) for task in outcome.done],
         "skipped": [str(task.target) for task in outcome.skipped],
         "failed": [str(error) for error in outcome.failed],
+        "notes": outcome.notes,
+        "scores": [str(table) for table in tables],
     }
 
 
-def in_words(outcome: "Outcome", domain: str) -> str:
+def in_words(outcome: "Outcome", domain: str, tables: Sequence[Path]) -> str:
     """Return what became of a translation, as one line for people."""
     where = f" in {printable(outcome.done[0].target.parent)}" if outcome.done else ""
     there = f", {len(outcome.skipped)} were there already" if outcome.skipped else ""
     lost = f", {len(outcome.failed)} failed" if outcome.failed else ""
-    return f"{len(outcome.done)} redrawn as {printable(domain)}{where}{there}{lost}."
+    table = f" Scores: {', '.join(map(printable, tables))}." if tables else ""
+    return f"{len(outcome.done)} redrawn as {printable(domain)}{where}{there}{lost}.{table}"

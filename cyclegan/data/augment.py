@@ -14,6 +14,8 @@ import cv2
 
 cv2.setNumThreads(0)  # our own threads are enough
 
+WHITE = 65535  # of 16 bits
+
 
 class Augmentation:
     """Cuts training images out of pictures; what it does to a picture follows from the seed it is given."""
@@ -27,8 +29,12 @@ class Augmentation:
         if not hasattr(self.own, "compose"):
             self.own.compose = compose(self.config)
         self.own.compose.set_random_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
-        crop: Pixels = self.own.compose(image=pixels)["image"]
-        return crop
+        if pixels.dtype == np.uint8 or not self.config.color_jitter:
+            crop: Pixels = self.own.compose(image=pixels)["image"]
+            return crop
+        shares = self.own.compose(image=pixels.astype(np.float32) / WHITE)["image"]  # its jitter takes no 16 bits
+        jittered: Pixels = np.rint(shares * WHITE).astype(np.uint16)
+        return jittered
 
 
 def compose(config: DataConfig) -> A.Compose:

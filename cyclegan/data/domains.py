@@ -14,10 +14,12 @@ from cyclegan.config import Config
 from cyclegan.data.folders import list_pictures
 from cyclegan.devices import free_memory
 from cyclegan.errors import DataError, PictureError, disk_errors, printable
-from cyclegan.images import Pixels, read_picture, resized, size_with_short_side
+from cyclegan.images import Picture, Pixels, read_picture, resized, size_with_short_side, with_bits, with_channels
 from cyclegan.threads import map_ahead
 
 MEMORY_SHARE = 0.4  # of the free memory that one domain's pictures may take
+
+Place = tuple[int, tuple[int, ...], np.dtype]  # of a picture in the store's file: first byte, shape and kind of levels
 
 
 @dataclass
@@ -29,6 +31,7 @@ class Domain:
     pictures: list[Pixels] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     skipped: list[PictureError] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # what the user should know about pictures that are used
 
 
 class PictureStore:
@@ -37,7 +40,7 @@ class PictureStore:
     def __init__(self, budget: int, folder: Path) -> None:
         self.budget = budget  # bytes
         self.folder = folder
-        self.kept: list[Pixels | tuple[int, tuple[int, ...]]] = []  # pixels, or their place and shape in the file
+        self.kept: list[Pixels | Place] = []
         self.file: IO[bytes] | None = None
 
     def add(self, pixels: Pixels) -> None:
@@ -49,7 +52,7 @@ class PictureStore:
         with disk_errors(self.folder):
             if self.file is None:
                 self.file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115 (it lives as long as the map)
-            self.kept.append((self.file.tell(), pixels.shape))
+            self.kept.append((self.file.tell(), pixels.shape, pixels.dtype))
             self.file.write(pixels.tobytes())
 
     def pictures(self) -> list[Pixels]:
@@ -60,7 +63,7 @@ class PictureStore:
             self.file.flush()
             mapped = np.memmap(self.file, dtype=np.uint8, mode="r")
         return [
-            mapped[place[0] : place[0] + int(np.prod(place[1]))].reshape(place[1])
+            mapped[place[0] :][: int(np.prod(place[1])) * place[2].itemsize].view(place[2]).reshape(place[1])
             if isinstance(place, tuple)
             else place
             for place in self.kept
@@ -81,9 +84,11 @@ def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callabl
     store = PictureStore(budget, scratch)
     files = list_pictures(folder)
 
-    def prepare(path: Path) -> Pixels | PictureError:
+    channels = config.data.channels_a if side == "a" else config.data.channels_b
+
+    def prepare(path: Path) -> Picture | PictureError:
         try:
-            return load_resized(path, config.data.short_side, keep_aspect=config.data.keep_aspect)
+            return load_resized(path, config.data.short_side, channels, keep_aspect=config.data.keep_aspect)
         except PictureError as error:
             return error
 
@@ -93,7 +98,8 @@ def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callabl
             domain.skipped.append(loaded)
         else:
             domain.files.append(path)
-            store.add(loaded)
+            domain.notes += [loaded.only_the_first(path)] if loaded.frames > 1 else []
+            store.add(loaded.pixels)
         on_picture()
     if len(domain.files) < config.game.batch_size:
         worst = f", such as {str(domain.skipped[0]).rstrip('.')}" if domain.skipped else ""
@@ -106,12 +112,16 @@ def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callabl
     return domain
 
 
-def load_resized(path: Path, short_side: int, *, keep_aspect: bool) -> Pixels:
-    """Read a picture for training: upright, RGB, its short side `short_side` pixels, or squashed to a square of it."""
-    pixels = read_picture(path).pixels
-    height, width = pixels.shape[:2]
+def load_resized(path: Path, short_side: int, channels: int, *, keep_aspect: bool) -> Picture:
+    """Read a picture for training: upright, of so many channels, its short side `short_side` pixels, or a square of it.
+
+    Its levels keep the 8 or 16 bits that its file has.
+    """
+    picture = read_picture(path)
+    height, width = picture.pixels.shape[:2]
     if keep_aspect:
         height, width = size_with_short_side(height, width, short_side)
     else:
         height = width = short_side
-    return resized(pixels, width, height)
+    pixels = resized(with_channels(picture.pixels, channels), width, height)
+    return picture.with_pixels(with_bits(pixels, picture.bits))

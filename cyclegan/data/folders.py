@@ -1,6 +1,6 @@
 """Folders of pictures, and which picture comes when."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,22 +10,24 @@ from cyclegan.errors import DataError, printable
 from cyclegan.images import FORMAT_OF
 
 
-def list_pictures(folder: Path) -> list[Path]:
+def list_pictures(
+    folder: Path, suffixes: Collection[str] = tuple(FORMAT_OF), *, may_be_none: bool = False
+) -> list[Path]:
     """Return every file below `folder` that has a picture's suffix, in a fixed order; hidden files are left out."""
     if not folder.exists():
         raise DataError(f"there is no folder {printable(folder)}.", "Check the path.")
     if not folder.is_dir():
         raise DataError(f"{printable(folder)} is a file, not a folder of pictures.", "Name the folder it is in.")
-    found = sorted(walk(folder), key=lambda path: path.as_posix())
-    if not found:
+    found = sorted(walk(folder, suffixes), key=lambda path: path.as_posix())
+    if not found and not may_be_none:
         raise DataError(
             f"there are no pictures in {printable(folder)}.",
-            f"Put pictures there; known suffixes are {', '.join(FORMAT_OF)}.",
+            f"Put pictures there; known suffixes are {', '.join(suffixes)}.",
         )
     return found
 
 
-def walk(folder: Path) -> Iterator[Path]:
+def walk(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
     """Yield the picture files below `folder`; linked folders are not entered, so no loop is ever met."""
     try:
         places = sorted(folder.iterdir())
@@ -36,8 +38,8 @@ def walk(folder: Path) -> Iterator[Path]:
             continue
         if place.is_dir():
             if not place.is_symlink():
-                yield from walk(place)
-        elif place.suffix.lower() in FORMAT_OF and (place.is_file() or place.is_symlink()):
+                yield from walk(place, suffixes)
+        elif place.suffix.lower() in suffixes and (place.is_file() or place.is_symlink()):
             yield place  # no pipes and devices; a link that leads nowhere is named when it is read
 
 

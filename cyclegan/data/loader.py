@@ -5,16 +5,16 @@ from itertools import count
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
 from torch import Tensor
 
 from cyclegan.config import Config
 from cyclegan.data.augment import Augmentation
 from cyclegan.data.domains import Domain
 from cyclegan.data.folders import drawn
+from cyclegan.images import Levels, with_bits
 from cyclegan.threads import map_ahead
 
-Batch = tuple[UInt8[Tensor, "n c h w"], UInt8[Tensor, "n c h w"]]
+Batch = tuple[Levels, Levels]
 
 
 def batches(domain_a: Domain, domain_b: Domain, config: Config, first_step: int) -> Iterator[Batch]:
@@ -27,7 +27,8 @@ def batches(domain_a: Domain, domain_b: Domain, config: Config, first_step: int)
             augment(domain.pictures[drawn(seed, stream, draw, len(domain.pictures))], [seed, stream, draw])
             for draw in range(step * size, (step + 1) * size)
         ]
-        return torch.from_numpy(np.stack(crops).transpose(0, 3, 1, 2).copy())
+        bits = 8 * max(crop.dtype.itemsize for crop in crops)
+        return torch.from_numpy(np.stack([with_bits(crop, bits) for crop in crops]).transpose(0, 3, 1, 2).copy())
 
     def batch(step: int) -> Batch:
         return batch_of(domain_a, 0, step), batch_of(domain_b, 1, step)

@@ -54,9 +54,11 @@ def _extra_samples(image: Image.Image) -> tuple[int, ...]:
     return tuple(image.tag_v2.get(EXTRA_SAMPLES, ()))
 
 
-def encode_png(levels: Pixels, alpha: Alpha | None, profile: bytes | None, metadata: Metadata) -> bytes:
+def encode_png(picture: Picture) -> bytes:
     """Return a PNG file of 16 bits a channel."""
-    data = bytes(png_encode(_with_alpha(levels, alpha), level=6))
+    levels, profile = picture.stored()
+    metadata = picture.metadata
+    data = bytes(png_encode(_with_alpha(levels, picture.alpha), level=6))
     chunks = b""
     if profile:
         chunks += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile))
@@ -76,24 +78,29 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def encode_tiff(levels: Pixels, alpha: Alpha | None, profile: bytes | None, metadata: Metadata) -> bytes:
-    """Return a TIFF file of 16 bits a channel, deflated."""
+def encode_tiff(picture: Picture) -> bytes:
+    """Return a TIFF file of 16 bits a channel, deflated unless it was stored raw."""
+    levels, profile = picture.stored()
+    metadata, alpha = picture.metadata, picture.alpha
+    raw = picture.encoding.get("compression") == "raw"
     samples = _with_alpha(levels, alpha)
     samples = samples[..., None] if samples.ndim == 2 else samples
     steps = samples.copy()
-    steps[:, 1:] -= samples[:, :-1]  # the predictor: each pixel less the one to its left
-    strip = zlib.compress(steps.astype("<u2").tobytes(), 6)
+    if not raw:
+        steps[:, 1:] -= samples[:, :-1]  # the predictor: each pixel less the one to its left
+    strip = steps.astype("<u2").tobytes()
+    strip = strip if raw else zlib.compress(strip, 6)
 
     tags = tiff_tags(metadata)
     tags[256], tags[257] = samples.shape[1], samples.shape[0]
     tags[BITS_PER_SAMPLE] = (16,) * samples.shape[2]
-    tags[259] = 8  # compression: deflate
+    tags[259] = 1 if raw else 8  # compression: none, or deflate
     tags[PHOTOMETRIC] = GREY if samples.shape[2] < 3 else RGB
     tags[273] = (0,)  # where the strip is: behind the tags, which Pillow counts
     tags[277] = samples.shape[2]
     tags[278] = samples.shape[0]  # rows in the one strip
     tags[279] = (len(strip),)
-    tags[317] = 2  # predictor: horizontal differences
+    tags[317] = 1 if raw else 2  # predictor: none, or horizontal differences
     if metadata.dpi:
         tags[282], tags[283], tags[296] = *metadata.dpi, 2
     if alpha is not None:

@@ -153,8 +153,7 @@ def write_picture(picture: Picture, path: Path, image_format: str, *, quality: i
         try:
             if holds_deep(picture, image_format):
                 encode = encode_png if image_format == "PNG" else encode_tiff
-                levels, profile = picture.stored()
-                aside.write_bytes(encode(levels, picture.alpha, profile, picture.metadata))
+                aside.write_bytes(encode(picture))
             else:
                 _save(picture, aside, image_format, quality)
         except Exception as error:  # encoders too raise whatever they like

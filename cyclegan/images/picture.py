@@ -1,13 +1,14 @@
 """A picture: its pixels as the networks want them, and all that is needed to give it back as it came."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8, UInt16
 from PIL import Image
 
-from cyclegan.errors import PictureError
+from cyclegan.errors import PictureError, printable
 from cyclegan.images.colour import from_srgb, matters, to_srgb
 from cyclegan.images.convention import Pixels, resized, with_bits
 from cyclegan.images.metadata import Metadata, orientation_of
@@ -71,6 +72,10 @@ class Picture:
     def channels(self) -> int:
         """1 for a grey picture, 3 for one in colour."""
         return int(self.pixels.shape[2])
+
+    def only_the_first(self, path: Path) -> str:
+        """Return what to say of a file of several frames or pages."""
+        return f"{printable(path)} holds {self.frames} pictures; the first is taken."
 
     def with_pixels(self, pixels: Pixels) -> "Picture":
         """Return this picture redrawn: other pixels, all else as it was.

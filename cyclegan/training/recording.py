@@ -9,7 +9,7 @@ from PIL import Image
 
 from cyclegan.errors import GameLostError
 from cyclegan.files import written_whole
-from cyclegan.images import Images, Pixels, to_images, to_pixels
+from cyclegan.images import Images, Pixels, to_images, to_pixels, with_channels
 from cyclegan.models import resolved
 from cyclegan.runs import ModelInfo, Run, append_metrics, save_model, save_state
 from cyclegan.training.plan import Moment, Plan
@@ -89,6 +89,7 @@ def save_current_model(plan: Plan, session: Session) -> None:
     data = plan.config.data
     info = ModelInfo(
         generator=resolved(plan.config),
+        discriminator=plan.config.discriminator,
         domain_a=data.name_a,
         domain_b=data.name_b,
         channels_a=data.channels_a,
@@ -112,6 +113,11 @@ def middle(pixels: Pixels, size: int) -> Pixels:
     return pixels[top : top + size, left : left + size]
 
 
+def shown_pixels(image: Images) -> Pixels:
+    """Return an image as a grid shows it: in three channels, grey or not."""
+    return with_channels(to_pixels(image[0]), 3)
+
+
 @torch.no_grad()
 def sample_grid(session: Session, real_a: Images, real_b: Images) -> Pixels:
     """Return a picture whose rows are real_a, fake_b, cycled_a and, beside them, real_b, fake_a, cycled_b."""
@@ -121,7 +127,7 @@ def sample_grid(session: Session, real_a: Images, real_b: Images) -> Pixels:
         rows = []
         for image in torch.split(real, 1):
             fake = there(image)
-            rows.append(np.concatenate([to_pixels(shown[0]) for shown in (image, fake, back(fake))], axis=1))
+            rows.append(np.concatenate([shown_pixels(shown) for shown in (image, fake, back(fake))], axis=1))
         halves.append(np.concatenate(rows))
     for generator in (a2b, b2a):
         generator.train()

@@ -63,11 +63,15 @@ class Session:
         return bare
 
     def weights(self) -> Tensors:
-        """Return what a model file holds."""
+        """Return what a model file holds: the generators, and the discriminators to score what they make."""
         return {
             f"{direction}.{name}": tensor
             for direction in ("a2b", "b2a")
             for name, tensor in self.generator(direction).state_dict().items()
+        } | {
+            f"{judge}.{name}": tensor
+            for judge in ("disc_a", "disc_b")
+            for name, tensor in getattr(self.networks, judge).state_dict().items()
         }
 
     def update_averages(self) -> None:

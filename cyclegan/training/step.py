@@ -46,7 +46,7 @@ def update_generators(game: Game, real_a: Images, real_b: Images) -> tuple[Image
     nets, weights = game.networks, game.weights
     set_trainable((nets.disc_a, nets.disc_b), False)  # they only look: no gradient is computed for them
     losses: Losses = {}
-    if weights.identity > 0:
+    if weights.identity > 0 and real_a.shape == real_b.shape:  # grey cannot be shown to a network that wants colour
         fake_b, same_b = in_one_call(nets.a2b, real_a, real_b)
         fake_a, same_a = in_one_call(nets.b2a, real_b, real_a)
         losses["identity_a"] = weights.identity * weights.cycle_a * distance(same_a, real_a)

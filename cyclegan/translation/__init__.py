@@ -1,15 +1,23 @@
 """Translation: redrawing pictures of any size, and folders of them."""
 
-from cyclegan.translation.media import Manner, Outcome, Task, plan_tasks, translate_all
+from cyclegan.translation.media import Manner, Outcome, Work, amount_of_work, translate_all
+from cyclegan.translation.scoring import Scorer, write_scores
+from cyclegan.translation.tasks import Task, plan_tasks
 from cyclegan.translation.translator import Direction, Translator, choose_direction
+from cyclegan.translation.watching import watch
 
 __all__ = [
     "Direction",
     "Manner",
     "Outcome",
+    "Scorer",
     "Task",
     "Translator",
+    "Work",
+    "amount_of_work",
     "choose_direction",
     "plan_tasks",
     "translate_all",
+    "watch",
+    "write_scores",
 ]

@@ -1,40 +1,34 @@
-"""Folders in, folders out: which picture becomes which file, and the work of making them."""
+"""The work on folders: pictures and clips are read, redrawn and written, the three at the same time."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import torch
-
-from cyclegan.data.folders import list_pictures
 from cyclegan.devices import memory_errors
-from cyclegan.errors import CycleganError, DataError, DeviceError, PictureError, printable
+from cyclegan.errors import CycleganError, DeviceError, PictureError, printable
 from cyclegan.files import remove_partials
 from cyclegan.images import (
     FORMAT_OF,
     MAX_PIXELS,
     Picture,
+    Pixels,
     read_picture,
     resized,
     size_with_short_side,
-    to_images,
-    to_pixels,
+    with_bits,
+    with_channels,
     write_picture,
 )
 from cyclegan.threads import map_ahead
+from cyclegan.translation.frames import ClipManner
+from cyclegan.translation.scoring import Score, Scorer
+from cyclegan.translation.tasks import Task, is_clip
 from cyclegan.translation.translator import Translator
 
+MAY_MOVE = (".gif", ".webp", ".png")
 LONG = 600  # seconds after which a file that is being written is taken for a leftover of a killed translation
 THREADS = 2  # that decode, and as many that encode, while the network computes
-
-
-@dataclass(frozen=True)
-class Task:
-    """One picture to redraw, and the file it becomes."""
-
-    source: Path
-    target: Path
+SMALLER = "Try a smaller --batch-size, --tile or --size, or --device cpu."
 
 
 @dataclass
@@ -44,6 +38,20 @@ class Outcome:
     done: list[Task] = field(default_factory=list)
     skipped: list[Task] = field(default_factory=list)  # there already
     failed: list[CycleganError] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # what the user should know of what was done
+    scores: dict[Task, Score] = field(default_factory=dict)
+
+    def add(self, piece: "Piece") -> None:
+        """Note what became of a piece, unless it was given up."""
+        if piece.given_up:
+            return
+        if piece.error:
+            self.failed.append(piece.error)
+        else:
+            self.done.append(piece.task)
+        self.notes += piece.notes
+        if piece.score:
+            self.scores[piece.task] = piece.score
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,80 +61,9 @@ class Manner:
     size: int = 0  # pixels, short side of what is written; 0: as it came
     strength: float = 1.0  # 1: the translation; less: blended with the original
     batch_size: int = 1  # neighbours of one size that go through the network together
+    quality: int = 0  # of lossy formats, 1 to 100; 0: as it was, and not below 90
     overwrite: bool = False
     max_pixels: int = MAX_PIXELS
-
-
-def plan_tasks(
-    inputs: Sequence[Path], domain: str, *, output: Path | None = None, image_format: str | None = None
-) -> list[Task]:
-    """Say what becomes of every picture in the inputs, folders and single pictures.
-
-    Without an output, a folder's pictures go beside it into `<folder>_<domain>`, and a picture becomes
-    `<picture>_<domain>`. With one, a single picture is written to it; anything more goes into it as into a folder, and
-    each of several folders under its own name there. Two inputs that would become one file are an error.
-    """
-    tasks: list[Task] = []
-    for given in inputs:
-        if not given.exists() and not given.is_symlink():
-            raise DataError(f"there is no {printable(given)}.", "Check the path.")
-        named = given if given.name not in ("", "..") else _real(given)
-        if not named.name:
-            raise DataError(f"{printable(given)} has no name.", "Name a folder in it.")
-        single = len(inputs) == 1
-        if given.is_dir():
-            if output is not None and output.is_file():
-                raise DataError(f"{printable(output)} is a file.", "Name a folder for what becomes of a folder.")
-            beside = named.with_name(f"{named.name}_{domain}")
-            root = beside if output is None else output if single else output / named.name
-            tasks += [Task(source, root / source.relative_to(given)) for source in _sources(given, root)]
-        elif output is None:
-            tasks.append(Task(given, given.with_name(f"{given.stem}_{domain}{given.suffix}")))
-        elif single and output.suffix.lower() in FORMAT_OF and not output.is_dir():
-            tasks.append(Task(given, output))
-        else:
-            tasks.append(Task(given, output / given.name))
-    if image_format:
-        tasks = [Task(task.source, task.target.with_suffix(f".{image_format}")) for task in tasks]
-    refuse_collisions(tasks)
-    return tasks
-
-
-def _sources(folder: Path, root: Path) -> list[Path]:
-    """Return the pictures in a folder, without those that an earlier translation into `root`, inside it, wrote."""
-    found = list_pictures(folder)
-    written = _real(root)
-    if written == _real(folder) or not written.is_relative_to(_real(folder)):
-        return found
-    return [source for source in found if not _real(source.parent).is_relative_to(written)]
-
-
-def _real(path: Path) -> Path:
-    """Return a path with all links followed; unlike `Path.resolve`, it bears links that lead in circles."""
-    return Path(os.path.realpath(path))
-
-
-def _is_there(path: Path) -> bool:
-    """Tell whether there is such a file; a name that the system cannot take is none, and is told when it is written."""
-    try:
-        return path.exists()
-    except OSError:
-        return False
-
-
-def refuse_collisions(tasks: Iterable[Task]) -> None:
-    """Raise an error if two pictures would become one file, or one would be written over a source."""
-    sources = {_real(task.source) for task in tasks}
-    taken: dict[str, Task] = {}
-    for task in tasks:
-        other = taken.setdefault(os.path.normcase(task.target), task)
-        if other is not task:
-            raise DataError(
-                f"{printable(other.source)} and {printable(task.source)} would both become {printable(task.target)}.",
-                "Rename one, or translate them apart.",
-            )
-        if _real(task.target) in sources:
-            raise DataError(f"{printable(task.target)} would be written over a source.", "Choose another --output.")
 
 
 @dataclass
@@ -136,6 +73,10 @@ class Piece:
     task: Task
     picture: Picture | None = None
     error: CycleganError | None = None
+    notes: list[str] = field(default_factory=list)
+    score: Score | None = None
+    moves: bool = False  # it is a clip, which is redrawn from file to file
+    given_up: bool = False
 
     def attempt(self, work: Callable[[], Picture | None]) -> "Piece":
         """Do the next piece of work, unless an earlier one failed; a failure is kept, not raised."""
@@ -147,14 +88,23 @@ class Piece:
         return self
 
 
-def translate_all(
-    tasks: Sequence[Task],
-    translator: Translator,
-    manner: Manner,
-    *,
-    on_picture: Callable[[], object] = lambda: None,
-    interrupted: Callable[[], bool] = lambda: False,
-) -> Outcome:
+@dataclass
+class Work:
+    """Everything that the stages of a translation need to know."""
+
+    translator: Translator
+    manner: Manner
+    scorer: Scorer | None = None
+    on_frame: Callable[[], object] = lambda: None
+    interrupted: Callable[[], bool] = lambda: False
+
+    @property
+    def mark(self) -> str:
+        """What the marks of generated pictures call the system that made them."""
+        return f"cyclegan model {self.translator.name}, to {self.translator.target}"
+
+
+def translate_all(tasks: Sequence[Task], work: Work, *, on_picture: Callable[[], object] = lambda: None) -> Outcome:
     """Redraw every picture, decoding and encoding while the network computes; pictures that fail are listed."""
     outcome = Outcome()
     for folder in {task.target.parent for task in tasks}:
@@ -162,32 +112,53 @@ def translate_all(
 
     def wanted() -> Iterator[Piece]:
         for task in tasks:
-            if interrupted():
+            if work.interrupted():
                 return
-            if not manner.overwrite and _is_there(task.target):
+            if not work.manner.overwrite and _is_there(task.target):
                 outcome.skipped.append(task)
                 on_picture()
             else:
                 yield Piece(task)
 
-    opened = map_ahead(lambda piece: _open(piece, manner), wanted(), workers=THREADS, ahead=THREADS + manner.batch_size)
-    redrawn = (
-        piece for batch in batched_by_size(opened, manner.batch_size) for piece in _redraw(batch, translator, manner)
-    )
-    for piece in map_ahead(_write, redrawn, workers=THREADS):
-        if piece.error:
-            outcome.failed.append(piece.error)
-        else:
-            outcome.done.append(piece.task)
-        on_picture()
+    most = work.manner.batch_size
+    opened = map_ahead(lambda piece: _open(piece, work.manner), wanted(), workers=THREADS, ahead=THREADS + most)
+    redrawn = (piece for batch in batched_by_size(opened, most) for piece in _redraw(batch, work))
+    for piece in map_ahead(lambda piece: _write(piece, work.manner), redrawn, workers=THREADS):
+        outcome.add(piece)
+        if not is_clip(piece.task):
+            on_picture()
     return outcome
 
 
+def amount_of_work(tasks: Iterable[Task]) -> int:
+    """Return how many pictures, and frames of clips, there are to redraw."""
+    return sum(_frames(task) for task in tasks)
+
+
+def _frames(task: Task) -> int:
+    if not is_clip(task):
+        return 1
+    from cyclegan.translation.clips import count_frames
+
+    try:
+        return count_frames(task.source)
+    except PictureError:
+        return 0
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether there is such a file; a name that the system cannot take is none, and is told when it is written."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def batched_by_size(pieces: Iterable[Piece], most: int) -> Iterator[list[Piece]]:
-    """Yield neighbours whose pictures have one size together, at most `most` of them."""
+    """Yield neighbours whose pictures have one size and depth together, at most `most` of them."""
     batch: list[Piece] = []
     for piece in pieces:
-        if batch and (len(batch) == most or _shape(piece) != _shape(batch[0])):
+        if batch and (len(batch) == most or _kind(piece) != _kind(batch[0])):
             yield batch
             batch = []
         batch.append(piece)
@@ -195,51 +166,99 @@ def batched_by_size(pieces: Iterable[Piece], most: int) -> Iterator[list[Piece]]
         yield batch
 
 
-def _shape(piece: Piece) -> tuple[int, ...] | None:
-    return piece.picture.pixels.shape if piece.picture else None
+def _kind(piece: Piece) -> tuple[tuple[int, ...], object] | None:
+    return (piece.picture.pixels.shape[:2], piece.picture.pixels.dtype) if piece.picture else None
 
 
 def _open(piece: Piece, manner: Manner) -> Piece:
-    def work() -> Picture:
-        picture = read_picture(piece.task.source, manner.max_pixels)
-        if not manner.size:
-            return picture
-        height, width = size_with_short_side(picture.pixels.shape[0], picture.pixels.shape[1], manner.size)
-        if height * width > manner.max_pixels:
-            raise PictureError(
-                f"{printable(piece.task.source)} would have {width} x {height} pixels.", "Choose a smaller --size."
-            )
-        return picture.with_pixels(resized(picture.pixels, width, height))
+    source, target = piece.task.source, piece.task.target
 
-    return piece.attempt(work)
+    def read() -> Picture | None:
+        if is_clip(piece.task) or (source.suffix.lower() == target.suffix.lower() and _is_animation(source)):
+            piece.moves = True
+            return None
+        picture = read_picture(source, manner.max_pixels)
+        piece.notes += [picture.only_the_first(source)] if picture.frames > 1 else []
+        return picture.with_pixels(_at_size(picture.pixels, source, manner))
+
+    return piece.attempt(read)
 
 
-def _redraw(batch: list[Piece], translator: Translator, manner: Manner) -> list[Piece]:
+def _is_animation(path: Path) -> bool:
+    if path.suffix.lower() not in MAY_MOVE:
+        return False
+    from cyclegan.translation.animations import is_animation
+
+    return is_animation(path)
+
+
+def _at_size(pixels: Pixels, source: Path, manner: Manner) -> Pixels:
+    if not manner.size:
+        return pixels
+    height, width = size_with_short_side(pixels.shape[0], pixels.shape[1], manner.size)
+    if height * width > manner.max_pixels:
+        raise PictureError(f"{printable(source)} would have {width} x {height} pixels.", "Choose a smaller --size.")
+    return resized(pixels, width, height)
+
+
+def _redraw(batch: list[Piece], work: Work) -> list[Piece]:
     """Send a batch through the network; one that is too large for the device fails as a whole."""
-    pictures = [piece.picture for piece in batch if piece.picture]
-    if not pictures:
+    for piece in batch:
+        if piece.moves:
+            _redraw_clip(piece, work)
+    pieces = [piece for piece in batch if piece.picture]
+    originals = [piece.picture for piece in pieces if piece.picture]
+    if not originals:
         return batch
-    images = torch.cat([to_images(picture.pixels) for picture in pictures])
     try:
-        with memory_errors(translator.device, "Try a smaller --batch-size or --size, or --device cpu."):
-            redrawn = translator.redraw(images).cpu()
+        with memory_errors(work.translator.device, SMALLER):
+            redrawn = work.translator.redraw_pictures(originals, work.manner.strength)
     except DeviceError as error:
-        for piece in batch:
+        for piece in pieces:
             piece.error = DeviceError(f"{printable(piece.task.source)} is too large: {error}", error.hint)
         return batch
-    if manner.strength != 1:
-        redrawn = images + manner.strength * (redrawn - images)
-    for piece, picture, image in zip(batch, pictures, redrawn, strict=True):
-        piece.picture = picture.with_pixels(to_pixels(image))
+    for piece, original, picture in zip(pieces, originals, redrawn, strict=True):
+        if work.scorer:
+            piece.score = work.scorer.score(original, picture)
+        metadata = picture.metadata.marked(work.mark, composite=work.manner.strength < 1)
+        piece.picture = replace(picture, metadata=metadata)
     return batch
 
 
-def _write(piece: Piece) -> Piece:
-    def work() -> None:
+def _write(piece: Piece, manner: Manner) -> Piece:
+    def write() -> None:
         if piece.picture:
             target = piece.task.target
             renamed = target.suffix.lower() != piece.task.source.suffix.lower()
             wanted = FORMAT_OF.get(target.suffix.lower()) if renamed else None
-            write_picture(piece.picture, target, wanted or piece.picture.format)
+            write_picture(piece.picture, target, wanted or piece.picture.format, quality=manner.quality)
 
-    return piece.attempt(work)
+    return piece.attempt(write)
+
+
+def _redraw_clip(piece: Piece, work: Work) -> None:
+    """Redraw a video or an animation, from file to file."""
+    from cyclegan.translation.animations import redraw_animation
+    from cyclegan.translation.clips import redraw_clip
+
+    source = piece.task.source
+
+    def redraw(frame: Pixels) -> Pixels:
+        with memory_errors(work.translator.device, SMALLER):
+            picture = Picture(_at_size(frame, source, work.manner))
+            redrawn = work.translator.redraw_picture(picture, work.manner.strength).pixels
+        return with_channels(with_bits(redrawn, 8), 3)
+
+    def from_file_to_file() -> None:
+        clip_manner = ClipManner(
+            mark=work.mark,
+            max_pixels=work.manner.max_pixels,
+            on_frame=work.on_frame if is_clip(piece.task) else lambda: None,
+            interrupted=work.interrupted,
+        )
+        redraw_moving = redraw_clip if is_clip(piece.task) else redraw_animation
+        facts = redraw_moving(source, piece.task.target, redraw, clip_manner)
+        piece.given_up = facts is None
+        piece.notes += [f"{printable(source)}: {note}" for note in facts.notes] if facts else []
+
+    piece.attempt(from_file_to_file)

@@ -19,7 +19,7 @@ from cyclegan.models.layers import InstanceNorm
 from cyclegan.models.resnet import ResidualBlock, ResNetGenerator
 from cyclegan.translation.padding import PaddedPicture
 
-Strip = Float[Tensor, "1 c h w"]
+Strip = Float[Tensor, "1 _c _h _w"]
 Rows = Iterator[Strip]  # strips of one picture, back to back from top to bottom
 
 EPSILON = 1e-5  # of `InstanceNorm`

@@ -23,7 +23,7 @@ Direction = Literal["a2b", "b2a"]
 ACTIVATIONS = 2  # maps of full size and the generator's width that are alive at once, measured
 WHOLE = 2 * 2**30  # bytes that a picture may take on a CPU to go through at once; parts are no slower
 KEPT = 2**30  # bytes of activations that are kept between passes in fp32; more are kept in fp16
-LARGEST_STRIP = 128  # pixels of height
+LARGEST_STRIP = 64  # pixels of height
 LARGEST_TILE = 768  # pixels
 
 

@@ -11,7 +11,7 @@ from cyclegan.data.synthetic import DOMAINS, draw_domains
 from cyclegan.images import read_picture
 from cyclegan.reports import write_report
 from cyclegan.runs import Run, save_evaluation
-from cyclegan.translation import Direction, Manner, Translator, plan_tasks, translate_all
+from cyclegan.translation import Direction, Manner, Translator, Work, plan_tasks, translate_all
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def score_demo(run: Run, folder: Path) -> dict[str, Any]:
         translated = folder / "translated" / target
         translator = Translator(run.folder, direction=direction)
         tasks = plan_tasks([folder / "held_out" / source], target, output=translated)
-        translate_all(tasks, translator, Manner(overwrite=True))
+        translate_all(tasks, Work(translator, Manner(overwrite=True)))
         truth = folder / "held_out" / target
         error = mean_difference(translated, truth)
         unchanged = mean_difference(folder / "held_out" / source, truth)

@@ -1,12 +1,15 @@
 """The command line says what it does, exits as it promises, and never shows a traceback."""
 
+import io
 import json
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -153,6 +156,97 @@ def test_damaged_pictures_in_translation_are_named_and_the_rest_is_done(command,
     assert_a_sentence(result, "text.jpg is not a picture", "empty.png is empty", status=1)
     assert result.stdout.startswith("5 redrawn as zebras")
     assert "2 failed" in result.stdout
+
+
+@pytest.mark.skipif(not POSIX, reason="other names are allowed there")
+def test_odd_names_and_sizes_work(command, folders, tmp_path):
+    odd = tmp_path / "odd"
+    odd.mkdir()
+    Image.new("RGB", (9, 7), "orange").save(odd / "really a png.jpg", format="PNG")
+    Image.new("RGB", (1, 1)).save(odd / "dot.png")
+    Image.new("RGB", (20_000, 3)).save(odd / "line.png")
+    Image.new("RGB", (9, 7)).save(os.fsencode(odd) + b"/caf\xe9.png")
+    (odd / "folder.jpg").mkdir()
+    Image.new("RGB", (9, 7)).save(odd / "folder.jpg" / "inner.png")
+    (odd / "folder.jpg" / "loop").symlink_to(odd, target_is_directory=True)
+    model = write_model(tmp_path / "m.safetensors")
+    assert command("translate", "odd", "--model", model).returncode == 0
+    written = sorted(path.name for path in (tmp_path / "odd_zebras").rglob("*") if path.is_file())
+    assert written == ["caf\udce9.png", "dot.png", "inner.png", "line.png", "really a png.jpg"]
+    with Image.open(tmp_path / "odd_zebras" / "really a png.jpg") as picture:
+        assert (picture.format, picture.size) == ("PNG", (9, 7))
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = b"IDAT" + zlib.compress(bytes(100))
+    chunks = [
+        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in (header, body)
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+@pytest.mark.skipif(not POSIX or os.geteuid() != 0, reason="needs links")
+def test_each_bad_input_has_its_sentence_and_the_rest_is_done(command, folders, tmp_path):
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    whole = (folders[0] / "2.jpg").read_bytes()
+    (bad / "whole.jpg").write_bytes(whole)
+    (bad / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (bad / "cut.tif").write_bytes(tiff_cut_in_half())
+    (bad / "empty.png").touch()
+    (bad / "text.webp").write_text("once upon a time")
+    (bad / "bomb.png").write_bytes(png_that_claims(60_000, 60_000))
+    (bad / "lie.png").write_bytes(png_that_claims(3_000, 3_000))
+    (bad / "broken link.png").symlink_to(tmp_path / "nowhere.png")
+    (bad / "svg.png").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    (bad / "postscript.jpg").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n")
+    (bad / "video.mp4").write_bytes(b"\0\0\0\x18ftypmp42 and no more")
+    result = command("translate", "bad", "--model", write_model(tmp_path / "m.safetensors"), "--json")
+    assert_a_sentence(result, *(path.name for path in bad.iterdir() if path.name != "whole.jpg"), status=1)
+    assert result.stderr.count("\n") == 11 - 1
+    assert [Path(path).name for path in json.loads(result.stdout)["written"]] == ["whole.jpg"]
+    assert [path.name for path in (tmp_path / "bad_zebras").iterdir()] == ["whole.jpg"]
+
+
+def tiff_cut_in_half() -> bytes:
+    file = io.BytesIO()
+    Image.effect_noise((64, 64), 50).convert("RGB").save(file, "TIFF")
+    return file.getvalue()[:6000]
+
+
+def test_a_picture_goes_through_a_pipe(tmp_path, folders):
+    model = write_model(tmp_path / "m.safetensors")
+    command = [sys.executable, "-m", "cyclegan", "translate", "-", "--model", str(model), "--device", "cpu"]
+    source = (folders[0] / "2.jpg").read_bytes()
+    for options, image_format in (([], "JPEG"), (["--format", "webp"], "WEBP")):
+        ended = subprocess.run(command + options, input=source, capture_output=True, check=True, cwd=tmp_path)
+        with Image.open(io.BytesIO(ended.stdout)) as picture:
+            assert (picture.format, picture.size) == (image_format, (40, 60))
+    ended = subprocess.run(command, input=b"no picture", capture_output=True, check=False, cwd=tmp_path)
+    assert ended.returncode == 1
+    assert b"standard input is not a picture" in ended.stderr
+    assert ended.stdout == b""
+
+
+def test_a_pipe_stands_alone(command, tmp_path):
+    model = write_model(tmp_path / "m.safetensors")
+    assert_a_sentence(command("translate", "-", "x.png", "--model", model), "stands for standard input")
+
+
+@pytest.mark.skipif(not POSIX, reason="signals of another kind there")
+def test_a_watched_folder_is_translated_until_interrupted(tmp_path):
+    model = write_model(tmp_path / "m.safetensors")
+    (tmp_path / "inbox").mkdir()
+    command = [sys.executable, "-m", "cyclegan", "translate", "inbox", "--watch", "--scores", "--model", str(model)]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert "Watching inbox" in process.stderr.readline()
+        Image.new("RGB", (20, 12)).save(tmp_path / "inbox" / "x.png")
+        assert process.stdout.readline().startswith("1 redrawn as zebras")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+    assert (tmp_path / "inbox_zebras" / "x.png").is_file()
+    assert (tmp_path / "inbox_zebras" / "scores.csv").read_text().startswith("source,target,realism,cycle_error")
 
 
 def test_models_that_are_none_are_sentences(command, folders, tmp_path):

@@ -103,4 +103,4 @@ def test_orientation_is_applied_before_anything_else(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees
     Image.new("RGB", (60, 40)).save(tmp_path / "x.jpg", exif=exif)
-    assert load_resized(tmp_path / "x.jpg", 20, keep_aspect=True).shape == (30, 20, 3)
+    assert load_resized(tmp_path / "x.jpg", 20, 3, keep_aspect=True).pixels.shape == (30, 20, 3)

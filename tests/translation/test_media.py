@@ -8,8 +8,8 @@ from PIL import Image
 
 from cyclegan import Translator
 from cyclegan.errors import DataError
-from cyclegan.translation import Manner, plan_tasks, translate_all
-from cyclegan.translation.media import Piece, Task, batched_by_size
+from cyclegan.translation import Manner, Task, Work, plan_tasks, translate_all
+from cyclegan.translation.media import Piece, batched_by_size
 from tests.models_for_tests import write_model
 
 
@@ -23,7 +23,7 @@ def files_below(folder: Path) -> list[str]:
 
 
 def translated(inputs: list[Path], translator: Translator, **manner):
-    return translate_all(plan_tasks(inputs, "zebras"), translator, Manner(**manner))
+    return translate_all(plan_tasks(inputs, "zebras"), Work(translator, Manner(**manner)))
 
 
 def test_names_folders_formats_and_sizes_are_kept(folders, translator):
@@ -41,7 +41,7 @@ def test_names_folders_formats_and_sizes_are_kept(folders, translator):
 def test_batches_change_nothing(folders, translator, tmp_path, batch_size: int):
     for name, size in (("one", 1), ("many", batch_size)):
         tasks = plan_tasks([folders[0]], "zebras", output=tmp_path / name)
-        translate_all(tasks, translator, Manner(batch_size=size))
+        translate_all(tasks, Work(translator, Manner(batch_size=size)))
     for name in files_below(tmp_path / "one"):
         with Image.open(tmp_path / "one" / name) as one, Image.open(tmp_path / "many" / name) as many:
             difference = np.abs(np.asarray(one).astype(int) - np.asarray(many))
@@ -172,9 +172,8 @@ def test_no_strength_leaves_the_picture_as_it_was(folders, translator):
 def test_an_interruption_leaves_whole_pictures_only(folders, translator):
     tasks = plan_tasks([folders[0]], "zebras")
     done: list[int] = []
-    outcome = translate_all(
-        tasks, translator, Manner(), on_picture=lambda: done.append(1), interrupted=lambda: len(done) >= 1
-    )
+    work = Work(translator, Manner(), interrupted=lambda: len(done) >= 1)
+    outcome = translate_all(tasks, work, on_picture=lambda: done.append(1))
     assert 1 <= len(outcome.done) <= 5
     for task in outcome.done:
         with Image.open(task.target) as written:
@@ -184,5 +183,7 @@ def test_an_interruption_leaves_whole_pictures_only(folders, translator):
 def test_neighbours_of_one_size_go_together(tmp_path):
     from cyclegan.images import Picture
 
-    pieces = [Piece(Task(tmp_path, tmp_path), Picture(np.zeros((side, 4, 3), np.uint8))) for side in (4, 4, 4, 5, 4)]
+    pieces = [
+        Piece(Task(tmp_path, tmp_path, tmp_path), Picture(np.zeros((side, 4, 3), np.uint8))) for side in (4, 4, 4, 5, 4)
+    ]
     assert [len(batch) for batch in batched_by_size(pieces, 2)] == [2, 1, 1, 1]

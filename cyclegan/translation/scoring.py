@@ -1,0 +1,101 @@
+"""What a model itself thinks of a translation, so that thousands of them can be sorted."""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cyclegan.errors import ModelFileError, printable
+from cyclegan.files import write_text
+from cyclegan.images import Picture, Pixels, resized, to_images, to_pixels, with_bits, with_channels
+from cyclegan.models import Discriminator, build_discriminator
+from cyclegan.runs import load_model
+from cyclegan.translation.padding import padded_by_reflection
+from cyclegan.translation.tasks import Task
+from cyclegan.translation.translator import Direction, Translator
+
+MOST = 2**20  # pixels of a picture that is scored; a larger one is shrunk to so many
+TABLE = "scores.csv"
+
+
+@dataclass(frozen=True)
+class Score:
+    """What is in a line of the table, beside the names."""
+
+    realism: float  # mean score of the target domain's discriminator; a real picture is meant to have 1, a fake 0
+    cycle_error: float  # mean difference, in grey levels of 255, of a picture to what comes back from its translation
+    flicker: float | None = None  # of a clip: how restless it is, as a multiple of the source's own restlessness
+
+
+HEADER = ["source", "target", *(column.name for column in fields(Score))]
+
+
+class Scorer:
+    """Scores the translations of a translator, with the discriminator and the way back that its model holds."""
+
+    def __init__(self, translator: Translator) -> None:
+        info, weights = load_model(translator.path)
+        back: Direction = "b2a" if translator.direction == "a2b" else "a2b"
+        judge = "disc_b" if translator.direction == "a2b" else "disc_a"
+        if info.discriminator is None or not any(name.startswith(judge) for name in weights):
+            raise ModelFileError(
+                f"{printable(translator.path)} holds no discriminators, without which there are no scores.",
+                "Leave --scores away, or use the model of a run.",
+            )
+        self.way_back = Translator(translator.path, direction=back, device=str(translator.device))
+        self.discriminator: Discriminator = build_discriminator(info.discriminator, translator.channels[1])
+        self.discriminator.load_state_dict(
+            {name.removeprefix(f"{judge}."): weight for name, weight in weights.items() if name.startswith(judge)}
+        )
+        self.discriminator.to(translator.device).eval().requires_grad_(False)
+        self.channels = translator.channels
+        self.smallest = 8 << info.discriminator.layers  # pixels, so that there are patches to judge
+
+    @torch.inference_mode()
+    def score(self, original: Picture, translated: Picture) -> Score:
+        """Score a translation as it will be written; one of more than a megapixel is scored at that size."""
+        before = with_bits(with_channels(_shrunk(original.pixels), self.channels[0]), 8)
+        after = with_bits(with_channels(_shrunk(translated.pixels), self.channels[1]), 8)
+        image = to_images(after).to(self.way_back.device)
+        judged: Tensor = self.discriminator(padded_by_reflection(image, 1, self.smallest))
+        back = to_pixels(self.way_back.redraw(image)[0])
+        return Score(realism=float(judged.mean()), cycle_error=float(np.abs(back.astype(np.float32) - before).mean()))
+
+
+def _shrunk(pixels: Pixels) -> Pixels:
+    height, width = pixels.shape[:2]
+    scale = min((MOST / (height * width)) ** 0.5, 1)
+    return resized(pixels, max(round(width * scale), 1), max(round(height * scale), 1))
+
+
+def write_scores(scores: Mapping[Task, Score]) -> list[Path]:
+    """Write a table into every folder that was translated to, keeping older lines of other pictures; return them."""
+    tables: dict[Path, dict[str, list[str]]] = {}
+    for task, score in scores.items():
+        table = task.root / TABLE
+        lines = tables.setdefault(table, _lines_of(table))
+        line = [printable(task.source), printable(task.target.relative_to(task.root)), *map(_number, astuple(score))]
+        lines[line[1]] = line
+    for table, lines in tables.items():
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([HEADER, *(lines[target] for target in sorted(lines))])
+        write_text(table, text.getvalue())
+    return list(tables)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _lines_of(table: Path) -> dict[str, list[str]]:
+    """Return the lines of a table that is there already, by target; one that is no such table is begun anew."""
+    try:
+        header, *lines = csv.reader(table.read_text(encoding="utf-8").splitlines())
+    except (OSError, ValueError, csv.Error):
+        return {}
+    return {line[1]: line for line in lines if len(line) == len(HEADER)} if header == HEADER else {}

@@ -1,0 +1,42 @@
+"""A watched folder's pictures are translated as they come."""
+
+from pathlib import Path
+
+from PIL import Image
+
+from cyclegan import Translator
+from cyclegan.translation import Manner, Outcome, Work, plan_tasks, watch
+from tests.models_for_tests import write_model
+
+
+def test_pictures_are_translated_once_they_are_whole(tmp_path: Path):
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    translator = Translator(write_model(tmp_path / "m.safetensors"), device="cpu")
+    outcomes: list[Outcome] = []
+    looks: list[float] = []
+
+    def visitor(pause: float) -> None:
+        """Do, between two looks, what somebody else does to the folder."""
+        looks.append(pause)
+        match len(looks):
+            case 1:
+                Image.new("RGB", (20, 12)).save(folder / "early.png")
+            case 3:
+                (folder / "slow.png").write_bytes(b"\x89PNG half of")
+            case 4:
+                Image.new("RGB", (20, 12)).save(folder / "slow.png")
+            case 7:
+                (folder / "broken.png").write_text("no picture")
+            case 10:
+                Image.new("RGB", (20, 12)).save(folder / "broken.png")
+
+    work = Work(translator, Manner(), interrupted=lambda: len(looks) > 14)
+    watch(lambda: plan_tasks([folder], "zebras", watched=True), work, outcomes.append, sleep=visitor)
+    assert [[task.source.name for task in outcome.done] for outcome in outcomes] == [
+        ["early.png"],
+        ["slow.png"],
+        [],
+        ["broken.png"],
+    ]
+    assert ["broken.png" in str(error) for outcome in outcomes for error in outcome.failed] == [True]
