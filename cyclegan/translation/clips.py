@@ -128,6 +128,8 @@ def _items(clip: InputContainer, video: VideoStream, path: Path) -> Iterator[Vid
     if frames == 0:
         raise PictureError(f"{printable(path)} has no frame that can be decoded.")
     told = Fraction((clip.duration or 0) + (clip.start_time or 0), MICROSECONDS)
+    if clip.format.name == "avi" and video.average_rate:
+        told = video.frames / video.average_rate  # what it says itself; libav reckons from its size
     if end < told - SHORT:
         raise PictureError(f"{printable(path)} is damaged: of {float(told):.1f} seconds it holds {float(end):.1f}.")
 

@@ -8,7 +8,7 @@ from av.video.stream import VideoStream
 
 from cyclegan.errors import PictureError, printable
 from cyclegan.translation.encoding import AnyPacket, Shot, VideoTrack
-from cyclegan.translation.frames import ClipFacts
+from cyclegan.translation.frames import ClipFacts, with_mark
 
 COPIED = ("audio", "subtitle", "attachment")
 STALE = {  # tags in which a file describes its own bytes
@@ -93,7 +93,6 @@ def kept(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def marked(tags: Mapping[str, str], mark: str) -> dict[str, str]:
-    """Return tags with `mark` in the comment, after what it said before."""
+    """Return tags with the mark in the comment, whatever the case of its name."""
     name = next((name for name in tags if name.lower() == "comment"), "comment")
-    said = tags.get(name, "")
-    return {**tags, name: said if mark in said else f"{said}\n{mark}".strip()}
+    return {**tags, name: with_mark(tags.get(name, ""), mark)}

@@ -64,3 +64,8 @@ class ClipFacts:
 
 class InterruptedClip(Exception):  # noqa: N818 (nothing went wrong)
     """Ends the writing of a clip that nobody wants any more."""
+
+
+def with_mark(comment: str, mark: str) -> str:
+    """Return a comment that holds the mark, after what it said before."""
+    return comment if mark in comment else f"{comment}\n{mark}".lstrip("\n")
