@@ -59,8 +59,8 @@ def with_palette(image: Image.Image) -> tuple[Image.Image, int | None]:
     colours = image.convert("RGB")
     alpha = np.array(image.getchannel("A")) if image.mode == "RGBA" else None
     if alpha is None or alpha.min() >= 128:
-        return colours.quantize(palette=colours.quantize(256, Image.Quantize.FASTOCTREE)), None
-    indexed = colours.quantize(palette=colours.quantize(255, Image.Quantize.FASTOCTREE))
+        return colours.quantize(palette=colours.quantize(256, Image.Quantize.MEDIANCUT)), None
+    indexed = colours.quantize(palette=colours.quantize(255, Image.Quantize.MEDIANCUT))
     indices = np.array(indexed)
     indices[alpha < 128] = 255
     seen = Image.fromarray(indices)  # a palette's image is a grey one but for its palette
