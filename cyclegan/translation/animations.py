@@ -1,0 +1,117 @@
+"""Animated GIF, WebP and PNG: decoded by Pillow frame by frame, redrawn, and written as they come."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from cyclegan.errors import PictureError, printable
+from cyclegan.files import written_whole
+from cyclegan.translation.animating import WRITERS, XMP_IN_PNG, Details, Frame
+from cyclegan.translation.frames import ClipFacts, ClipManner, InterruptedClip, Pixels, Redraw, with_mark
+
+FORMAT_OF = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
+
+
+def is_animation(path: Path) -> bool:
+    """Tell whether a file is a GIF, WebP or PNG of more than one frame; what cannot be read is none."""
+    with suppress(Exception), Image.open(path, formats=list(WRITERS)) as image:
+        return bool(getattr(image, "is_animated", False))
+    return False
+
+
+def count_frames(path: Path) -> int:
+    """Return how many frames an animation has."""
+    with _opened(path) as image, _read_errors(path):
+        return int(getattr(image, "n_frames", 1))
+
+
+def redraw_animation(source: Path, target: Path, redraw: Redraw, manner: ClipManner) -> ClipFacts | None:
+    """Redraw an animation frame by frame, keeping none of them; nothing if it was interrupted.
+
+    `redraw` gets every frame as it is seen, uint8 h w 3, RGB, and may change its size, always to the same. Durations,
+    loops, transparency, colour profile and comment are the source's. The target is written whole or not at all, in the
+    source's format unless its suffix is another. A source that is damaged or has too many pixels is a `PictureError`
+    that names it.
+    """
+    watched = manner.watched(redraw)
+    lasting: list[float] = []
+
+    def redrawn(image: Image.Image) -> Iterator[Frame]:
+        for frame in _read(image, source):
+            lasting.append(frame.milliseconds)
+            pixels = watched(np.array(frame.image.convert("RGB")))
+            yield Frame(_as_transparent(pixels, frame.image), frame.milliseconds)
+
+    try:
+        with _opened(source) as image:
+            manner.refuse_larger(source, image.width, image.height)
+            renamed = source.suffix.lower() != target.suffix.lower()
+            write = WRITERS[FORMAT_OF[target.suffix.lower()] if renamed else str(image.format)]
+            details = _details(image, manner)
+            with written_whole(target) as aside, aside.open("wb") as file:
+                write(file, redrawn(image), details)
+    except InterruptedClip:
+        return None
+    return ClipFacts(len(lasting), sum(lasting) / 1000)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    with _read_errors(path):
+        image = Image.open(path, formats=list(WRITERS))
+    with image:
+        yield image
+
+
+@contextmanager
+def _read_errors(path: Path) -> Iterator[None]:
+    """Turn what a decoder says of a damaged file into a sentence that names it."""
+    name = printable(path)
+    try:
+        yield
+    except UnidentifiedImageError as error:
+        empty = path.stat().st_size == 0
+        raise PictureError(f"{name} {'is empty' if empty else 'is no animation that can be read'}.") from error
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        raise PictureError(f"{name} cannot be read: {error.strerror}.") from error
+    except MemoryError as error:
+        raise PictureError(f"{name} does not fit into memory.") from error
+    except Exception as error:  # decoders raise whatever they like
+        raise PictureError(f"{name} is damaged: {printable(error) or type(error).__name__}.") from error
+
+
+def _details(image: Image.Image, manner: ClipManner) -> Details:
+    """Return what an opened animation holds beside its frames, and the mark."""
+    info = image.info
+    texts = {str(name): text for name, text in info.items() if isinstance(text, str) and name != XMP_IN_PNG}
+    comment = texts.pop("Comment", "") or info.get("comment", b"").decode("utf-8", "replace")
+    return Details(
+        transparent=image.has_transparency_data or image.format == "GIF",  # whose later frames may be
+        loop=info.get("loop"),
+        comment=with_mark(comment, manner.mark),
+        xmp=manner.xmp or info.get("xmp", b""),
+        icc_profile=info.get("icc_profile") or b"",
+        exif=info.get("exif") or b"",
+        texts=texts,
+    )
+
+
+def _read(image: Image.Image, path: Path) -> Iterator[Frame]:
+    """Yield the frames of an opened animation as they are seen; the picture for viewers that show but one is none."""
+    with _read_errors(path):
+        for number in range(1 if image.info.get("default_image") else 0, getattr(image, "n_frames", 1)):
+            image.seek(number)
+            image.load()
+            seen = image.convert("RGBA" if image.has_transparency_data else "RGB")
+            yield Frame(seen, float(image.info.get("duration", 0)))
+
+
+def _as_transparent(pixels: Pixels, like: Image.Image) -> Image.Image:
+    """Return pixels as an image with the transparency of another."""
+    image = Image.fromarray(pixels)
+    if like.mode == "RGBA":
+        image.putalpha(like.getchannel("A").resize(image.size, Image.Resampling.BICUBIC))
+    return image

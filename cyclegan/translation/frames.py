@@ -1,0 +1,71 @@
+"""What clips of every kind have in common; nothing here loads a decoder."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from cyclegan.errors import PictureError, printable
+
+Pixels = UInt8[np.ndarray, "_h _w 3"]
+Redraw = Callable[[Pixels], Pixels]  # an upright RGB frame into another; all that come out have one size
+
+CLIP_SUFFIXES = {  # suffix -> libav's name of the container
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".webm": "webm",
+    ".avi": "avi",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipManner:
+    """How clips are redrawn, beside what redraws each frame."""
+
+    mark: str  # that it was generated; goes into the comment
+    xmp: bytes | None = None  # the same as a packet, where the format has a place for it; replaces the source's
+    max_pixels: int  # of one frame
+    on_frame: Callable[[], object] = lambda: None  # called for every frame redrawn
+    interrupted: Callable[[], bool] = lambda: False  # asked before every frame
+
+    def watched(self, redraw: Redraw) -> Redraw:
+        """Return `redraw`, telling of every frame it has done and stopping when asked to."""
+
+        def watching(pixels: Pixels) -> Pixels:
+            if self.interrupted():
+                raise InterruptedClip
+            redrawn = redraw(pixels)
+            self.on_frame()
+            return redrawn
+
+        return watching
+
+    def refuse_larger(self, path: Path, width: int, height: int) -> None:
+        """Raise an error if a clip's frames have too many pixels."""
+        if width * height > self.max_pixels:
+            raise PictureError(
+                f"{printable(path)} has {width} x {height} pixels, more than {self.max_pixels:,}.",
+                "Shrink it, or let `translate` take it with --max-pixels.",
+            )
+
+
+@dataclass(frozen=True)
+class ClipFacts:
+    """What became of a clip."""
+
+    frames: int
+    seconds: float  # from the first frame's beginning to the last one's end
+    notes: tuple[str, ...] = ()  # what of the source could not be kept, each a sentence
+
+
+class InterruptedClip(Exception):  # noqa: N818 (nothing went wrong)
+    """Ends the writing of a clip that nobody wants any more."""
+
+
+def with_mark(comment: str, mark: str) -> str:
+    """Return a comment that holds the mark, after what it said before."""
+    return comment if mark in comment else f"{comment}\n{mark}".lstrip("\n")
