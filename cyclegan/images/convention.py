@@ -10,8 +10,8 @@ from jaxtyping import Float, UInt8, UInt16
 from PIL import Image
 from torch import Tensor
 
-Images = Float[Tensor, "n c h w"]
-Levels = UInt8[Tensor, "n c h w"] | UInt16[Tensor, "n c h w"]
+Images = Float[Tensor, "n _c h w"]  # networks change the number of channels, never the rest
+Levels = UInt8[Tensor, "n _c h w"] | UInt16[Tensor, "n _c h w"]
 Pixels = UInt8[np.ndarray, "_h _w _c"] | UInt16[np.ndarray, "_h _w _c"]
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601, as Pillow makes greys

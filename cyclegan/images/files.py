@@ -51,7 +51,7 @@ MODES_OF = {  # what each format holds; anything else becomes L where there is, 
     "BMP": ("1", "L", "P", "RGB"),
     "PPM": ("1", "L", "I;16", "RGB"),
     "GIF": ("1", "L", "P", "RGBA", "RGB"),
-    "TIFF": ("1", "L", "LA", "P", "PA", "I;16", "I", "F", "CMYK", "YCbCr", "LAB", "RGBA", "RGB"),
+    "TIFF": ("1", "L", "LA", "P", "PA", "I;16", "I", "F", "CMYK", "LAB", "RGBA", "RGB"),
 }
 
 

@@ -4,20 +4,25 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from cyclegan import Translator
 from cyclegan.config import PRESETS
 from cyclegan.runs import Run, read_metrics
+from cyclegan.translation import Manner, Work, plan_tasks, translate_all
 from tests.models_for_tests import write_model
 
 TINY = ("--preset", "tiny", "--max-steps", 4, "--set", "logging.every=2", "--device", "cpu")
@@ -186,7 +191,7 @@ def png_that_claims(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
-@pytest.mark.skipif(not POSIX or os.geteuid() != 0, reason="needs links")
+@pytest.mark.skipif(not POSIX, reason="links need a permission there")
 def test_each_bad_input_has_its_sentence_and_the_rest_is_done(command, folders, tmp_path):
     bad = tmp_path / "bad"
     bad.mkdir()
@@ -207,6 +212,66 @@ def test_each_bad_input_has_its_sentence_and_the_rest_is_done(command, folders, 
     assert result.stderr.count("\n") == 11 - 1
     assert [Path(path).name for path in json.loads(result.stdout)["written"]] == ["whole.jpg"]
     assert [path.name for path in (tmp_path / "bad_zebras").iterdir()] == ["whole.jpg"]
+
+
+@pytest.fixture
+def anybody():
+    """Return a folder that everybody may enter."""
+    home = Path(tempfile.mkdtemp())
+    home.chmod(0o777)
+    yield home
+    shutil.rmtree(home)
+
+
+def as_nobody(run: Callable[[], object]) -> None:
+    """Call `run` without a superuser's permissions."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        run()
+    finally:
+        os.seteuid(user)
+
+
+@pytest.mark.skipif(not POSIX, reason="permissions are of another kind there")
+def test_files_without_permission_and_folders_that_cannot_be_written_are_sentences(anybody, folders, tmp_path):
+    """In this process, since another one may not be allowed to read the package either."""
+    translator = Translator(write_model(tmp_path / "m.safetensors"), device="cpu")
+    for name in ("in", "locked"):
+        (anybody / name).mkdir()
+    for name in ("1.png", "2.jpg"):
+        shutil.copy(folders[0] / name, anybody / "in" / name)
+    (anybody / "in" / "1.png").chmod(0)
+    (anybody / "in" / "2.jpg").chmod(0o444)
+    (anybody / "locked").chmod(0o555)
+    outcomes = []
+    for output in ("out", "locked"):
+        tasks = plan_tasks([anybody / "in"], "zebras", output=anybody / output)
+        as_nobody(lambda tasks=tasks: outcomes.append(translate_all(tasks, Work(translator, Manner()))))
+    assert [task.source.name for task in outcomes[0].done] == ["2.jpg"]
+    assert "1.png cannot be read: Permission denied" in str(outcomes[0].failed[0])
+    assert not outcomes[1].done
+    assert any("locked" in str(error) and "ermission denied" in str(error) for error in outcomes[1].failed)
+    assert not list((anybody / "locked").iterdir())
+
+
+@pytest.mark.skipif(not POSIX, reason="no limits on files there")
+def test_a_disk_that_fills_up_half_way_leaves_whole_pictures_only(folders, tmp_path):
+    Image.effect_noise((300, 300), 90).convert("RGB").save(folders[0] / "3 large.png")
+    model = write_model(tmp_path / "m.safetensors")
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (30000, 30000))\n"
+        "from cyclegan.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, "translate", "horses", "--model", str(model), "--quiet"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert_a_sentence(result, "3 large.png", "no room left on the disk", status=1)
+    written = {path.name for path in (tmp_path / "horses_zebras").rglob("*") if path.is_file()}
+    assert written == {"1.png", "2.jpg", "3.webp", "4.PNG", "5.jpeg"}
+    for path in (tmp_path / "horses_zebras").rglob("*.*"):
+        with Image.open(path) as picture:
+            picture.load()
 
 
 def tiff_cut_in_half() -> bytes:

@@ -53,7 +53,7 @@ def test_a_run_leaves_what_the_contract_says(run: Run, folders):
     assert [path.stem for path in sample_grids(run)] == ["000000005", "000000010", "000000014"]
     info, weights = load_model(run.model)
     assert (info.domain_a, info.domain_b, info.size, info.steps, info.averaged) == ("horses", "zebras", 32, 14, True)
-    assert {name.split(".")[0] for name in weights} == {"a2b", "b2a"}
+    assert {name.split(".")[0] for name in weights} == {"a2b", "b2a", "disc_a", "disc_b"}
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ class Case:
 
 CASES = [
     *[Case("png", mode) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")],
-    *[Case("tif", mode) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "CMYK", "YCbCr", "LAB")],
+    *[Case("tif", mode) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "CMYK", "LAB")],
     *[Case("tif", "RGB", {"compression": name}) for name in ("tiff_lzw", "tiff_adobe_deflate", "packbits")],
     *[Case("jpg", mode) for mode in ("L", "RGB", "CMYK")],
     *[Case("jpg", "RGB", {"quality": quality}) for quality in (30, 90, 97)],

@@ -1,0 +1,138 @@
+"""Measure the translation of folders; run from the repository's root.
+
+    python -m scripts.benchmark_translation [--photos 20] [--small 40] [--turns 3] [--device auto] [--json FILE]
+
+Two folders are drawn: photographs of 1024 x 768 and pictures of 256 x 256, all JPEG. Each turn measures, one after the
+other in one process:
+
+- photographs: `translate_all`, as `cyclegan translate` does it, against the network's own time, the same generator on
+  the same pictures with nothing read or written;
+- small pictures: `translate_all` against the plain loop: fp32, torch's own instance norm, NCHW; one picture at a time is
+  decoded, redrawn and encoded.
+
+Medians are compared. `--model` takes a trained one; without it a new one of the default architecture is measured.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from cyclegan import Translator
+from cyclegan.config import build_config, preset
+from cyclegan.data.synthetic import draw_pair
+from cyclegan.devices import describe_device
+from cyclegan.images import read_picture
+from cyclegan.models import build_networks, resolved
+from cyclegan.runs import ModelInfo, save_model
+from cyclegan.translation import Manner, Work, plan_tasks, translate_all
+from scripts.benchmark_training import plain_networks, seconds
+
+
+def new_model(path: Path, width: int) -> Path:
+    """Write an untrained model of the default architecture."""
+    config = build_config(preset("default"), {"generator": {"width": width}})
+    info = ModelInfo(
+        generator=resolved(config), domain_a="a", domain_b="b", size=config.data.size, steps=0, averaged=False
+    )
+    weights = {
+        f"{way}.{name}": tensor
+        for way, network in build_networks(config).named()
+        for name, tensor in network.state_dict().items()
+        if way in ("a2b", "b2a")
+    }
+    save_model(path, info, weights)
+    return path
+
+
+def draw_folder(folder: Path, count: int, width: int, height: int) -> Path:
+    """Draw JPEG pictures."""
+    folder.mkdir()
+    for number in range(count):
+        scene, _ = draw_pair(seed=0, index=number, side=256)
+        scene.resize((width, height), Image.Resampling.BICUBIC).save(folder / f"{number:04}.jpg", quality=92)
+    return folder
+
+
+def plain_loop(folder: Path, output: Path, network: torch.nn.Module, device: torch.device) -> None:
+    """Redraw a folder one picture at a time, in fp32."""
+    output.mkdir(exist_ok=True)
+    for path in sorted(folder.iterdir()):
+        pixels = np.asarray(Image.open(path).convert("RGB"))
+        image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float().div(127.5).sub(1).to(device)
+        with torch.no_grad():
+            redrawn = network(image)[0].add(1).mul(127.5).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
+        Image.fromarray(redrawn).save(output / path.name, quality=92)
+
+
+def measure(folder: Path, model: Path, *, photos: int, small: int, turns: int, device: str) -> dict[str, object]:
+    """Measure everything in turns and return the figures."""
+    translator = Translator(model, device=device)
+    work = Work(translator, Manner(overwrite=True))
+    large_folder = draw_folder(folder / "photos", photos, 1024, 768)
+    small_folder = draw_folder(folder / "small", small, 256, 256)
+    config = build_config(preset("default"), {"generator": {"width": translator.info.generator.width}})
+    plain = plain_networks(config, translator.device).a2b.eval()
+    decoded = [read_picture(path).pixels for path in sorted(large_folder.iterdir())]
+
+    def translated(source: Path) -> Callable[[], object]:
+        tasks = plan_tasks([source], "b", output=folder / f"{source.name}_ours")
+        return lambda: translate_all(tasks, work)
+
+    versions: dict[str, Callable[[], object]] = {
+        "photos_network": lambda: [translator.redraw_pixels([pixels]) for pixels in decoded],
+        "photos_folder": translated(large_folder),
+        "small_plain": lambda: plain_loop(small_folder, folder / "small_plain", plain, translator.device),
+        "small_folder": translated(small_folder),
+    }
+    times: dict[str, list[float]] = {name: [] for name in versions}
+    translator.redraw_pixels(decoded[:1])  # warms up
+    for _ in range(turns):
+        for name, version in versions.items():
+            times[name].append(seconds(version, translator.device))
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    return {
+        "device": describe_device(translator.device),
+        "torch": torch.__version__,
+        "precision": str(translator.dtype).removeprefix("torch."),
+        "width": translator.info.generator.width,
+        "turns": turns,
+        "photos": photos,
+        "photos_network_s": round(medians["photos_network"], 2),
+        "photos_folder_s": round(medians["photos_folder"], 2),
+        "photos_ratio": round(medians["photos_folder"] / medians["photos_network"], 3),
+        "small": small,
+        "small_plain_per_s": round(small / medians["small_plain"], 2),
+        "small_folder_per_s": round(small / medians["small_folder"], 2),
+        "small_ratio": round(medians["small_plain"] / medians["small_folder"], 2),
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=int, default=20)
+    parser.add_argument("--small", type=int, default=40)
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model = asked.model or new_model(folder / "model.safetensors", asked.width)
+        figures = measure(folder, model, photos=asked.photos, small=asked.small, turns=asked.turns, device=asked.device)
+    print("\n".join(f"{name:20} {value}" for name, value in figures.items()))  # noqa: T201
+    if asked.json:
+        asked.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
