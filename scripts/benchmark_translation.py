@@ -7,8 +7,8 @@ other in one process:
 
 - photographs: `translate_all`, as `cyclegan translate` does it, against the network's own time, the same generator on
   the same pictures with nothing read or written;
-- small pictures: `translate_all` against the plain loop: fp32, torch's own instance norm, NCHW; one picture at a time is
-  decoded, redrawn and encoded.
+- small pictures: `translate_all` against the plain loop: fp32, torch's own instance norm, NCHW; one picture at a time
+  is decoded, redrawn and encoded.
 
 Medians are compared. `--model` takes a trained one; without it a new one of the default architecture is measured.
 """
@@ -71,9 +71,8 @@ def plain_loop(folder: Path, output: Path, network: torch.nn.Module, device: tor
         Image.fromarray(redrawn).save(output / path.name, quality=92)
 
 
-def measure(folder: Path, model: Path, *, photos: int, small: int, turns: int, device: str) -> dict[str, object]:
+def measure(folder: Path, translator: Translator, *, photos: int, small: int, turns: int) -> dict[str, object]:
     """Measure everything in turns and return the figures."""
-    translator = Translator(model, device=device)
     work = Work(translator, Manner(overwrite=True))
     large_folder = draw_folder(folder / "photos", photos, 1024, 768)
     small_folder = draw_folder(folder / "small", small, 256, 256)
@@ -128,7 +127,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = asked.model or new_model(folder / "model.safetensors", asked.width)
-        figures = measure(folder, model, photos=asked.photos, small=asked.small, turns=asked.turns, device=asked.device)
+        translator = Translator(model, device=asked.device)
+        figures = measure(folder, translator, photos=asked.photos, small=asked.small, turns=asked.turns)
     print("\n".join(f"{name:20} {value}" for name, value in figures.items()))  # noqa: T201
     if asked.json:
         asked.json.write_text(json.dumps(figures, indent=2) + "\n")

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from cyclegan import Translator
 from cyclegan.models import build_networks
+from scripts import benchmark_translation
 from scripts.benchmark_training import measure, plain_networks
 from tests.training.games import tiny_config
 
@@ -15,6 +17,13 @@ def test_the_plain_networks_compute_what_ours_compute():
     for (_, network), (_, other) in zip(plain.named(), ours.named(), strict=True):
         assert len(list(network.parameters())) > len(list(other.parameters()))  # the biases
         torch.testing.assert_close(network(image), other(image), rtol=1e-4, atol=1e-5)
+
+
+def test_the_benchmark_of_translation_gives_every_figure(tmp_path):
+    translator = Translator(benchmark_translation.new_model(tmp_path / "m.safetensors", width=4), device="cpu")
+    figures = benchmark_translation.measure(tmp_path, translator, photos=1, small=2, turns=1)
+    assert figures["photos_ratio"] == pytest.approx(figures["photos_folder_s"] / figures["photos_network_s"], rel=0.1)
+    assert figures["small_ratio"] > 0
 
 
 def test_the_benchmark_gives_every_figure():
