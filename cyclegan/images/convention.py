@@ -27,6 +27,13 @@ def scaled(batch: Levels) -> Images:
     return batch.float().div_(largest_level(batch) / 2).sub_(1.0)
 
 
+def scaled_on(batch: Levels, device: torch.device) -> Images:
+    """Bring levels to [-1, 1] on a device; those of 16 bits, which not every device knows, before they go there."""
+    if batch.dtype == torch.uint16:
+        return scaled(batch).to(device, non_blocking=True)
+    return scaled(batch.to(device, non_blocking=True))
+
+
 def largest_level(levels: Tensor) -> int:
     """Return what stands for full brightness in levels of this kind."""
     return int(torch.iinfo(levels.dtype).max)

@@ -105,8 +105,8 @@ def formats() -> tuple[str, ...]:
         from pillow_heif import register_heif_opener
 
         register_heif_opener(thumbnails=False)
-        return tuple(sorted({*FORMAT_OF.values()}))
-    return tuple(sorted({*FORMAT_OF.values()} - {"HEIF"}))
+    Image.init()
+    return tuple(name for name in sorted({*FORMAT_OF.values()}) if name in Image.OPEN)
 
 
 def encoding_of(image: Image.Image, data: bytes = b"") -> dict[str, Any]:

@@ -20,7 +20,7 @@ from cyclegan.data.domains import load_domain
 from cyclegan.data.loader import batches
 from cyclegan.devices import choose_device, memory_errors, uses_bf16
 from cyclegan.errors import ConfigError, RunError, printable, require_extra
-from cyclegan.images import scaled
+from cyclegan.images import scaled_on
 from cyclegan.models import Networks, build_networks
 from cyclegan.runs import Run, forget_after, has_state, load_state
 from cyclegan.training.plan import Moment, Observer, Plan
@@ -106,7 +106,7 @@ def train(
     if last:
         save_current_model(plan, session)  # a kill between the last state and its model leaves an older one
     while not last:
-        real_a, real_b = (scaled(batch.to(plan.device, non_blocking=True)) for batch in next(stream))
+        real_a, real_b = (scaled_on(batch, plan.device) for batch in next(stream))
         rate = set_learning_rate(session, plan)
         with memory_errors(plan.device, SMALLER):
             session.tally.add(play(session.game, real_a, real_b))

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cyclegan.images import Images, Levels, scaled
+from cyclegan.images import Images, Levels, scaled_on
 from cyclegan.models import Generator
 
 
@@ -34,8 +34,8 @@ class PaddedPicture:
     def rows(self, first: int, last: int) -> Images:
         """Return the rows from `first` to `last`, which is excluded, in [-1, 1] on the device."""
         across, down = mirrored(self.images.shape[3], self.width), mirrored(self.images.shape[2], self.height)
-        levels = self.images[:, :, down[first:last]][:, :, :, across].to(self.device)
-        floats = levels if levels.is_floating_point() else scaled(levels)
+        levels = self.images[:, :, down[first:last]][:, :, :, across]
+        floats = levels.to(self.device) if levels.is_floating_point() else scaled_on(levels, self.device)
         return floats.to(self.dtype).contiguous(memory_format=torch.channels_last)
 
 
