@@ -51,7 +51,7 @@ def bare(saved: object) -> Weights:
 def recognised(weights: Mapping[str, Tensor]) -> Blueprint:
     """Tell from names and shapes alone which network these weights are of, as far as they tell.
 
-    Dropout in a U-Net leaves no trace; in a ResNet it shifts the names of what follows it.
+    Dropout in a U-Net leaves no trace; in a ResNet it shifts a block's second convolution from place 5 to 6.
     """
     try:
         if "model.model.0.weight" in weights:
@@ -59,12 +59,9 @@ def recognised(weights: Mapping[str, Tensor]) -> Blueprint:
             width = _width(weights, "model.model.0.weight")
             return GeneratorConfig(architecture="unet", width=width, depth=depth, norm=_norm(weights))
         if "model.1.weight" in weights:
-            return GeneratorConfig(
-                width=_width(weights, "model.1.weight"),
-                blocks=_count(r"model\.\d+\.conv_block\.1\.weight", weights),
-                norm=_norm(weights),
-                dropout=_count(r"model\.\d+\.conv_block\.6\.weight", weights) > 0,
-            )
+            blocks, undropped = (_count(rf"model\.\d+\.conv_block\.{place}\.weight", weights) for place in (1, 5))
+            width, dropout = _width(weights, "model.1.weight"), blocks > undropped
+            return GeneratorConfig(width=width, blocks=blocks, norm=_norm(weights), dropout=dropout)
         if "net.0.weight" in weights:
             width = _width(weights, "net.0.weight")
             return DiscriminatorConfig(architecture="pixel", width=width, norm=_norm(weights))

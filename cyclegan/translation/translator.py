@@ -13,7 +13,7 @@ from cyclegan.devices import choose_device, uses_bf16
 from cyclegan.errors import ModelFileError, printable
 from cyclegan.images import Images, Picture, Pixels, to_images, to_pixels
 from cyclegan.models import Generator, build_generator
-from cyclegan.runs import ModelInfo, find_model, load_model
+from cyclegan.runs import ModelInfo, find_model, generator_weights, load_model
 
 Direction = Literal["a2b", "b2a"]
 
@@ -121,7 +121,7 @@ def mirrored(length: int, longer: int) -> Tensor:
 def _load_generator(path: Path, info: ModelInfo, weights: dict[str, Tensor], direction: Direction) -> Generator:
     channels = (info.channels_a, info.channels_b)
     generator = build_generator(info.generator, *(channels if direction == "a2b" else channels[::-1]))
-    own = {name.removeprefix(f"{direction}."): tensor for name, tensor in weights.items() if name.startswith(direction)}
+    own = generator_weights(path, weights, direction)
     try:
         generator.load_state_dict(own)
     except RuntimeError as error:
