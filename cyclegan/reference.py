@@ -6,6 +6,7 @@ hold one network each, with these names.
 
 import re
 from collections.abc import Iterable, Mapping, Set
+from typing import overload
 
 import torch
 from torch import Tensor, nn
@@ -72,6 +73,12 @@ def recognised(weights: Mapping[str, Tensor]) -> Blueprint:
     except ConfigError as error:
         raise ModelFileError(f"its network cannot be built: {error}", ALIKE) from error
     raise ModelFileError(f"it holds no network that is known here, but {_some(weights)}.", ALIKE)
+
+
+@overload
+def skeleton(spec: GeneratorConfig) -> Generator: ...
+@overload
+def skeleton(spec: DiscriminatorConfig) -> Discriminator: ...
 
 
 def skeleton(spec: Blueprint) -> Generator | Discriminator:
