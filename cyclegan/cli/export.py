@@ -58,7 +58,7 @@ def export(
         difference = export_program(output, generator_weights(path, weights, way), info, form)
         facts |= {"direction": way, "largest_difference": difference}
         opset = f"opset {OPSET}; " if output_format == "onnx" else ""
-        remark = f" ({opset}largest difference to PyTorch {difference:.2g}{' levels of 255' * pictures})"
+        remark = f" ({opset}largest difference to PyTorch {difference:.2g}{' of 255 levels' * pictures})"
     elif direction or pictures or half:
         raise ConfigError(
             "--direction, --pictures and --half are of programs.", "Add --format onnx, or leave them out."

@@ -30,11 +30,11 @@ def import_(
 
     info, weights = import_model(files, domain_a=domain_a, domain_b=domain_b, direction=direction)
     save_model(output, info, weights)
-    networks = list(dict.fromkeys(name.partition(".")[0] for name in weights))
+    networks = sorted({name.partition(".")[0] for name in weights})
     if as_json:
         facts = {key: value for key, value in dataclasses.asdict(info).items() if key in ("generator", "discriminator")}
         say_json({"model": str(output), "networks": networks} | facts)
     elif not quiet:
         spec = info.generator
-        built = f"{spec.blocks} residual blocks" if spec.architecture == "resnet" else f"U-Net of depth {spec.depth}"
+        built = f"residual blocks: {spec.blocks}" if spec.architecture == "resnet" else f"U-Net of depth {spec.depth}"
         say(f"Imported: {printable(output)} ({', '.join(networks)}; {built}, width {spec.width}, {spec.norm} norm)")

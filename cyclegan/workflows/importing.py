@@ -85,8 +85,8 @@ def unpickled(path: Path) -> Any:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Detected pickle protocol")
             return torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise ModelFileError(f"it cannot be read: {error.strerror or error}.", "Check the path.") from error
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        raise ModelFileError(f"it cannot be read: {error.strerror}.", "Check the path.") from error
     except pickle.UnpicklingError as error:
         code = re.search(r"GLOBAL (\S+)", str(error))
         found = f"it carries code, {code[1]}," if code else "it is damaged, or carries code,"
