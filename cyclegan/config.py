@@ -130,6 +130,7 @@ class GameConfig(Checked):
     batch_size: Annotated[int, Between(1, 4096)] = 1  # pairs
     pool_size: Annotated[int, Between(0, 10_000)] = 50  # past fakes that each discriminator also sees; 0: none
     init_gain: Annotated[float, Between(1e-6, 10)] = 0.02  # standard deviation of the first weights
+    init_from: str = ""  # a model whose weights a new run begins with instead: a run's folder or name, or a file
     averaging: Annotated[float, Between(0, 0.999999)] = 0.999  # decay of the averaged weights; 0: none
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the machine computes it natively
 

@@ -4,42 +4,106 @@ The reference is the CycleGAN authors' PyTorch code, junyanz/pytorch-CycleGAN-an
 hold one network each, with these names.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Set
+from typing import overload
 
 import torch
 from torch import Tensor, nn
 
-from cyclegan.errors import ModelFileError
-from cyclegan.models import PixelDiscriminator, UNetGenerator
+from cyclegan.config import DiscriminatorConfig, GeneratorConfig
+from cyclegan.errors import ConfigError, ModelFileError, printable
+from cyclegan.models import (
+    Discriminator,
+    Generator,
+    PixelDiscriminator,
+    UNetGenerator,
+    build_discriminator,
+    build_generator,
+)
+from cyclegan.models.layers import InstanceNorm, Norm
 
 Weights = dict[str, Tensor]
+Blueprint = GeneratorConfig | DiscriminatorConfig
+
+OURS = {"G_A": "a2b", "G_B": "b2a", "D_A": "disc_b", "D_B": "disc_a"}  # their D_A judges what G_A makes: images of B
+WRAPPERS = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before every name
+COUNTER = "num_batches_tracked"  # of batch norms since torch 0.4.1; changes nothing
+STATISTICS = ("running_mean", "running_var", COUNTER)  # instance norms before torch 0.4 kept them and never used them
+ALONE = "Save the network's state_dict() alone."
+ALIKE = "Only networks as the reference builds them, for pictures of three channels, can be imported."
+
+
+def bare(saved: object) -> Weights:
+    """Return the weights that a `.pth` file held, their names without what wrappers put before them."""
+    if not isinstance(saved, Mapping) or not saved:
+        raise ModelFileError("it holds no weights by name.", ALONE)
+    weights = {_unwrapped(str(name)): value for name, value in saved.items()}
+    if len(weights) < len(saved):
+        raise ModelFileError("it holds weights twice, with a prefix and without.", ALONE)
+    for name, value in weights.items():
+        if not isinstance(value, Tensor):
+            raise ModelFileError(f"its entry {printable(name)} is no tensor but {type(value).__name__}.", ALONE)
+        if not _is_whole(value):
+            raise ModelFileError(f"its tensor {printable(name)} does not hold all its numbers.", ALONE)
+    return weights
+
+
+def recognised(weights: Mapping[str, Tensor]) -> Blueprint:
+    """Tell from names and shapes alone which network these weights are of, as far as they tell.
+
+    Dropout in a U-Net leaves no trace; in a ResNet it shifts a block's second convolution from place 5 to 6.
+    """
+    try:
+        if "model.model.0.weight" in weights:
+            depth = 1 + _count(r"model\.model\.1\.model(\.3\.model)*\.1\.weight", weights)
+            width = _width(weights, "model.model.0.weight")
+            return GeneratorConfig(architecture="unet", width=width, depth=depth, norm=_norm(weights))
+        if "model.1.weight" in weights:
+            blocks, undropped = (_count(rf"model\.\d+\.conv_block\.{place}\.weight", weights) for place in (1, 5))
+            width, dropout = _width(weights, "model.1.weight"), blocks > undropped
+            return GeneratorConfig(width=width, blocks=blocks, norm=_norm(weights), dropout=dropout)
+        if "net.0.weight" in weights:
+            width = _width(weights, "net.0.weight")
+            return DiscriminatorConfig(architecture="pixel", width=width, norm=_norm(weights))
+        if "model.0.weight" in weights:
+            convolutions = sum(tensor.ndim == 4 for tensor in weights.values())
+            width = _width(weights, "model.0.weight")
+            return DiscriminatorConfig(width=width, layers=convolutions - 2, norm=_norm(weights))
+    except ConfigError as error:
+        raise ModelFileError(f"its network cannot be built: {error}", ALIKE) from error
+    raise ModelFileError(f"it holds no network that is known here, but {_some(weights)}.", ALIKE)
+
+
+@overload
+def skeleton(spec: GeneratorConfig) -> Generator: ...
+@overload
+def skeleton(spec: DiscriminatorConfig) -> Discriminator: ...
+
+
+def skeleton(spec: Blueprint) -> Generator | Discriminator:
+    """Build a network without memory for its weights: names and shapes alone."""
+    with torch.device("meta"):
+        return build_generator(spec) if isinstance(spec, GeneratorConfig) else build_discriminator(spec)
 
 
 def from_reference(network: nn.Module, weights: Mapping[str, Tensor]) -> Weights:
-    """Rename the reference's weights for `network`.
+    """Rename the reference's weights for `network`, in its precision.
 
-    Biases that an instance norm takes away again are left out; anything else that is missing or left over is an error.
+    Biases and statistics that an instance norm makes void are left out; anything else that is missing or left over is
+    an error, and so are other shapes and numbers that are not finite.
     """
-    names = {reference_name(network, ours): ours for ours in network.state_dict()}
-    cancelled = {_bias_beside(name) for name in names} - names.keys()
-    missing, unknown = names.keys() - weights.keys(), weights.keys() - names.keys() - cancelled
-    if missing or unknown:
-        raise ModelFileError(
-            f"these weights are of another network: {len(missing)} missing, {len(unknown)} unknown, "
-            f"such as {min(missing | unknown)}.",
-            "Check architecture, width, number of blocks and norm.",
-        )
-    return {ours: weights[theirs] for theirs, ours in names.items()}
+    ours = network.state_dict()
+    names = {reference_name(network, name): name for name in ours}
+    _refuse_another_network(network, names.keys(), weights.keys())
+    uncounted = torch.zeros((), dtype=torch.int64)
+    return {name: _taken(theirs, weights.get(theirs, uncounted), ours[name]) for theirs, name in names.items()}
 
 
 def to_reference(network: nn.Module) -> Weights:
     """Return the network's weights under the reference's names, with zeros for the biases that only it keeps."""
-    weights = {reference_name(network, ours): tensor for ours, tensor in network.state_dict().items()}
-    for name, module in network.named_modules():
-        convolution = isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
-        if convolution and module.bias is None and not _has_batch_norm(network):
-            weights[reference_name(network, f"{name}.bias")] = torch.zeros(module.out_channels)
-    return weights
+    weights = {reference_name(network, name): tensor for name, tensor in network.state_dict().items()}
+    return weights | {name: torch.zeros(size) for name, size in _cancelled_biases(network).items()}
 
 
 def reference_name(network: nn.Module, name: str) -> str:
@@ -50,6 +114,37 @@ def reference_name(network: nn.Module, name: str) -> str:
     if isinstance(network, PixelDiscriminator):
         return name.replace("body.", "net.", 1)
     return name.replace("body.", "model.", 1).replace(".body.", ".conv_block.")
+
+
+def _refuse_another_network(network: nn.Module, names: Set[str], given: Set[str]) -> None:
+    """Raise an error unless the names given are those of `network`, but for what an instance norm makes void."""
+    cancelled = _cancelled_biases(network).keys()
+    missing = {name for name in names if not name.endswith(COUNTER)} - given
+    unknown = given - names - cancelled - _void_statistics(network)
+    if missing or unknown:
+        raise ModelFileError(
+            f"these weights are of another network: {len(missing)} missing, {len(unknown)} unknown, "
+            f"such as {_some(missing | unknown)}.",
+            ALIKE,
+        )
+    if cancelled and not cancelled & given:
+        raise ModelFileError("this network has no norm: neither batch norms, nor the biases that go without.", ALIKE)
+
+
+def _taken(name: str, theirs: Tensor, ours: Tensor) -> Tensor:
+    """Return one of the reference's tensors as ours is: of the same shape and precision, and finite."""
+    if theirs.shape != ours.shape or theirs.is_floating_point() != ours.is_floating_point():
+        raise ModelFileError(f"{name} is {_described(theirs)}, where {_described(ours)} was expected.", ALIKE)
+    tensor = theirs.to(ours.dtype)
+    if not tensor.isfinite().all():
+        raise ModelFileError(
+            f"{name} holds numbers that are not finite: its training was lost.", "Use an earlier file."
+        )
+    return tensor
+
+
+def _described(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {[*tensor.shape]}"
 
 
 def _unet_path(level: int) -> str:
@@ -64,9 +159,51 @@ def _unet_offset(side: str, level: int, depth: int) -> int:
     return 2 if level in (0, depth - 1) else 4
 
 
-def _bias_beside(name: str) -> str:
-    return name.removesuffix(".weight") + ".bias"
+def _cancelled_biases(network: nn.Module) -> dict[str, int]:
+    """Return the reference's biases that an instance norm takes away again, and how long each is."""
+    modules = list(network.named_modules())
+    if any(isinstance(module, nn.BatchNorm2d) for _, module in modules):
+        return {}
+    return {
+        reference_name(network, f"{name}.bias"): module.out_channels
+        for name, module in modules
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module.bias is None
+    }
 
 
-def _has_batch_norm(network: nn.Module) -> bool:
-    return any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+def _void_statistics(network: nn.Module) -> set[str]:
+    """Return the names of the statistics that instance norms once kept."""
+    norms = [name for name, module in network.named_modules() if isinstance(module, InstanceNorm)]
+    return {reference_name(network, f"{name}.{kind}") for name in norms for kind in STATISTICS}
+
+
+def _unwrapped(name: str) -> str:
+    while name.startswith(WRAPPERS):
+        name = name.partition(".")[2]
+    return name
+
+
+def _is_whole(tensor: Tensor) -> bool:
+    """Tell whether a tensor holds a number of its own for each of its places, in memory."""
+    if tensor.layout is not torch.strided or tensor.device.type != "cpu":
+        return False
+    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
+
+
+def _norm(weights: Mapping[str, Tensor]) -> Norm:
+    """Return which norm it is: only a batch norm has statistics and weights."""
+    kept = [name.removesuffix(".running_mean") for name in weights if name.endswith(".running_mean")]
+    return "batch" if any(f"{norm}.weight" in weights for norm in kept) else "instance"
+
+
+def _width(weights: Mapping[str, Tensor], name: str) -> int:
+    """Return how many channels a convolution makes."""
+    return weights[name].shape[0] if weights[name].ndim else 0
+
+
+def _count(pattern: str, names: Iterable[str]) -> int:
+    return sum(re.fullmatch(pattern, name) is not None for name in names)
+
+
+def _some(names: Iterable[str]) -> str:
+    return printable(min(names))

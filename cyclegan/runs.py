@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
@@ -187,7 +187,7 @@ class ModelInfo:
 
 
 def save_model(path: Path, info: ModelInfo, weights: Mapping[str, Tensor]) -> None:
-    """Write a model file; `weights` are named `a2b.…`, `b2a.…` and, for scores, `disc_a.…` and `disc_b.…`."""
+    """Write a model file; `weights` are named `a2b.…`, `b2a.…`, `disc_a.…` and `disc_b.…`, as far as there are any."""
     described = {"format": FORMAT, "kind": "cyclegan model", "pixels": "RGB, [-1, 1], n c h w"}
     facts = {key: json.dumps(value) for key, value in dataclasses.asdict(info).items()}
     save_tensors(path, weights, described | facts)
@@ -205,11 +205,8 @@ def load_model(path: Path) -> tuple[ModelInfo, Tensors]:
             "Update cyclegan, or train again.",
         )
     try:
-        facts = {
-            field.name: json.loads(metadata[field.name])
-            for field in dataclasses.fields(ModelInfo)
-            if field.name in metadata or field.name != "discriminator"
-        }
+        known = {field.name for field in dataclasses.fields(ModelInfo)} & metadata.keys()
+        facts = {name: json.loads(metadata[name]) for name in known}
         facts["generator"] = GeneratorConfig(**facts["generator"])
         if facts.get("discriminator"):
             facts["discriminator"] = DiscriminatorConfig(**facts["discriminator"])
@@ -219,6 +216,23 @@ def load_model(path: Path) -> tuple[ModelInfo, Tensors]:
         return info, weights
     except (KeyError, TypeError, ValueError, RecursionError, CycleganError) as error:
         raise ModelFileError(f"{name} describes itself in a way that makes no sense: {error}.", REPLACE) from error
+
+
+def weights_of(network: str, weights: Mapping[str, Tensor]) -> Tensors:
+    """Return the weights of one network of a model; none, if the model does not hold it."""
+    prefix = f"{network}."
+    return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+
+
+def generator_weights(path: Path, weights: Mapping[str, Tensor], direction: Literal["a2b", "b2a"]) -> Tensors:
+    """Return the weights of one generator; a model that goes the other way only says so."""
+    own, other = weights_of(direction, weights), "b2a" if direction == "a2b" else "a2b"
+    if not own and weights_of(other, weights):
+        raise ModelFileError(
+            f"{printable(path)} translates one way only, {other}, and {direction} was asked for.",
+            f"Write --direction {other}, or use a model with both generators.",
+        )
+    return own
 
 
 def find_model(name: str | Path | None, checkpoints: Path = Path("checkpoints")) -> Path:

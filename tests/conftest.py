@@ -8,12 +8,12 @@ from pathlib import Path
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
-from jaxtyping import install_import_hook
+import jaxtyping
 
 import tests.typecheck  # noqa: F401 (the hook below looks it up by its name)
 
 SHAPED = ("images", "losses", "models", "training", "data", "translation")
-install_import_hook([f"cyclegan.{module}" for module in SHAPED], "tests.typecheck.checked")
+jaxtyping.install_import_hook([f"cyclegan.{module}" for module in SHAPED], "tests.typecheck.checked")
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
@@ -36,6 +36,12 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
             coarse = random.integers(0, 256, (4, 6, 3), dtype=np.uint8)
             Image.fromarray(coarse).resize(shapes, Image.Resampling.BICUBIC).save(folder / name)
     return places
+
+
+@pytest.fixture
+def traceable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave shapes unchecked, which would tie a traced program to those it was traced with."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 @pytest.fixture

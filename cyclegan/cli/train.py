@@ -44,6 +44,9 @@ def train(
     max_steps: Annotated[int | None, typer.Option(help="End after so many steps in all.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Pairs in a step.")] = None,
     seed: Annotated[int | None, typer.Option(help="What all random choices follow from.")] = None,
+    init_from: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Begin with the weights of this run or model file.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = None,
     precision: Annotated[
         Literal["auto", "fp32", "bf16"] | None, typer.Option(help="Of the networks' arithmetic.")
@@ -62,7 +65,7 @@ def train(
     flags: dict[str, dict[str, Any]] = {
         "data": {"size": size, **folders_and_names(a, b)},
         "schedule": {"epochs": epochs, "decay_epochs": decay_epochs, "max_steps": max_steps},
-        "game": {"batch_size": batch_size, "seed": seed, "precision": precision},
+        "game": {"batch_size": batch_size, "seed": seed, "precision": precision, "init_from": init_from},
         "machine": {"device": device, "workers": workers},
     }
     given: Settings = {
@@ -123,7 +126,7 @@ def run_training(
                     raise KeyboardInterrupt
 
             scratch = folder.parent if folder.parent.is_dir() else Path(tempfile.gettempdir())
-            plan = prepare(config, run, scratch=scratch, on_picture=on_picture)
+            plan = prepare(config, run, scratch=scratch, on_picture=on_picture, fresh=fresh)
         for error in plan.domain_a.skipped + plan.domain_b.skipped:
             complain(error)
         for note in plan.domain_a.notes + plan.domain_b.notes:
@@ -167,6 +170,7 @@ def summary(plan: "Plan") -> str:
                 if data.channels_a != data.channels_b and config.loss.identity
                 else []
             ),
+            *([("begins with", beginning(plan))] if plan.initial else []),
             ("device", f"{describe_device(plan.device)}, {plan.precision}"),
             (
                 "steps",
@@ -177,6 +181,12 @@ def summary(plan: "Plan") -> str:
             ("results", printable(plan.run.folder)),
         ]
     )
+
+
+def beginning(plan: "Plan") -> str:
+    """Return whose weights a new run begins with, and in which networks."""
+    networks = sorted({name.partition(".")[0] for name in plan.initial})
+    return f"{printable(plan.config.game.init_from)}: {', '.join(networks)}"
 
 
 def report_training(plan: "Plan", outcome: "Outcome | None", *, quiet: bool, as_json: bool) -> None:

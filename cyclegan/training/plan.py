@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -11,7 +11,7 @@ from cyclegan.config import Config
 from cyclegan.data.domains import Domain
 from cyclegan.data.loader import steps_per_epoch
 from cyclegan.runs import Run
-from cyclegan.training.session import Session
+from cyclegan.training.session import Session, Tensors
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Plan:
     domain_b: Domain
     device: torch.device
     precision: Literal["fp32", "bf16"]
+    initial: Tensors = field(default_factory=dict)  # what a new run begins with, where that is not drawn
 
     @property
     def steps_per_epoch(self) -> int:

@@ -23,6 +23,7 @@ from cyclegan.errors import ConfigError, RunError, printable, require_extra
 from cyclegan.images import scaled_on
 from cyclegan.models import Networks, build_networks
 from cyclegan.runs import Run, forget_after, has_state, load_state
+from cyclegan.training.initial import begin_with, initial_weights
 from cyclegan.training.plan import Moment, Observer, Plan
 from cyclegan.training.pool import ImagePool
 from cyclegan.training.recording import MetricsFile, SampleGrids, Saver, TensorBoard, save_current_model
@@ -69,8 +70,13 @@ def check_continuation(config: Config, run: Run) -> None:
         )
 
 
-def prepare(config: Config, run: Run, *, scratch: Path, on_picture: Callable[[], object] = lambda: None) -> Plan:
-    """Load the data and choose the device; `scratch` holds pictures that do not fit in memory."""
+def prepare(
+    config: Config, run: Run, *, scratch: Path, on_picture: Callable[[], object] = lambda: None, fresh: bool = False
+) -> Plan:
+    """Load the data and choose the device; `scratch` holds pictures that do not fit in memory.
+
+    The model to begin with is read only for a new run, or a `fresh` one: to continue, its state is enough.
+    """
     if config.logging.tensorboard:
         require_extra("tensorboard", "tensorboard")
     device = choose_device(config.machine.device)
@@ -83,6 +89,7 @@ def prepare(config: Config, run: Run, *, scratch: Path, on_picture: Callable[[],
         domain_b=load_domain(config, "b", scratch=scratch, on_picture=on_picture),
         device=device,
         precision="bf16" if uses_bf16(config.game.precision, device) else "fp32",
+        initial=initial_weights(config) if config.game.init_from and (fresh or not has_state(run)) else {},
     )
 
 
@@ -134,6 +141,7 @@ def new_session(plan: Plan) -> Session:
     config, device = plan.config, plan.device
     fabric = engine(plan)
     networks = build_networks(config)
+    begin_with(networks, plan.initial)
     for _, network in networks.named():
         network.to(device)
     torch.manual_seed(config.game.seed)  # what dropout draws from

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from cyclegan.models.layers import InstanceNorm
 from cyclegan.models.resnet import ResidualBlock, ResNetGenerator
-from cyclegan.translation.padding import PaddedPicture
+from cyclegan.translation.padding import PaddedPicture, layout
 
 Strip = Float[Tensor, "1 _c _h _w"]
 Rows = Iterator[Strip]  # strips of one picture, back to back from top to bottom
@@ -103,9 +103,8 @@ class Kept:
     def __init__(self, picture: PaddedPicture, dtype: torch.dtype, *, at_a_time: int) -> None:
         self.computed = picture.dtype
         self.at_a_time = at_a_time
-        self.levels = torch.empty(
-            kept_shape(picture), dtype=dtype, device=picture.device, memory_format=torch.channels_last
-        )
+        order = layout(picture.device, picture.dtype)
+        self.levels = torch.empty(kept_shape(picture), dtype=dtype, device=picture.device, memory_format=order)
 
     def strips(self) -> Rows:
         """Yield what is kept."""

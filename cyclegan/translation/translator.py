@@ -13,8 +13,8 @@ from cyclegan.devices import choose_device, free_memory, uses_bf16
 from cyclegan.errors import ModelFileError, printable
 from cyclegan.images import Images, Levels, Picture, Pixels, to_images, to_pixels, with_channels
 from cyclegan.models import Generator, ResNetGenerator, build_generator
-from cyclegan.runs import ModelInfo, find_model, load_model
-from cyclegan.translation.padding import PaddedPicture, padded_by_reflection
+from cyclegan.runs import ModelInfo, find_model, generator_weights, load_model
+from cyclegan.translation.padding import PaddedPicture, layout, padded_by_reflection
 from cyclegan.translation.strips import kept_bytes, redraw_in_strips
 from cyclegan.translation.tiles import redraw_in_tiles
 
@@ -62,7 +62,7 @@ class Translator:
         if dtype not in self.generators:
             weights = weights or load_model(self.path)[1]
             generator = _load_generator(self.path, self.info, weights, self.direction)
-            generator.to(self.device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            generator.to(self.device, dtype, memory_format=layout(self.device, dtype))  # type: ignore[call-overload]
             self.generators[dtype] = generator
         return self.generators[dtype]
 
@@ -162,7 +162,7 @@ class Translator:
         height, width = images.shape[2:]
         generator = self.generator(dtype)
         padded = padded_by_reflection(images.to(self.device, dtype), generator.stride, generator.smallest)
-        redrawn: Tensor = generator(padded.contiguous(memory_format=torch.channels_last))
+        redrawn: Tensor = generator(padded.contiguous(memory_format=layout(self.device, dtype)))
         return redrawn[:, :, :height, :width].float()
 
     def _redraw_parts(self, pixels: Pixels, dtype: torch.dtype, bits: int) -> Pixels:
@@ -221,7 +221,7 @@ def mixed(original: Pixels, redrawn: Pixels, strength: float) -> Pixels:
 def _load_generator(path: Path, info: ModelInfo, weights: dict[str, Tensor], direction: Direction) -> Generator:
     channels = (info.channels_a, info.channels_b)
     generator = build_generator(info.generator, *(channels if direction == "a2b" else channels[::-1]))
-    own = {name.removeprefix(f"{direction}."): tensor for name, tensor in weights.items() if name.startswith(direction)}
+    own = generator_weights(path, weights, direction)
     try:
         generator.load_state_dict(own)
     except RuntimeError as error:

@@ -1,0 +1,40 @@
+"""`cyclegan import`."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from cyclegan.cli.console import Json, Quiet, say, say_json
+from cyclegan.errors import printable
+
+
+def import_(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="The .pth files of one model, or the folder they are in.")
+    ],
+    output: Annotated[Path, typer.Option(metavar="MODEL", help="The model file to write.")],
+    domain_a: Annotated[str, typer.Option(metavar="NAME", help="What domain A is called.")] = "A",
+    domain_b: Annotated[str, typer.Option(metavar="NAME", help="What domain B is called.")] = "B",
+    direction: Annotated[
+        Literal["a2b", "b2a"] | None,
+        typer.Option(help="Of a single generator whose file's name does not say.  [default: a2b]", show_default=False),
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Make a model of .pth files of pytorch-CycleGAN-and-pix2pix; code in them is refused, never run."""
+    from cyclegan.runs import save_model
+    from cyclegan.workflows.importing import import_model
+
+    info, weights = import_model(files, domain_a=domain_a, domain_b=domain_b, direction=direction)
+    save_model(output, info, weights)
+    networks = sorted({name.partition(".")[0] for name in weights})
+    if as_json:
+        facts = {key: value for key, value in dataclasses.asdict(info).items() if key in ("generator", "discriminator")}
+        say_json({"model": str(output), "networks": networks} | facts)
+    elif not quiet:
+        spec = info.generator
+        built = f"residual blocks: {spec.blocks}" if spec.architecture == "resnet" else f"U-Net of depth {spec.depth}"
+        say(f"Imported: {printable(output)} ({', '.join(networks)}; {built}, width {spec.width}, {spec.norm} norm)")

@@ -1,0 +1,37 @@
+"""The weights that a new run begins with, where they are those of a model."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from torch import Tensor
+
+from cyclegan.config import Config, forbidden_changes
+from cyclegan.errors import ConfigError, ModelFileError, printable
+from cyclegan.models import Networks, resolved
+from cyclegan.runs import Tensors, find_model, load_model, weights_of
+
+
+def initial_weights(config: Config) -> Tensors:
+    """Read the weights of the model that `game.init_from` names; a model of other networks is an error."""
+    path = find_model(config.game.init_from)
+    info, weights = load_model(path)
+    theirs = replace(config, generator=info.generator, discriminator=info.discriminator or config.discriminator)
+    if differences := forbidden_changes(theirs, replace(config, generator=resolved(config))):
+        raise ConfigError(
+            f"{printable(path)} holds networks of other settings: {'; '.join(differences)}.",
+            "Train with those of the model, as in --set generator.blocks=6, or without --init-from.",
+        )
+    return weights
+
+
+def begin_with(networks: Networks, weights: Mapping[str, Tensor]) -> None:
+    """Give the networks their first weights; those that a model does not hold keep what they have drawn."""
+    for name, network in networks.named():
+        if own := weights_of(name, weights):
+            try:
+                network.load_state_dict(own)
+            except RuntimeError as error:
+                raise ModelFileError(
+                    f"the model to begin with does not hold the weights of {name} that it describes.",
+                    "Use another model.",
+                ) from error

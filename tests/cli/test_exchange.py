@@ -1,0 +1,85 @@
+"""`import`, `export` and `train --init-from` say what they did, and what they will not do."""
+
+import json
+
+import torch
+
+from cyclegan.reference import to_reference
+from tests.cli.test_commands import TINY, assert_a_sentence
+from tests.models_for_tests import write_model
+from tests.pth_files import save_game, small_generator
+from tests.workflows.test_importing import Payload
+
+
+def test_an_import_says_what_it_found(command, tmp_path):
+    save_game(tmp_path / "game")
+    result = command("import", "game", "--output", "m.safetensors")
+    assert result.stdout == (
+        "Imported: m.safetensors (a2b, b2a, disc_a, disc_b; residual blocks: 1, width 4, instance norm)\n"
+    )
+    facts = json.loads(command("import", "game", "--output", "m.safetensors", "--json", "--quiet").stdout)
+    assert facts["networks"] == ["a2b", "b2a", "disc_a", "disc_b"]
+    assert (facts["model"], facts["generator"]["blocks"], facts["discriminator"]["layers"]) == ("m.safetensors", 1, 2)
+    assert command("import", "game", "--output", "m.safetensors", "--quiet").stdout == ""
+
+
+def test_a_released_model_translates_its_way_and_says_so_for_the_other(command, folders, tmp_path):
+    torch.save(to_reference(small_generator()), tmp_path / "latest_net_G.pth")
+    names = ("--domain-a", "horse", "--domain-b", "zebra")
+    command("import", "latest_net_G.pth", "--output", "m.safetensors", *names)
+    there = command("translate", "horses/1.png", "--model", "m.safetensors", "--device", "cpu")
+    assert there.stdout.startswith("1 redrawn as zebra")
+    back = command("translate", "zebras/1.png", "--model", "m.safetensors", "--to", "horse")
+    assert_a_sentence(back, "m.safetensors translates one way only, a2b", "b2a was asked for")
+    program = command("export", "m.safetensors", "--output", "m.onnx", "--format", "onnx", "--direction", "b2a")
+    assert_a_sentence(program, "m.safetensors translates one way only, a2b", "b2a was asked for")
+
+
+def test_a_file_that_would_run_code_is_refused_and_nothing_is_written(command, tmp_path):
+    torch.save({"model.1.weight": torch.zeros(4, 3, 7, 7), "x": Payload(tmp_path / "ran")}, tmp_path / "net_G.pth")
+    result = command("import", "net_G.pth", "--output", "m.safetensors")
+    assert_a_sentence(result, "net_G.pth was refused: it carries code", "nothing in it was run")
+    assert [path.name for path in tmp_path.iterdir()] == ["net_G.pth"]
+
+
+def test_a_run_s_model_is_written_as_the_authors_files(command, tmp_path):
+    write_model(tmp_path / "checkpoints" / "horses2zebras" / "model.safetensors")
+    result = command("export", "horses2zebras", "--output", "theirs", "--format", "reference", "--json")
+    written = [name.rpartition("_net_")[2] for name in json.loads(result.stdout)["files"]]
+    assert written == ["G_A.pth", "G_B.pth", "D_A.pth", "D_B.pth"]
+    assert command("import", "theirs", "--output", "m.safetensors").returncode == 0
+
+
+def test_what_only_programs_can_do_is_a_sentence_for_the_others(command, tmp_path):
+    write_model(tmp_path / "m.safetensors")
+    for option in (("--half",), ("--pictures",), ("--direction", "a2b")):
+        for kind in ("cyclegan", "reference"):
+            result = command("export", "m.safetensors", "--output", "x", "--format", kind, *option)
+            assert_a_sentence(result, "--direction, --pictures and --half are of programs", "--format onnx")
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_training_says_what_it_begins_with_and_fails_before_anything_moves(command, folders, tmp_path):
+    torch.save(to_reference(small_generator(width=8)), tmp_path / "net_G_A.pth")
+    command("import", "net_G_A.pth", "--output", "m.safetensors")
+    begun = command("train", "horses", "zebras", *TINY, "--init-from", "m.safetensors")
+    assert begun.returncode == 0, begun.stderr
+    assert "begins with  m.safetensors: a2b" in begun.stderr
+    (tmp_path / "m.safetensors").unlink()
+    again = command("train", "horses", "zebras", *TINY, "--init-from", "m.safetensors", "--max-steps", 6)
+    assert (again.returncode, "begins with" in again.stderr) == (0, False)
+    failed = command("train", "horses", "zebras", *TINY, "--init-from", "m.safetensors", "--fresh")
+    assert_a_sentence(failed, "there is no model m.safetensors")
+    write_model(tmp_path / "m.safetensors")
+    other = command("train", "horses", "zebras", *TINY, "--init-from", "m.safetensors", "--fresh")
+    assert_a_sentence(other, "m.safetensors holds networks of other settings: generator.width (was 4, now 8)", "--set")
+    assert [place.name for place in (tmp_path / "checkpoints").iterdir()] == ["horses2zebras"]
+
+
+def test_an_output_that_is_a_folder_is_a_sentence(command, tmp_path):
+    write_model(tmp_path / "m.safetensors")
+    (tmp_path / "folder").mkdir()
+    assert_a_sentence(command("export", "m.safetensors", "--output", "folder"), "folder cannot be written")
+    (tmp_path / "file").touch()
+    result = command("export", "m.safetensors", "--output", "file", "--format", "reference")
+    assert_a_sentence(result, "cannot be written")

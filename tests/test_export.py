@@ -1,0 +1,182 @@
+"""Programs draw what the translator draws, at every size; those that would not are not written."""
+
+import json
+import re
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from cyclegan import Translator, export
+from cyclegan.config import GeneratorConfig
+from cyclegan.errors import MissingExtraError, ModelFileError
+from cyclegan.export import Form, Program, export_program, mirrored
+from cyclegan.models import build_generator
+from cyclegan.reference import Weights, skeleton
+from cyclegan.runs import ModelInfo, load_model, save_model
+from cyclegan.translation.translator import mirrored as mirrored_outside
+from tests.pth_files import drawn, save_game
+
+ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.usefixtures("traceable")
+SIZES = [(1, 256, 256), (3, 256, 256), (1, 255, 257), (3, 255, 257), (1, 512, 384), (3, 512, 384)]
+SMALL = [(1, 1, 1), (2, 1, 40), (1, 3, 2), (3, 33, 64)]
+RESNET = GeneratorConfig(width=4, blocks=1)
+
+
+def saved(folder: Path, spec: GeneratorConfig) -> tuple[ModelInfo, Weights, Translator]:
+    """Save a model of one generator; return what it says of itself, its weights and its translator."""
+    info = ModelInfo(generator=spec, domain_a="horses", domain_b="zebras", size=64, steps=0, averaged=False)
+    weights = drawn(build_generator(spec)).state_dict()
+    save_model(folder / "m.safetensors", info, {f"a2b.{name}": tensor for name, tensor in weights.items()})
+    return info, weights, Translator(folder / "m.safetensors", device="cpu", precision="fp32")
+
+
+def run_by_onnx_runtime(path: Path) -> Callable[[Tensor], Tensor]:
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return lambda images: torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
+
+
+def drawn_images(batch: int, height: int, width: int) -> Tensor:
+    random = torch.Generator().manual_seed(height)
+    return torch.rand(batch, 3, height, width, generator=random) * 2 - 1
+
+
+def test_one_onnx_file_draws_what_the_translator_draws_at_every_size_and_batch(tmp_path):
+    info, weights, translate = saved(tmp_path, GeneratorConfig(width=4, blocks=2))
+    said = export_program(tmp_path / "m.onnx", weights, info, Form())
+    run = run_by_onnx_runtime(tmp_path / "m.onnx")
+    differences = []
+    for size in SIZES + SMALL:
+        images = drawn_images(*size)
+        differences.append((run(images) - translate(images)).abs().max().item())
+    for height, width in ((64, 64), (255, 257)):
+        flat = torch.full((1, 3, height, width), 0.37)
+        differences.append((run(flat) - translate(flat)).abs().max().item())  # what norms would make noise of
+    assert max(differences) <= 1e-4
+    assert 0 < said <= 1e-4
+
+
+def test_one_torch_program_draws_what_the_translator_draws_with_one_pixel_at_a_waist_or_more(tmp_path):
+    info, weights, translate = saved(tmp_path, GeneratorConfig(architecture="unet", width=2, depth=4, norm="batch"))
+    said = export_program(tmp_path / "m.pt2", weights, info, Form(kind="program"))
+    run = torch.export.load(tmp_path / "m.pt2").module()
+    for size in SIZES + SMALL:
+        images = drawn_images(*size)
+        assert (run(images) - translate(images)).abs().max() <= 1e-5
+    assert said <= 1e-5
+
+
+def test_a_program_for_pictures_takes_and_gives_bytes(tmp_path):
+    info, weights, translate = saved(tmp_path, GeneratorConfig(architecture="unet", width=2, depth=2))
+    said = export_program(tmp_path / "m.onnx", weights, info, Form(pictures=True))
+    run = run_by_onnx_runtime(tmp_path / "m.onnx")
+    for shape in ((2, 65, 50, 3), (1, 8, 8, 3)):
+        pictures = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        redrawn = run(torch.from_numpy(pictures)).numpy()
+        assert redrawn.dtype == np.uint8
+        exact = np.stack([translate(picture) for picture in pictures])
+        assert np.abs(redrawn.astype(int) - exact).max() <= 1
+    assert said <= 1
+
+
+def test_half_precision_holds_two_bytes_a_weight_and_takes_the_same_images(tmp_path, capfd):
+    info, weights, translate = saved(tmp_path, RESNET)
+    said = export_program(tmp_path / "m.onnx", weights, info, Form(half=True))
+    assert 0 < said < 0.05
+    assert capfd.readouterr() == ("", "")
+    held = onnx.load(tmp_path / "m.onnx").graph.initializer
+    halves = sum(len(weight.raw_data) for weight in held if weight.data_type == onnx.TensorProto.FLOAT16)
+    assert halves >= 2 * sum(tensor.numel() for tensor in weights.values() if tensor.ndim == 4)
+    assert not any(weight.data_type == onnx.TensorProto.FLOAT and len(weight.raw_data) > 64 for weight in held)
+    images = drawn_images(2, 63, 66)
+    assert (run_by_onnx_runtime(tmp_path / "m.onnx")(images) - translate(images)).abs().max() < 0.05
+
+
+def test_the_page_s_lines_run_and_its_programs_describe_themselves(tmp_path, command, monkeypatch):
+    page = (ROOT / "docs" / "using-models-elsewhere.md").read_text(encoding="utf-8")
+    shell, code = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("sh", "python"))
+    save_game(tmp_path)
+    (tmp_path / "photos").mkdir()
+    Image.effect_mandelbrot((45, 32), (-2, -1, 1, 1), 50).convert("RGB").save(tmp_path / "photo.jpg")
+    Image.open(tmp_path / "photo.jpg").save(tmp_path / "photos" / "1.png")
+    for line in "".join(shell).splitlines():
+        if not line.startswith("cyclegan train"):
+            result = command(*line.split()[1:])
+            assert (result.returncode, result.stderr) == (0, ""), line
+            assert result.stdout
+    before, after = (load_model(tmp_path / f"{name}.safetensors")[1] for name in ("horse2zebra", "again"))
+    assert before.keys() == after.keys()
+    monkeypatch.chdir(tmp_path)
+    for block in code:
+        assert "cyclegan" not in block
+        exec(compile(block, "using-models-elsewhere.md", "exec"), {})
+    drawn = [np.asarray(Image.open(tmp_path / name)).astype(int) for name in ("photo_zebra.png", "redrawn.png")]
+    with Image.open(tmp_path / "photo.jpg") as photo:
+        exact = np.asarray(Translator(tmp_path / "horse2zebra.safetensors", device="cpu", precision="fp32")(photo))
+    assert all(np.abs(redrawn - exact).max() <= 1 for redrawn in drawn)
+    assert_programs_describe_themselves(tmp_path / "horse2zebra.onnx", tmp_path / "horse2zebra.pt2")
+
+
+def assert_programs_describe_themselves(onnx_program: Path, torch_program: Path) -> None:
+    """Assert that programs say what they are, and name no file of this machine."""
+    model, extra = onnx.load(onnx_program), {"about.json": ""}
+    onnx.checker.check_model(model, full_check=True)
+    said = {entry.key: entry.value for entry in model.metadata_props}
+    torch.export.load(torch_program, extra_files=extra)
+    for about in (said, json.loads(extra["about.json"])):
+        assert (about["direction"], about["from"], about["to"], about["size"]) == ("a2b", "horse", "zebra", "256")
+    assert said["pixels"] == "uint8, n h w 3, RGB"
+    dimensions = model.graph.input[0].type.tensor_type.shape.dim
+    assert [d.dim_param or d.dim_value for d in dimensions] == ["batch", "height", "width", 3]
+    assert str(ROOT).encode() not in onnx_program.read_bytes()
+    with zipfile.ZipFile(torch_program) as archive:
+        assert not any(str(ROOT).encode() in archive.read(name) for name in archive.namelist())
+
+
+def test_a_program_that_draws_something_else_is_not_written(tmp_path, monkeypatch):
+    info, weights, _ = saved(tmp_path, RESNET)
+    monkeypatch.setattr(export, "traced", lambda program: program)
+    for wrong in (0.01, torch.nan):
+        monkeypatch.setattr(export, "as_torch", lambda program, _, wrong=wrong: (b"", lambda x: program(x) + wrong))
+        with pytest.raises(ModelFileError, match=r"differs from PyTorch by .*, and was not written"):
+            export_program(tmp_path / "m.pt2", weights, info, Form(kind="program"))
+    assert not (tmp_path / "m.pt2").exists()
+
+
+def test_a_library_that_is_missing_is_a_sentence(tmp_path, monkeypatch):
+    info, weights, _ = saved(tmp_path, RESNET)
+    monkeypatch.setattr(export, "traced", lambda program: program)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingExtraError, match="this needs onnxruntime") as error:
+        export_program(tmp_path / "m.onnx", weights, info, Form())
+    assert "cyclegan[export]" in error.value.hint
+
+
+def test_weights_that_are_not_those_of_the_network_are_a_sentence(tmp_path):
+    with pytest.raises(ModelFileError, match="does not hold the networks that it describes"):
+        export_program(tmp_path / "m.pt2", {}, saved(tmp_path, RESNET)[0], Form())
+
+
+def test_borders_are_mirrored_as_the_translator_mirrors_them():
+    for stride, smallest in ((4, 8), (32, 32), (256, 256)):
+        for length in range(1, 70):
+            places = mirrored(length, stride, smallest, torch.device("cpu"))
+            assert len(places) % stride == 0
+            assert len(places) >= smallest
+            assert torch.equal(places, mirrored_outside(length, len(places)))
+
+
+def test_a_program_in_pytorch_is_the_translator(tmp_path):
+    info, weights, translate = saved(tmp_path, RESNET)
+    generator = export.filled(skeleton(info.generator), weights)
+    images = drawn_images(2, 21, 34)
+    assert torch.equal(Program(generator, Form())(images), translate(images))

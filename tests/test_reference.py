@@ -1,0 +1,127 @@
+"""What a network is follows from the names and shapes of its weights; what it is not is a sentence."""
+
+import pytest
+import torch
+from torch import nn
+
+from cyclegan.config import DiscriminatorConfig, GeneratorConfig
+from cyclegan.errors import ModelFileError
+from cyclegan.models import PatchDiscriminator, PixelDiscriminator, ResNetGenerator, UNetGenerator
+from cyclegan.reference import bare, from_reference, recognised, skeleton, to_reference
+from tests.pth_files import DISCRIMINATORS, GENERATORS, golden_weights, small_generator, with_old_statistics, wrapped
+
+RECOGNISED = {
+    "generator_resnet_6blocks": GeneratorConfig(width=4, blocks=6),
+    "generator_resnet_9blocks": GeneratorConfig(width=4, blocks=9),
+    "generator_resnet_6blocks_batch_dropout": GeneratorConfig(width=4, blocks=6, norm="batch", dropout=True),
+    "generator_unet_128": GeneratorConfig(architecture="unet", width=2, depth=7),
+    "generator_unet_128_batch": GeneratorConfig(architecture="unet", width=2, depth=7, norm="batch"),
+    "discriminator_patch_3": DiscriminatorConfig(width=4),
+    "discriminator_pixel": DiscriminatorConfig(architecture="pixel", width=4),
+}
+
+
+@pytest.mark.parametrize("name", [*GENERATORS, *DISCRIMINATORS])
+def test_each_of_the_reference_s_networks_is_recognised(name: str):
+    assert recognised(golden_weights(name)) == RECOGNISED[name]
+
+
+@pytest.mark.parametrize("name", [*GENERATORS, *DISCRIMINATORS])
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
+def test_wrappers_and_old_statistics_change_nothing(name: str, prefix: str):
+    theirs = bare(wrapped(with_old_statistics(name), prefix))
+    assert recognised(theirs) == RECOGNISED[name]
+    network = skeleton(RECOGNISED[name])
+    with_them, without = from_reference(network, theirs), from_reference(network, golden_weights(name))
+    assert with_them.keys() == without.keys()
+    assert all(torch.equal(with_them[key], tensor) for key, tensor in without.items())
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        *(ResNetGenerator(width=width, blocks=blocks) for width, blocks in ((1, 0), (3, 1), (8, 12))),
+        ResNetGenerator(width=2, blocks=2, dropout=True),
+        ResNetGenerator(width=2, blocks=2, norm="batch"),
+        *(UNetGenerator(width=2, depth=depth, norm=norm) for depth in (2, 3, 8) for norm in ("instance", "batch")),
+        *(PatchDiscriminator(width=2, layers=layers, norm="batch") for layers in (1, 2, 5)),
+        PatchDiscriminator(width=2, layers=4),
+        PixelDiscriminator(width=3, norm="batch"),
+    ],
+    ids=lambda network: type(network).__name__,
+)
+def test_every_depth_and_width_is_recognised(network: nn.Module):
+    theirs = to_reference(network)
+    found = skeleton(recognised(theirs))
+    assert type(found) is type(network)
+    assert from_reference(found, theirs).keys() == network.state_dict().keys()
+
+
+def test_statistics_of_batch_norms_are_real_and_counters_may_be_absent():
+    weights = golden_weights("generator_unet_128_batch")
+    network = UNetGenerator(width=2, depth=7, norm="batch")
+    old = {name: tensor for name, tensor in weights.items() if not name.endswith("num_batches_tracked")}
+    network.load_state_dict(from_reference(network, old))
+    assert torch.equal(
+        to_reference(network)["model.model.1.model.2.running_var"], weights["model.model.1.model.2.running_var"]
+    )
+
+
+def test_half_precision_becomes_single():
+    network = small_generator()
+    halves = {name: tensor.half() for name, tensor in to_reference(network).items()}
+    assert {tensor.dtype for tensor in from_reference(network, halves).values()} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    ("saved", "answer"),
+    [
+        (None, "no weights by name"),
+        ({}, "no weights by name"),
+        ([torch.zeros(1)], "no weights by name"),
+        ({"epoch": 3}, "entry epoch is no tensor but int"),
+        ({"state_dict": {}}, "entry state_dict is no tensor but dict"),
+        ({"x": torch.zeros(1).expand(10**6, 10**6)}, "tensor x does not hold all its numbers"),
+        ({"x": torch.zeros(4, device="meta")}, "tensor x does not hold all its numbers"),
+        ({"x": torch.eye(2).to_sparse()}, "tensor x does not hold all its numbers"),
+        ({"x": torch.zeros(1), "module.x": torch.zeros(1)}, "weights twice"),
+    ],
+)
+def test_what_is_no_set_of_weights_is_a_sentence(saved: object, answer: str):
+    with pytest.raises(ModelFileError, match=answer):
+        bare(saved)
+
+
+def changed(name: str, **weights: torch.Tensor | None) -> dict[str, torch.Tensor]:
+    """Return golden weights with some replaced, added or, for None, left out."""
+    weights = golden_weights(name) | {key.replace("__", "."): tensor for key, tensor in weights.items()}
+    return {key: tensor for key, tensor in weights.items() if tensor is not None}
+
+
+RESNET = "generator_resnet_6blocks"
+
+
+@pytest.mark.parametrize(
+    ("weights", "answer"),
+    [
+        ({"x": torch.zeros(1)}, "no network that is known here, but x"),
+        ({"model.1.weight": torch.zeros(())}, "cannot be built"),
+        ({"model.1.weight": torch.zeros(5000, 3, 7, 7)}, "cannot be built: generator.width is 5000"),
+        ({"model.0.weight": torch.zeros(4, 3, 4, 4)}, "cannot be built: discriminator.layers is -1"),
+        (changed(RESNET, model__7__weight=None), "1 missing, 0 unknown, such as model.7.weight"),
+        (changed(RESNET, model__7__filt=torch.zeros(1)), "0 missing, 1 unknown, such as model.7.filt"),
+        (changed(RESNET, model__1__weight=torch.zeros(4, 1, 7, 7)), r"model.1.weight is float32 \[4, 1, 7, 7\], where"),
+        (changed(RESNET, model__7__weight=torch.zeros(16, 8, 3, 3, dtype=torch.int64)), "model.7.weight is int64"),
+        (changed(RESNET, model__7__weight=torch.full((16, 8, 3, 3), torch.nan)), "model.7.weight holds .* not finite"),
+        (changed(RESNET, model__7__weight=torch.full((16, 8, 3, 3), 1e300, dtype=torch.float64)), "not finite"),
+        ({k: t for k, t in golden_weights(RESNET).items() if t.ndim == 4 or k == "model.23.bias"}, "has no norm"),
+        (
+            changed("generator_resnet_6blocks_batch_dropout", model__1__bias=torch.ones(4)),  # would change the output
+            "0 missing, 1 unknown, such as model.1.bias",
+        ),
+        (changed(RESNET, model__2__weight=torch.ones(4), model__2__bias=torch.ones(4)), "0 missing, 2 unknown"),
+    ],
+)
+def test_weights_of_other_networks_are_sentences(weights: dict[str, torch.Tensor], answer: str):
+    with pytest.raises(ModelFileError, match=answer):
+        from_reference(skeleton(recognised(weights)), weights)
