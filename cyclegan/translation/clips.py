@@ -42,8 +42,7 @@ def redraw_clip(source: Path, target: Path, redraw: Redraw, manner: ClipManner) 
     try:
         with opened(source) as clip:
             video = main_video(clip, source)
-            manner.refuse_larger(source, video.width, video.height)
-            decoded = map_ahead(_seen, _items(clip, video, source), workers=1, ahead=AHEAD)
+            decoded = map_ahead(_seen, _items(clip, video, source, manner), workers=1, ahead=AHEAD)
             with written_whole(target) as aside, _created(aside, target, clip) as output:
                 film = Film(output, clip, video, manner.mark)
                 for _ in map_ahead(film.add, map(redrawn, decoded), workers=1, ahead=AHEAD):
@@ -111,9 +110,12 @@ def _created(aside: Path, target: Path, clip: InputContainer) -> Iterator[Output
         raise PictureError(reason, "Choose another format.") from error
 
 
-def _items(clip: InputContainer, video: VideoStream, path: Path) -> Iterator[VideoFrame | AnyPacket]:
+def _items(
+    clip: InputContainer, video: VideoStream, path: Path, manner: ClipManner
+) -> Iterator[VideoFrame | AnyPacket]:
     """Yield what a clip holds, in its order: the frames of `video` decoded, the packets of all else as they are."""
     frames, end = 0, Fraction(0)
+    manner.refuse_larger(path, video.width, video.height)
     with _read_errors(path):
         for packet in clip.demux():
             if packet.pts is not None:
@@ -123,6 +125,7 @@ def _items(clip: InputContainer, video: VideoStream, path: Path) -> Iterator[Vid
             for frame in video.decode(packet) if packet.stream is video else ():
                 if frame.is_corrupt:
                     raise PictureError(f"{printable(path)} is damaged: not every frame can be decoded.")
+                manner.refuse_larger(path, frame.width, frame.height)  # which may change on the way
                 frames += 1
                 yield frame
     if frames == 0:

@@ -10,9 +10,8 @@ from typing import cast
 import numpy as np
 from av import VideoFrame
 from av.video.reformatter import Interpolation
-from jaxtyping import UInt8
 
-Pixels = UInt8[np.ndarray, "_h _w 3"]
+from cyclegan.translation.frames import Pixels
 
 # without these, colours bleed, and drift by several grey levels in a few conversions
 FINEST = (
@@ -84,15 +83,20 @@ def to_frame(stored: Pixels, like: VideoFrame, pixel_format: str, size: tuple[in
         dst_color_range=_range(like),
         interpolation=FINEST,
     )
-    frame.colorspace, frame.color_range = matrix_tag(like), like.color_range
+    frame.colorspace, frame.color_range = matrix_tag(like, size[1]), like.color_range
     frame.color_primaries, frame.color_trc = like.color_primaries, like.color_trc
     frame.pts, frame.time_base, frame.duration = like.pts, like.time_base, like.duration
     return frame
 
 
-def matrix_tag(frame: VideoFrame) -> int:
-    """Return the tag for a frame coded like this one; one coded as RGB, or in a manner unknown here, has another."""
-    return frame.colorspace if frame.colorspace in (UNTAGGED, *MATRICES) else _matrix(frame)
+def matrix_tag(like: VideoFrame, rows: int) -> int:
+    """Return the tag for a frame of some rows coded like another: the same, unless it would be read otherwise."""
+    read_alike = (rows >= HD) == (like.height >= HD)
+    return (
+        like.colorspace
+        if like.colorspace in MATRICES or (like.colorspace == UNTAGGED and read_alike)
+        else _matrix(like)
+    )
 
 
 def _matrix(frame: VideoFrame) -> int:

@@ -12,7 +12,8 @@ from av.container import OutputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from cyclegan.translation.colours import Orientation, Pixels, display_matrix, matrix_tag, to_frame
+from cyclegan.translation.colours import Orientation, display_matrix, matrix_tag, to_frame
+from cyclegan.translation.frames import Pixels
 
 if TYPE_CHECKING:
     AnyPacket = Packet[Stream]
@@ -113,13 +114,13 @@ class VideoTrack:
         context.width, context.height = width, height
         context.pix_fmt = choose_pixel_format(self.encoder, like.format.name, taken, (width, height))
         context.max_b_frames = 0
-        context.colorspace, context.color_range = matrix_tag(like), like.color_range
+        context.colorspace, context.color_range = matrix_tag(like, height), like.color_range
         context.color_primaries, context.color_trc = like.color_primaries, like.color_trc
         if self.source.sample_aspect_ratio:
             context.sample_aspect_ratio = self.source.sample_aspect_ratio
         if self.encoder.name == "libx265" and self.container in ("mp4", "mov"):
             context.codec_tag = "hvc1"  # the one that Apple's players know
-        if self._orientation(like) != Orientation():
+        if display_matrix(like) and self.container != "avi":
             self.stream.set_display_matrix(display_matrix(like))
 
     def _orientation(self, frame: VideoFrame) -> Orientation:

@@ -70,7 +70,7 @@ class Film:
                 raise ValueError(f"nothing is known of {stream.type} streams")
             copy = self.output.add_stream_from_template(stream)
         except ValueError as error:
-            if stream.type == "audio":
+            if stream.type == "audio" and stream.codec_context is not None:  # a player could have played it
                 raise PictureError(
                     f"the sound of {printable(path)} ({stream.name}) cannot be put into {self.output.format.name}.",
                     "Keep the clip's own format.",
@@ -88,8 +88,13 @@ def describe(stream: Stream, like: Stream) -> None:
 
 
 def kept(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return the tags that are as true of a redrawn clip; Matroska's end in a language and have capital letters."""
-    return {name: value for name, value in tags.items() if name.lower().split("-")[0].lstrip("_") not in STALE}
+    """Return the tags that are as true of a redrawn clip."""
+    return {name: value for name, value in tags.items() if not is_stale(name)}
+
+
+def is_stale(name: str) -> bool:
+    """Tell whether a tag describes the bytes of its file; Matroska's are in capitals and may end in a language."""
+    return name.startswith("_STATISTICS") or name.lower().split("-")[0] in STALE
 
 
 def marked(tags: Mapping[str, str], mark: str) -> dict[str, str]:

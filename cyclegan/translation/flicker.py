@@ -6,17 +6,12 @@ light and the camera's grain; in what was drawn from it, these and flicker.
 
 import math
 
-import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Float32
 
 from cyclegan.translation.frames import Pixels
+from cyclegan.translation.motion import Motion, shrunk
 
-LONG_SIDE = 512  # pixels, of the frames that are compared; more only takes longer
-AGREEING = 1.0  # pixels by which motion forth and back may differ; beyond, something was hidden or came to light
 ENOUGH = 0.25  # of the pixels that must be followed; fewer, and the two frames are of different scenes
-
-Motion = Float32[np.ndarray, "h w 2"]
 
 
 class Flicker:
@@ -26,19 +21,15 @@ class Flicker:
         self._sums = np.zeros(2)  # of the changes in the source and in the output, grey levels
         self._compared = 0
         self._last: tuple[Pixels, Pixels] | None = None
-        self._finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def add(self, source: Pixels, output: Pixels) -> None:
         """Take the next frame, uint8 h w 3, of the source and what was drawn from it, of whatever size."""
-        height, width = source.shape[:2]
-        scale = min(1.0, LONG_SIDE / max(height, width))
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        now = (
-            cv2.resize(source, size, interpolation=cv2.INTER_AREA),
-            cv2.resize(output, size, interpolation=cv2.INTER_AREA),
-        )
+        now = shrunk(source), shrunk(output, like=source)
         if self._last is not None:
-            self._compare(self._last, now)
+            motion = Motion.between(self._last[0], now[0])
+            if motion.followed.mean() >= ENOUGH:
+                self._sums += [change(*pair, motion) for pair in zip(self._last, now, strict=True)]
+                self._compared += 1
         self._last = now
 
     @property
@@ -57,39 +48,7 @@ class Flicker:
             return 1.0 if self.output == 0 else math.inf
         return self.output / self.source
 
-    def _compare(self, before: tuple[Pixels, Pixels], now: tuple[Pixels, Pixels]) -> None:
-        grey_before, grey_now = (cv2.cvtColor(pair[0], cv2.COLOR_RGB2GRAY) for pair in (before, now))
-        back = self._finder.calc(grey_now, grey_before, None)
-        forth = self._finder.calc(grey_before, grey_now, None)
-        followed = agreeing(back, forth)
-        if followed.mean() < ENOUGH:
-            return
-        self._sums += [change(old, new, back, followed) for old, new in zip(before, now, strict=True)]
-        self._compared += 1
 
-
-def agreeing(back: Motion, forth: Motion) -> Bool[np.ndarray, "h w"]:
-    """Tell which pixels of a frame came from within the one before it, by both motions (pixels: right, down)."""
-    height, width = back.shape[:2]
-    places = _places(back)
-    within = (places >= 0).all(-1) & (places[..., 0] <= width - 1) & (places[..., 1] <= height - 1)
-    apart = np.linalg.norm(back + _taken(forth, places), axis=-1)
-    return np.asarray(within & (apart <= AGREEING))
-
-
-def change(before: Pixels, now: Pixels, back: Motion, followed: Bool[np.ndarray, "h w"]) -> float:
+def change(before: Pixels, now: Pixels, motion: Motion) -> float:
     """Return the mean change of the pixels that can be followed, moved along, grey levels."""
-    moved = _taken(before.astype(np.float32), _places(back))
-    return float(np.abs(now - moved)[followed].mean())
-
-
-def _places(back: Motion) -> Motion:
-    """Return where each pixel came from, column and row."""
-    rows, columns = np.mgrid[: back.shape[0], : back.shape[1]].astype(np.float32)
-    return np.asarray(back + np.stack([columns, rows], -1))
-
-
-def _taken(values: Float32[np.ndarray, "h w c"], places: Motion) -> Float[np.ndarray, "h w c"]:
-    """Return values read, between pixels, at places of column and row."""
-    taken = cv2.remap(values, places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(taken)
+    return float(np.abs(now - motion.moved(before.astype(np.float32)))[motion.followed].mean())

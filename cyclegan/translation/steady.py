@@ -1,14 +1,48 @@
-"""A generator for clips: its norms remember the frames before, so that its colours do not jump between neighbours."""
+"""Two ways to a steadier clip: frames blended along their motion, and norms that remember the frames before.
+
+Blending lowers flicker by half and more, and softens what was drawn. Norms that remember keep colours from jumping when
+something comes into view, and leave the rest of the flicker as it is.
+"""
 
 from copy import deepcopy
 
+import cv2
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from cyclegan.models.layers import InstanceNorm
+from cyclegan.translation.frames import Pixels
+from cyclegan.translation.motion import Motion, shrunk
+
+SAME = 20.0  # grey levels by which a place in the source may change and still count as the same thing
 
 EPSILON = 1e-5  # added to the variance, as the norm of a single picture does
+
+
+class Steadier:
+    """Blends every redrawn frame with the one before it, moved along, wherever the source shows the same thing.
+
+    `keep`, at least 0 and below 1, is how much of the frame before is in the next: 0.5 about halves what flickers.
+    """
+
+    def __init__(self, keep: float) -> None:
+        self.keep = _fraction(keep)
+        self._last: tuple[Pixels, Float32[np.ndarray, "h w 3"]] | None = None
+
+    def __call__(self, source: Pixels, output: Pixels) -> Pixels:
+        """Take the next frame of the source and what was drawn from it; return the latter, steadier."""
+        seen, drawn = shrunk(source), output.astype(np.float32)
+        if self._last is not None:
+            seen_before, drawn_before = self._last
+            motion = Motion.between(seen_before, seen)
+            changed = np.abs(seen - motion.moved(seen_before.astype(np.float32))).mean(-1)
+            same = np.exp(-((cv2.GaussianBlur(changed, (0, 0), 2) / SAME) ** 2)) * motion.followed
+            weight = self.keep * cv2.resize(same, drawn.shape[1::-1])
+            drawn += weight[..., None] * (motion.moved(drawn_before) - drawn)
+        self._last = seen, drawn
+        return drawn.round().clip(0, 255).astype(np.uint8)
 
 
 class SteadyNorm(nn.Module):
@@ -19,7 +53,7 @@ class SteadyNorm(nn.Module):
 
     def __init__(self, keep: float) -> None:
         super().__init__()
-        self.keep = keep
+        self.keep = _fraction(keep)
         self.remembered: tuple[Tensor, Tensor] | None = None  # mean and variance, 1 c 1 1
 
     def forward(self, x: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
@@ -38,8 +72,6 @@ class SteadyNorm(nn.Module):
 
 def steadied(generator: nn.Module, keep: float) -> nn.Module:
     """Return a copy of a generator, sharing its weights, for the frames of one clip in their order, one at a time."""
-    if not 0 <= keep < 1:
-        raise ValueError(f"keep is {keep}; it must be at least 0 and below 1")
     shared = {id(tensor): tensor for tensor in (*generator.parameters(), *generator.buffers())}
     steady = deepcopy(generator, shared)
     for module in list(steady.modules()):
@@ -54,3 +86,9 @@ def forget(generator: nn.Module) -> None:
     for module in generator.modules():
         if isinstance(module, SteadyNorm):
             module.forget()
+
+
+def _fraction(keep: float) -> float:
+    if not 0 <= keep < 1:
+        raise ValueError(f"keep is {keep}; it must be at least 0 and below 1")
+    return keep

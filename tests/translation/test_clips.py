@@ -1,6 +1,5 @@
 """A redrawn clip is its source in everything but the pixels."""
 
-import resource
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
@@ -138,6 +137,11 @@ def test_untagged_colours_are_read_as_players_read_them(tmp_path):
         assert difference(seen(tagged), seen(untagged)) < 1
 
 
+def test_untagged_colours_are_tagged_if_another_size_would_be_read_otherwise(tmp_path):
+    make_clip(tmp_path / "a.mp4", Recipe(size=(64, 720), times=(0,)))
+    assert redrawn(tmp_path / "a.mp4", lambda pixels: pixels[:480].copy()).frames[0].colorspace == 1
+
+
 @pytest.mark.parametrize("codec", ["libvpx-vp9", "mpeg4"])
 @pytest.mark.parametrize("size", [(63, 47), (64, 47), (63, 48)])
 def test_odd_sizes_stay_odd(tmp_path, codec: str, size: tuple[int, int]):
@@ -267,6 +271,7 @@ def test_sound_that_a_container_does_not_take_is_a_sentence(tmp_path):
 
 
 def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path):
+    resource = pytest.importorskip("resource")
     source = make_clip(tmp_path / "a.mp4", Recipe(sound="pcm_s16le"))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))

@@ -1,10 +1,15 @@
-"""A steadied generator lets what it saw before weigh in what it draws."""
+"""A steadier clip lets what was drawn before weigh in what is drawn."""
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
 from cyclegan.models import ResNetGenerator
-from cyclegan.translation.steady import forget, steadied
+from cyclegan.translation.flicker import Flicker
+from cyclegan.translation.frames import Pixels
+from cyclegan.translation.steady import Steadier, forget, steadied
+from tests.translation.test_flicker import SCENE, moving, noisy
 
 RANDOM = torch.Generator().manual_seed(0)
 FRAMES = torch.randn(4, 3, 32, 32, generator=RANDOM).clamp(-1, 1)
@@ -65,3 +70,34 @@ def test_half_precision_stays_half(generator):
 def test_a_memory_that_never_changes_is_refused(generator):
     with pytest.raises(ValueError, match="below 1"):
         steadied(generator, 1.0)
+
+
+def flickering(keep: float, frames: list[Pixels], drawn: list[Pixels]) -> float:
+    flicker, steadier = Flicker(), Steadier(keep)
+    for source, output in zip(frames, drawn, strict=True):
+        flicker.add(source, steadier(source, output))
+    return flicker.ratio()
+
+
+def test_blending_along_motion_lowers_flicker():
+    frames = list(moving())
+    drawn = [noisy(frame) for frame in frames]
+    plain, half, more = (flickering(keep, frames, drawn) for keep in (0.0, 0.5, 0.8))
+    assert half < 0.7 * plain
+    assert more < half
+
+
+def test_blending_leaves_what_moves_where_it_is():
+    smooth = cv2.GaussianBlur(SCENE, (0, 0), 2)
+    steadier = Steadier(0.8)
+    for number in range(8):
+        frame = smooth[number * 2 : number * 2 + 96, number * 3 : number * 3 + 128]
+        large = cv2.resize(255 - frame, (256, 192))
+        assert np.abs(steadier(frame, large).astype(int) - large).mean() < 1
+
+
+def test_nothing_of_a_scene_is_seen_in_the_next():
+    steadier = Steadier(0.9)
+    first, second = SCENE[:96, :128], 255 - SCENE[100:196, 150:278]
+    steadier(first, first)
+    assert np.abs(steadier(second, second).astype(int) - second).mean() < 2
