@@ -1,0 +1,290 @@
+"""The doctor's mind: from the numbers of a game to a verdict, with a reason and a remedy in plain words.
+
+Every threshold says how it was measured; healthy and sick games, and the commands that play them: `docs/health.md`.
+A number that is missing is not a number, which no threshold is ever crossed by.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+from cyclegan.losses import Objective
+
+Verdict = Literal["fine", "watch", "stop"]
+Line = Mapping[str, Any]  # of the metrics
+History = Sequence[Line]  # the newest last
+
+WARM_UP = 1  # spans that are not judged, but for what is not finite: the first pictures are grey and all alike
+MEMORY = 20  # spans that are looked back upon
+PLAYERS = (("a", "b2a"), ("b", "a2b"))  # a domain, and the generator whose translations its discriminator judges
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sickness: what it is called, whom it is about, how bad it is, how it shows, and what to do."""
+
+    name: str
+    about: str  # disc_a, disc_b, a2b, b2a, or the game
+    verdict: Verdict
+    reason: str
+    remedy: str
+
+
+def span_of(total_steps: int) -> int:
+    """Return how many steps count as "for long" in a run: a twentieth of it, within reason."""
+    return min(max(total_steps // 20, 100), 1000)
+
+
+def verdict(findings: Sequence[Finding]) -> Verdict:
+    """Return the gravest verdict."""
+    if any(finding.verdict == "stop" for finding in findings):
+        return "stop"
+    return "watch" if findings else "fine"
+
+
+def diagnose(history: History, span: int, objective: Objective) -> list[Finding]:
+    """Return what is wrong with a game at the last line of its history."""
+    findings = list(not_finite(history[-1]))
+    warm = [line for line in history if line["step"] > WARM_UP * span]
+    if not warm:
+        return findings
+    for side, way in PLAYERS:
+        swings = list(oscillation(within(warm, SWING_SPANS * span), side))
+        findings += [
+            *discriminator_wins(warm, span, side, way),
+            *(swings or discriminator_gave_up(warm, span, side, objective)),
+            *overfitting(warm, span, side),
+            *collapse(warm, way),
+            *copying(warm, side, way),
+            *inversion(warm, way),
+            *hidden_message(warm, "b" if side == "a" else "a"),
+        ]
+    return findings
+
+
+# ---- the sicknesses
+
+
+def not_finite(line: Line) -> Iterator[Finding]:
+    """See updates that the guards refused."""
+    share = line.get("refused_updates", 0.0)
+    if share > 0:
+        again = line.get("rescues", 0) > 0
+        yield Finding(
+            "not_finite",
+            "game",
+            "stop" if again else "watch",
+            "losses or gradients were no finite numbers"
+            + (
+                ", again." if again else "; these updates were refused, and training goes on at half the learning rate."
+            ),
+            "Start again with --fresh and a lower optimizer.learning_rate, or in fp32."
+            if again
+            else "Should it happen again, training ends: then start afresh with a lower optimizer.learning_rate.",
+        )
+
+
+WINS = 0.95  # right guesses over a span. Healthy games: up to 0.88; held back by 1/50 of the learning rate: 1.00
+WINS_ALL = 0.98  # over two spans
+FADED = 0.5  # of the strongest push. A generator that is beaten for 300 steps: 0.39
+
+
+def discriminator_wins(history: History, span: int, side: str, way: str) -> Iterator[Finding]:
+    """See a discriminator that is hardly ever wrong for long; worse if what it teaches the generator fades."""
+    right = mean(history, f"right_guesses_{side}", span)
+    longer = mean(history, f"right_guesses_{side}", 2 * span)
+    pushes = [value for line in history if (value := line.get(f"push_{way}")) is not None]
+    faded = len(pushes) > 1 and pushes[-1] < FADED * max(pushes)
+    if right >= WINS:
+        yield Finding(
+            "discriminator_wins",
+            f"disc_{side}",
+            "stop" if faded and longer >= WINS_ALL else "watch",
+            f"disc_{side} is right in {right:.0%} of its guesses"
+            + (
+                f", and teaches {way} ever less ({pushes[-1] / max(pushes):.0%} of its push is left)." if faded else "."
+            ),
+            f"Give {way} more room: a lower loss.identity or loss.cycle, a wider generator, a smaller discriminator.",
+        )
+
+
+NOTHING_KNOWN = {"lsgan": 0.25, "vanilla": math.log(2), "hinge": 1.0}  # loss of one that says the same of everything
+WORSE = 1.3  # of that. Healthy games, once warm: up to 1.25; with a discriminator that never learns: from 2.1 up
+FALLING = 0.97  # of the loss over twice the time: it is still learning. Never learning: 1.0
+FLAT = 0.02  # spread of its scores. Healthy games: from 0.11 up
+
+
+def discriminator_gave_up(history: History, span: int, side: str, objective: Objective) -> Iterator[Finding]:
+    """See a discriminator that knows less than nothing and learns no more, or says the same of everything."""
+    nothing, name = NOTHING_KNOWN[objective], f"disc_{side}"
+    loss, longer, longest = (mean(history, name, spans * span) for spans in (1, 2, 4))
+    lost = loss > WORSE * nothing and loss > FALLING * longer
+    if lost or mean(history, f"score_spread_{side}", span) < FLAT:
+        yield Finding(
+            "discriminator_gave_up",
+            name,
+            "stop" if lost and longest > WORSE * nothing else "watch",
+            f"{name} judges no better than one that says the same of every image "
+            f"(loss {loss:.2f}; knowing nothing costs {nothing:.2f}).",
+            "A wider discriminator or one more of discriminator.layers helps it; a lower optimizer.learning_rate too.",
+        )
+
+
+LOW, HIGH = 0.42, 0.62  # right guesses. Healthy means of ten steps: from 0.58 up; in a Dirac-GAN: from 0.2 to 0.9
+SWINGS = 3  # between them
+SWING_SPANS = 4  # in which they are counted
+SWING_STEPS = 10  # that are taken together: the luck of single pictures is no swing
+
+
+def oscillation(history: History, side: str) -> Iterator[Finding]:
+    """See players that overshoot each other in turns."""
+    means = grouped(history, f"right_guesses_{side}", SWING_STEPS)
+    ends = ["low" if value < LOW else "high" for value in means if value < LOW or value > HIGH]
+    swings = sum(before != after for before, after in pairwise(ends))
+    if swings >= SWINGS:
+        yield Finding(
+            "oscillation",
+            f"disc_{side}",
+            "watch",
+            f"disc_{side} and its generator overshoot each other: right guesses swing between {min(means):.0%} "
+            f"and {max(means):.0%}.",
+            "Lower optimizer.learning_rate, and keep a game.pool_size of 50 or more.",
+        )
+
+
+OVERFITTED, WHOLLY = (
+    0.5,
+    0.9,
+)  # of the way from training images to fakes; Karras et al. 2020 (2006.06676) hold it at 0.6
+
+
+def overfitting(history: History, span: int, side: str) -> Iterator[Finding]:
+    """See a discriminator that knows its training images by heart; needs the scores of held-out ones."""
+    share = overfitting_share(*(mean(history, f"{kind}_score_{side}", span) for kind in ("real", "held_out", "fake")))
+    if share > OVERFITTED:
+        yield Finding(
+            "overfitting",
+            f"disc_{side}",
+            "stop" if share > WHOLLY else "watch",
+            f"disc_{side} knows its training images by heart: it scores held-out real ones {share:.0%} "
+            "of the way towards fakes.",
+            "More pictures, or more of data.rotate, data.color_jitter and the flips; or end here.",
+        )
+
+
+def overfitting_share(real: float, held_out: float, fake: float) -> float:
+    """Return how far held-out real images are scored on the way from training images, 0, to fakes, 1.
+
+    The heuristic r_v of Karras et al. 2020 (2006.06676, section 3).
+    """
+    return (real - held_out) / (real - fake) if real > fake else math.nan
+
+
+ALIKE, COLLAPSED = 0.35, 0.1  # of the variety of real images. Healthy examinations: from 0.5 up; one picture: 0.0
+
+
+def collapse(history: History, way: str) -> Iterator[Finding]:
+    """See translations that are more alike than real images are, whatever they were made from."""
+    _, most = lasting(history, f"diversity_{way}")
+    if most < ALIKE:
+        yield Finding(
+            "collapse",
+            way,
+            "stop" if most < COLLAPSED else "watch",
+            f"translations by {way} differ from each other only {most:.0%} as much as real images of that domain do.",
+            "Look at the samples. A higher loss.cycle, a lower optimizer.learning_rate or another --seed may help.",
+        )
+
+
+COPIED = 0.05  # of the difference between the domains. Healthy examinations: from 0.3 up; a copy: 0.0
+NOT_FOOLED = 0.6  # right guesses; domains that a discriminator cannot tell apart may be copied
+
+
+def copying(history: History, side: str, way: str) -> Iterator[Finding]:
+    """See translations that are their input, though the discriminator is not fooled."""
+    _, most = lasting(history, f"change_{way}")
+    right = history[-1].get(f"right_guesses_{side}", math.nan)
+    if most < COPIED and right > NOT_FOOLED:
+        yield Finding(
+            "copying",
+            way,
+            "watch",
+            f"{way} copies: it changes a picture by {most:.1%} of what lies between the domains, "
+            f"and disc_{side} is not fooled.",
+            "Lower loss.identity (0 leaves most freedom), then loss.cycle.",
+        )
+
+
+INVERTED = -0.5  # correlation. Healthy examinations: from -0.2 up; domains that are negatives: -0.8
+
+
+def inversion(history: History, way: str) -> Iterator[Finding]:
+    """See light turned into dark and every colour into its opposite."""
+    _, most = lasting(history, f"correlation_{way}")
+    if most < INVERTED:
+        yield Finding(
+            "inversion",
+            way,
+            "watch",
+            f"{way} turns pictures into negatives (correlation {most:.2f}).",
+            "Unless these domains ask for that, start again with another --seed or a higher loss.identity.",
+        )
+
+
+FRAGILE = 3.0  # growth of the cycle error for each unit of change to the translation. Healthy: up to 1
+GREW = 1.5  # the worst cycle error, as a multiple of the clean one
+
+
+def hidden_message(history: History, source: str) -> Iterator[Finding]:
+    """See a cycle that closes only because the translation carries an invisible copy (Chu et al. 2017, 1712.02950)."""
+    least, _ = lasting(history, f"fragility_{source}")
+    line = next((line for line in reversed(history) if f"cycle_error_{source}" in line), {})
+    clean = line.get(f"cycle_error_{source}", math.nan)
+    errors = {kind: line.get(f"cycle_error_{kind}_{source}", 0.0) for kind in ("rounded", "jpeg", "noise")}
+    kind = max(errors, key=lambda name: errors[name])
+    if least > FRAGILE and errors[kind] > GREW * clean:
+        way = "a2b" if source == "a" else "b2a"
+        done = {"rounded": "rounded to 8 bits", "jpeg": "saved as JPEG", "noise": "given noise of 1 %"}[kind]
+        yield Finding(
+            "hidden_message",
+            way,
+            "watch",
+            f"translations by {way} carry an invisible copy of their input: "
+            f"{done}, they lead back {errors[kind] / clean:.1f} times as badly.",
+            f"Look whether the visible part is good; if not, a lower loss.cycle_{source} leaves less to hide.",
+        )
+
+
+# ---- reading a history
+
+
+def within(history: History, steps: int) -> History:
+    """Return the lines of the last `steps` steps; the last line in any case."""
+    now = history[-1]["step"]
+    return [line for line in history if line["step"] > now - steps] or history[-1:]
+
+
+def mean(history: History, name: str, steps: int) -> float:
+    """Return the mean of a number over the last `steps` steps; not a number if the history is shorter."""
+    first, second = history[0]["step"], history[min(1, len(history) - 1)]["step"]
+    if history[-1]["step"] - steps < first - (second - first):  # where the first line began
+        return math.nan
+    values = [line[name] for line in within(history, steps) if name in line]
+    return sum(values) / len(values) if values else math.nan
+
+
+def lasting(history: History, name: str, times: int = 2) -> tuple[float, float]:
+    """Return the least and the most of a number at its last `times` examinations; no numbers if there were fewer."""
+    values = [line[name] for line in history if name in line][-times:]
+    return (min(values), max(values)) if len(values) == times else (math.nan, math.nan)
+
+
+def grouped(history: History, name: str, steps: int) -> list[float]:
+    """Return the means of a number over groups of lines that end at least `steps` steps apart."""
+    groups: dict[int, list[float]] = {}
+    for line in history:
+        if name in line:
+            groups.setdefault((line["step"] - 1) // steps, []).append(line[name])
+    return [sum(values) / len(values) for values in groups.values()]
