@@ -160,7 +160,7 @@ class LoggingConfig(Checked):
 
     every: Count = 50  # steps between lines in metrics.jsonl
     samples_every: Count = 500  # steps between sample grids
-    examine_every: Count = 500  # steps between the doctor's examinations of a few pictures
+    examine_every: Count = 1000  # steps between the doctor's examinations of a few pictures
     samples: Annotated[int, Between(1, 32)] = 4  # pictures of each domain in a grid
     save_minutes: Annotated[float, Between(0, 1440)] = 5.0  # at most so much work is lost
     tensorboard: bool = False

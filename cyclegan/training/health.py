@@ -106,7 +106,7 @@ def discriminator_wins(history: History, span: int, side: str, way: str) -> Iter
             + (
                 f", and teaches {way} ever less ({pushes[-1] / max(pushes):.0%} of its push is left)." if faded else "."
             ),
-            f"Give {way} more room: a lower loss.identity or loss.cycle, a wider generator, a smaller discriminator.",
+            f"Give {way} more room: a lower loss.identity, a larger generator.width or a smaller discriminator.width.",
         )
 
 
@@ -128,7 +128,8 @@ def discriminator_gave_up(history: History, span: int, side: str, objective: Obj
             "stop" if lost and longest > WORSE * nothing else "watch",
             f"{name} judges no better than one that says the same of every image "
             f"(loss {loss:.2f}; knowing nothing costs {nothing:.2f}).",
-            "A wider discriminator or one more of discriminator.layers helps it; a lower optimizer.learning_rate too.",
+            "A larger discriminator.width or one more of discriminator.layers may help, or a lower "
+            "optimizer.learning_rate.",
         )
 
 
@@ -170,7 +171,7 @@ def overfitting(history: History, span: int, side: str) -> Iterator[Finding]:
             "stop" if share > WHOLLY else "watch",
             f"disc_{side} knows its training images by heart: it scores held-out real ones {share:.0%} "
             "of the way towards fakes.",
-            "More pictures, or more of data.rotate, data.color_jitter and the flips; or end here.",
+            "Add pictures, or use more of data.rotate and data.color_jitter; or end here.",
         )
 
 
@@ -194,7 +195,8 @@ def collapse(history: History, way: str) -> Iterator[Finding]:
             way,
             "stop" if most < COLLAPSED else "watch",
             f"translations by {way} differ from each other only {most:.0%} as much as real images of that domain do.",
-            "Look at the samples. A higher loss.cycle, a lower optimizer.learning_rate or another --seed may help.",
+            "Look at the samples. Higher loss.cycle_a and loss.cycle_b, a lower optimizer.learning_rate or another "
+            "--seed may help.",
         )
 
 
@@ -213,7 +215,7 @@ def copying(history: History, side: str, way: str) -> Iterator[Finding]:
             "watch",
             f"{way} copies: it changes a picture by {most:.1%} of what lies between the domains, "
             f"and disc_{side} is not fooled.",
-            "Lower loss.identity (0 leaves most freedom), then loss.cycle.",
+            "Lower loss.identity (0 leaves most freedom), then loss.cycle_a and loss.cycle_b.",
         )
 
 
