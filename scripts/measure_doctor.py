@@ -25,7 +25,8 @@ from cyclegan.config import build_config, parse_assignment
 from cyclegan.runs import Run
 from cyclegan.training import guard, prepare, session, step, train
 from cyclegan.training.doctor import Doctor
-from cyclegan.training.health import NOTHING_KNOWN, WARM_UP, mean, span_of
+from cyclegan.training.health import NOTHING_KNOWN, WARM_UP, span_of
+from cyclegan.training.history import mean
 from cyclegan.workflows.demo import FULL, demo_config, draw_demo
 from tests.training.sick_games import SICK, Game, play
 
