@@ -142,6 +142,7 @@ class ScheduleConfig(Checked):
     epochs: Amount = 100  # at the full learning rate
     decay_epochs: Amount = 100  # then falling linearly towards zero
     max_steps: Amount = 0  # end after so many steps in all, the learning rate as the epochs say; 0: no limit
+    obey_doctor: bool = False  # end, saved, when the doctor's verdict is stop; false: it is advice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +161,7 @@ class LoggingConfig(Checked):
 
     every: Count = 50  # steps between lines in metrics.jsonl
     samples_every: Count = 500  # steps between sample grids
+    examine_every: Count = 1000  # steps between the doctor's examinations of a few pictures
     samples: Annotated[int, Between(1, 32)] = 4  # pictures of each domain in a grid
     save_minutes: Annotated[float, Between(0, 1440)] = 5.0  # at most so much work is lost
     tensorboard: bool = False

@@ -10,6 +10,7 @@ from cyclegan.config import build_config, save_config
 from cyclegan.files import write_text
 from cyclegan.reports import evenly, write_report
 from cyclegan.reports.curves import POINTS, chart, points
+from cyclegan.reports.remarks import collect_remarks
 from cyclegan.runs import Run, append_metrics, save_evaluation
 
 
@@ -39,6 +40,44 @@ def test_a_report_shows_curves_samples_and_scores_and_needs_nothing_else(tmp_pat
     assert not re.search(r"https?://|<script|<link", page)
 
 
+def line_with(step: int, *findings: dict) -> dict:
+    """Return a line of the metrics with findings of the doctor."""
+    verdict = "watch" if findings else "fine"
+    return {"step": step, "right_guesses_a": 0.9, "health": {"verdict": verdict, "findings": list(findings)}}
+
+
+WINNER = {
+    "name": "discriminator_wins",
+    "about": "disc_a",
+    "verdict": "watch",
+    "reason": "disc_a <b>wins</b>.",
+    "remedy": "Widen.",
+}
+
+
+def test_remarks_stand_in_a_list_and_at_their_places_in_the_curves(tmp_path: Path):
+    run = make_run(tmp_path)
+    for step in range(10, 60, 10):
+        append_metrics(run, line_with(step, *([WINNER] if step in (30, 40) else [])))
+    page = write_report(run).read_text()
+    assert "<strong>watch</strong>, steps 30 to 40: disc_a &lt;b&gt;wins&lt;/b&gt;. Widen." in page
+    assert page.count('class="mark"') == 1
+    assert 'class="half"' in page
+
+
+def test_a_remark_that_comes_and_goes_is_one_until_it_stays_away():
+    often = [line_with(step, *([WINNER] if step % 2 else [])) for step in range(10)]
+    assert [(remark.step, remark.until) for remark in collect_remarks(often)] == [(1, 9)]
+    twice = [line_with(step, *([WINNER] if step in (1, 12) else [])) for step in range(15)]
+    assert [(remark.step, remark.until) for remark in collect_remarks(twice)] == [(1, 1), (12, 12)]
+
+
+def test_a_healthy_run_says_so(tmp_path: Path):
+    run = make_run(tmp_path)
+    append_metrics(run, line_with(10))
+    assert "nothing to remark" in write_report(run).read_text()
+
+
 def test_names_are_never_read_as_markup(tmp_path: Path):
     page = write_report(make_run(tmp_path, name="<script>alert(1)")).read_text()
     assert "<script>" not in page
@@ -46,7 +85,8 @@ def test_names_are_never_read_as_markup(tmp_path: Path):
 
 def test_metrics_full_of_garbage_still_give_a_report(tmp_path: Path):
     run = make_run(tmp_path)
-    write_text(run.metrics, '{"step": 1, "gan_a2b": "x"}\n\x00\n{"step": 2, "epoch": null}\n{"step": 3, "gan_a2b": 1}')
+    sick = '{"step": 2, "health": {"findings": [1, {"name": []}]}}\n{"step": 2, "health": [], "right_guesses_a": null}'
+    write_text(run.metrics, f'{{"step": 1, "gan_a2b": "x"}}\n\x00\n{sick}\n{{"step": 3, "gan_a2b": 1}}')
     assert "3 steps" in write_report(run).read_text()
 
 

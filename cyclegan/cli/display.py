@@ -21,6 +21,7 @@ class TrainingDisplay:
         self.shown = 0.0
         self.line: dict[str, Any] = {}
         self.began: tuple[int, float] | None = None  # step and time of the first step seen
+        self.told: list[str] = []  # the remarks that were shown last
         self.epochs = -(-plan.total_steps // plan.steps_per_epoch)
         if live:
             from rich.console import Console
@@ -43,11 +44,21 @@ class TrainingDisplay:
         if moment.metrics:
             self.line = moment.metrics
             if not self.live:
-                tell(f"{self.position(moment)} · {losses_in_a_line(self.line)}")
+                tell(f"{self.position(moment)} · {losses_in_a_line(self.line)} · {health_in_a_line(self.line)}")
+                self.tell_news()
         now = time.monotonic()
         if self.live and (moment.last or now - self.shown >= REFRESH):
             self.shown = now
             self.live.update(self.picture(moment), refresh=True)
+
+    def tell_news(self) -> None:
+        """Print the doctor's remarks, once for as long as they stay the same."""
+        findings = self.line.get("health", {}).get("findings", [])
+        names = [f"{finding['verdict']} {finding['name']} {finding['about']}" for finding in findings]
+        for name, remark in zip(names, remarks(self.line), strict=True):
+            if name not in self.told:
+                tell(f"  {remark}")
+        self.told = names
 
     def position(self, moment: "Moment") -> str:
         """Return epoch, step, speed and time left."""
@@ -72,9 +83,22 @@ class TrainingDisplay:
             losses.add_row(*[f"{name:<10} {self.line[name]:8.4f}" for name in pair if name in self.line])
         bar = Table.grid()  # a bare bar ends without a new line
         bar.add_row(ProgressBar(total=moment.plan.total_steps, completed=moment.step, width=60))
-        return Group(Text(self.position(moment)), bar, losses)
+        health = [Text(health_in_a_line(self.line))] if "health" in self.line else []
+        return Group(Text(self.position(moment)), bar, losses, *health, *map(Text, remarks(self.line)))
 
 
 def losses_in_a_line(line: dict[str, Any]) -> str:
     """Return every loss with its name."""
     return "  ".join(f"{name} {line[name]:.3f}" for name in LOSS_NAMES if name in line)
+
+
+def health_in_a_line(line: dict[str, Any]) -> str:
+    """Return how often each discriminator guesses right, and the doctor's verdict."""
+    rates = " ".join(f"{side} {line[name]:.0%}" for side in "ab" if (name := f"right_guesses_{side}") in line)
+    return f"right guesses {rates} (ideal 50%) · health {line['health']['verdict']}"
+
+
+def remarks(line: dict[str, Any]) -> list[str]:
+    """Return what the doctor finds and advises, one line each."""
+    findings = line.get("health", {}).get("findings", [])
+    return [f"{finding['verdict']}: {finding['reason']} {finding['remedy']}" for finding in findings]

@@ -10,6 +10,7 @@ from typing import Any
 from cyclegan.errors import printable
 from cyclegan.files import write_text
 from cyclegan.reports.curves import chart
+from cyclegan.reports.remarks import collect_remarks, remarks_section
 from cyclegan.runs import Run, read_evaluation, read_metrics, sample_grids
 
 SAMPLES_SHOWN = 6
@@ -18,6 +19,7 @@ CHARTS = (  # the losses that are looked at together
     ("There and back", ("cycle_a", "cycle_b")),
     ("Leaving alone what is right", ("identity_a", "identity_b")),
 )
+GUESSES = "Right guesses of the discriminators; perfect play leaves them one half"
 
 
 def write_report(run: Run) -> Path:
@@ -26,6 +28,8 @@ def write_report(run: Run) -> Path:
     config = run.load_config()
     metrics = read_metrics(run)
     step = metrics[-1]["step"] if metrics else 0
+    remarks = collect_remarks(metrics)
+    marks = [remark.step for remark in remarks]
     text = page.substitute(
         title=escape(printable(run.name)),
         domain_a=escape(printable(config.data.name_a)),
@@ -33,7 +37,9 @@ def write_report(run: Run) -> Path:
         steps=f"{step:,} steps",
         scores=scores_table(read_evaluation(run)),
         samples="\n".join(sample_figure(path) for path in evenly(sample_grids(run), SAMPLES_SHOWN)) or NOTHING_YET,
-        charts="\n".join(chart(title, metrics, names) for title, names in CHARTS),
+        health=remarks_section(remarks, metrics),
+        guesses=chart(GUESSES, metrics, ("right_guesses_a", "right_guesses_b"), marks, share=True),
+        charts="\n".join(chart(title, metrics, names, marks) for title, names in CHARTS),
         settings=escape(run.config.read_text(encoding="utf-8")),
     )
     write_text(run.report, text)

@@ -5,37 +5,68 @@ from typing import Any
 
 WIDTH, HEIGHT = 640, 200  # units of the drawing
 LEFT, BOTTOM = 44, 22  # room for the numbers on the axes
+MARGIN = 16  # room for the numbers of the marks, above
 POINTS = 400  # at most, in a curve
 SENSIBLE = 1e30  # what no loss reaches in a game that goes on
 
 
-def chart(title: str, metrics: Sequence[dict[str, Any]], names: Sequence[str]) -> str:
-    """Return a section with the curves of `names` over the steps; nothing where there are fewer than two points."""
+def chart(
+    title: str,
+    metrics: Sequence[dict[str, Any]],
+    names: Sequence[str],
+    marks: Sequence[int] = (),
+    *,
+    share: bool = False,
+) -> str:
+    """Return a section with the curves of `names` over the steps; nothing where there are fewer than two points.
+
+    `marks` are steps that get a number, counted from 1. The scale of a share ends at 1, and one half is drawn.
+    """
     curves = {name: curve for name in names if len(curve := points(metrics, name)) > 1}
     if not curves:
         return ""
     steps = [step for curve in curves.values() for step, _ in curve]
     first, last = min(steps), max(steps)
-    top = max(value for curve in curves.values() for _, value in curve) or 1.0
+    top = 1.0 if share else max(value for curve in curves.values() for _, value in curve) or 1.0
 
-    def place(step: int, value: float) -> str:
-        x = LEFT + (step - first) / max(last - first, 1) * (WIDTH - LEFT)
-        y = (HEIGHT - BOTTOM) * (1 - max(value, 0.0) / top)
-        return f"{x:.1f},{y:.1f}"
+    def across(step: int) -> float:
+        return LEFT + (step - first) / max(last - first, 1) * (WIDTH - LEFT)
+
+    def up(value: float) -> float:
+        return (HEIGHT - BOTTOM) * (1 - max(value, 0.0) / top)
 
     lines = "".join(
-        f'<polyline class="curve c{number}" points="{" ".join(place(*point) for point in curve)}"/>'
+        f'<polyline class="curve c{number}" points="'
+        f'{" ".join(f"{across(step):.1f},{up(value):.1f}" for step, value in curve)}"/>'
         for number, curve in enumerate(curves.values())
     )
+    if share:
+        lines += f'<path class="half" d="M{LEFT} {up(0.5):.1f}H{WIDTH}"/>'
+        lines += f'<text x="{LEFT - 6}" y="{up(0.5) + 4:.1f}" text-anchor="end">0.5</text>'
+    lines += marked([(number, across(step)) for number, step in enumerate(marks, 1) if first <= step <= last])
     legend = "".join(f'<span class="c{number}">{name}</span>' for number, name in enumerate(curves))
     return (
         f'<section><h3>{title}</h3><p class="legend">{legend}</p>'
-        f'<svg viewBox="0 -8 {WIDTH} {HEIGHT + 8}" role="img" aria-label="{", ".join(curves)} over the steps">'
+        f'<svg viewBox="0 {-MARGIN} {WIDTH} {HEIGHT + MARGIN}" role="img" '
+        f'aria-label="{", ".join(curves)} over the steps">'
         f'<path class="axis" d="M{LEFT} 0V{HEIGHT - BOTTOM}H{WIDTH}"/>'
         f'<text x="{LEFT - 6}" y="6" text-anchor="end">{top:.3g}</text>'
         f'<text x="{LEFT - 6}" y="{HEIGHT - BOTTOM}" text-anchor="end">0</text>'
         f'<text x="{LEFT}" y="{HEIGHT - 4}">step {first:,}</text>'
         f'<text x="{WIDTH}" y="{HEIGHT - 4}" text-anchor="end">{last:,}</text>{lines}</svg></section>'
+    )
+
+
+def marked(places: Sequence[tuple[int, float]]) -> str:
+    """Return a thin line at each place, numbered above; numbers that would cover each other share a label."""
+    labels: list[tuple[float, list[int]]] = []
+    for number, x in places:
+        if labels and x - labels[-1][0] < 18 * len(labels[-1][1]):
+            labels[-1][1].append(number)
+        else:
+            labels.append((x, [number]))
+    return "".join(f'<path class="mark" d="M{x:.1f} 0V{HEIGHT - BOTTOM}"/>' for _, x in places) + "".join(
+        f'<text x="{min(x, WIDTH - 12):.1f}" y="-4">{" ".join(map(str, numbers))}</text>' for x, numbers in labels
     )
 
 

@@ -33,6 +33,10 @@ class ImagePool:
         older, self.images[chosen] = self.images[chosen], fake.clone()
         return older
 
+    def discard_broken(self) -> None:
+        """Throw out fakes that hold anything but finite numbers."""
+        self.images = [image for image in self.images if image.isfinite().all()]
+
     def state(self) -> State:
         """Return all that a restart needs."""
         images = {"images": torch.stack(self.images)} if self.images else {}

@@ -13,8 +13,9 @@ from cyclegan.images import Images, Pixels, to_images, to_pixels, with_channels
 from cyclegan.models import resolved
 from cyclegan.runs import ModelInfo, Run, append_metrics, save_model, save_state
 from cyclegan.training.plan import Moment, Plan
-from cyclegan.training.session import LOST, Session
+from cyclegan.training.session import Session
 
+LOST = "What was saved before is kept. Try again with --fresh and a lower optimizer.learning_rate, or in fp32."
 GAP = 4  # white pixels between the two halves of a grid
 
 
@@ -69,16 +70,16 @@ class TensorBoard:
     def __call__(self, moment: Moment) -> None:
         """Send the numbers of a line."""
         for name, value in (moment.metrics or {}).items():
-            self.writer.add_scalar(name, value, moment.step)
+            if isinstance(value, int | float):
+                self.writer.add_scalar(name, value, moment.step)
         if moment.last:
             self.writer.close()
 
 
 def save(plan: Plan, session: Session) -> None:
     """Save state and model; a game that is lost is not saved over one that was not."""
-    session.tally.means()
-    if not all(weight.isfinite().all() for weight in session.weights().values()):
-        raise GameLostError("the game is lost: the generators' weights are no longer finite numbers.", LOST)
+    if not session.is_finite():
+        raise GameLostError("the game is lost: weights are no longer finite numbers.", LOST)
     tensors, facts = session.capture()
     save_state(plan.run, session.step, tensors, facts | {"pictures": plan.fingerprints})
     save_current_model(plan, session)

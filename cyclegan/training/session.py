@@ -9,39 +9,36 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
-from cyclegan.errors import GameLostError, RunError
+from cyclegan.errors import RunError
 from cyclegan.models import Networks
-from cyclegan.training.step import LOSS_NAMES, Game, Losses
+from cyclegan.training.guard import Guard
+from cyclegan.training.signs import Numbers
+from cyclegan.training.step import LOSS_NAMES, Game
 
 Tensors = dict[str, Tensor]
-LOST = "What was saved before is kept. Try again with --fresh and a lower optimizer.learning_rate, or in fp32."
 
 
 @dataclass
 class Tally:
-    """The losses since the last line of the metrics, summed on the device."""
+    """The numbers of the steps since the last line of the metrics, summed on the device."""
 
-    sums: dict[str, Tensor] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+    totals: Tensor = field(default_factory=lambda: torch.zeros(2, 0))  # sums of finite values; how many there were
     steps: int = 0
 
-    def add(self, losses: Losses) -> None:
-        """Count the losses of one step."""
-        self.sums = {name: self.sums[name] + loss if self.steps else loss for name, loss in losses.items()}
+    def add(self, numbers: Numbers) -> None:
+        """Count the numbers of one step."""
+        values = torch.stack(list(numbers.values()))
+        finite = values.isfinite()
+        counted = torch.stack([values.where(finite, 0.0), finite.to(values.dtype)])
+        self.names, self.totals = list(numbers), self.totals + counted if self.steps else counted
         self.steps += 1
 
     def means(self) -> dict[str, float]:
-        """Return the mean of each loss; losses that are no longer numbers end the game."""
-        if not self.steps:
-            return {}
-        values = (torch.stack(list(self.sums.values())) / self.steps).tolist()
-        means = dict(zip(self.sums, values, strict=True))
-        if not torch.tensor(values).isfinite().all():
-            lost = ", ".join(name for name, value in means.items() if value - value != 0)
-            raise GameLostError(
-                f"the game is lost: {lost} are no longer finite numbers.",
-                LOST,
-            )
-        return {name: means[name] for name in LOSS_NAMES if name in means}
+        """Return the mean of each number over the steps in which it was finite, the losses first."""
+        sums, counts = self.totals.tolist()
+        means = {name: total / count for name, total, count in zip(self.names, sums, counts, strict=True) if count}
+        return {name: means.pop(name) for name in LOSS_NAMES if name in means} | means
 
 
 @dataclass
@@ -51,9 +48,11 @@ class Session:
     game: Game  # plays with the engine's networks and optimizers
     networks: Networks  # the same networks, bare
     optimizers: Mapping[str, Optimizer]  # the same optimizers, bare
+    guards: Mapping[str, Guard]  # one before each optimizer
     averages: dict[str, AveragedModel]  # of the generators; empty without averaging
     device: torch.device
     step: int = 0  # steps played
+    rescues: int = 0  # how often it has gone on at a lower learning rate
     tally: Tally = field(default_factory=Tally)
 
     def generator(self, direction: str) -> nn.Module:
@@ -61,6 +60,11 @@ class Session:
         averaged = self.averages.get(direction)
         bare: nn.Module = averaged.module if averaged else getattr(self.networks, direction)
         return bare
+
+    def is_finite(self) -> bool:
+        """Tell whether every weight, averaged ones included, is a finite number."""
+        networks = [network for _, network in self.networks.named()] + list(self.averages.values())
+        return all(weight.isfinite().all() for network in networks for weight in network.state_dict().values())
 
     def weights(self) -> Tensors:
         """Return what a model file holds: the generators, and the discriminators to score what they make."""
@@ -74,6 +78,21 @@ class Session:
             for name, tensor in getattr(self.networks, judge).state_dict().items()
         }
 
+    def signs(self) -> Numbers:
+        """Return the vital signs of the last step, still on the device."""
+        generators, discriminators = self.guards["optimizer_g"], self.guards["optimizer_d"]
+        return self.game.signs | {
+            "gradient_g": generators.norm,
+            "gradient_d": discriminators.norm,
+            "refused_updates": generators.refused + discriminators.refused,
+        }
+
+    def rescue(self) -> None:
+        """Go on from the last good state, which the guards have kept, at a lower learning rate."""
+        self.game.pool_a.discard_broken()
+        self.game.pool_b.discard_broken()
+        self.rescues += 1
+
     def update_averages(self) -> None:
         """Move each average towards its generator."""
         for direction, averaged in self.averages.items():
@@ -85,7 +104,7 @@ class Session:
             **_within("network", {name: net.state_dict() for name, net in self.networks.named()}),
             **_within("average", {name: average.state_dict() for name, average in self.averages.items()}),
             **_within("pool", {"a": self.game.pool_a.state(), "b": self.game.pool_b.state()}),
-            **_within("tally", {"sums": self.tally.sums}),
+            "tally": self.tally.totals,
             "random.cpu": torch.get_rng_state(),
         }
         if self.device.type == "cuda":
@@ -93,7 +112,8 @@ class Session:
         for name, optimizer in self.optimizers.items():
             for index, moments in optimizer.state_dict()["state"].items():
                 tensors |= {f"{name}.{index}.{key}": value for key, value in moments.items()}
-        return tensors, {"step": self.step, "tally_steps": self.tally.steps}
+        tally = {"tally_steps": self.tally.steps, "tally_names": self.tally.names}
+        return tensors, {"step": self.step, "rescues": self.rescues, **tally}
 
     def restore(self, tensors: Tensors, facts: Mapping[str, Any]) -> None:
         """Go back to a captured state."""
@@ -106,12 +126,11 @@ class Session:
                 _restore_optimizer(optimizer, _under(f"{name}.", tensors))
             self.game.pool_a.restore(_under("pool.a.", tensors), self.device)
             self.game.pool_b.restore(_under("pool.b.", tensors), self.device)
-            sums = {name: value.to(self.device) for name, value in _under("tally.sums.", tensors).items()}
-            self.tally = Tally({name: sums[name] for name in sorted(sums)}, facts["tally_steps"])
+            self.tally = Tally(facts["tally_names"], tensors["tally"].to(self.device), facts["tally_steps"])
             torch.set_rng_state(tensors["random.cpu"])
             if self.device.type == "cuda" and "random.cuda" in tensors:
                 torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
-            self.step = facts["step"]
+            self.step, self.rescues = facts["step"], facts["rescues"]
         except (KeyError, RuntimeError, ValueError) as error:
             raise RunError(f"the saved state is of another game: {error}.", "Start again with --fresh.") from error
 

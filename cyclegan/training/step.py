@@ -5,7 +5,7 @@ so this changes no number.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from cyclegan.images import Images
 from cyclegan.losses import discriminator_loss, distance, generator_loss
 from cyclegan.models import Networks
 from cyclegan.training.pool import ImagePool
+from cyclegan.training.signs import Numbers, score_signs
 
 Losses = dict[str, Tensor]
 LOSS_NAMES = ("gan_a2b", "gan_b2a", "cycle_a", "cycle_b", "identity_a", "identity_b", "disc_a", "disc_b")
@@ -32,6 +33,7 @@ class Game:
     pool_b: ImagePool
     weights: LossConfig
     backward: Callable[[Tensor], None]  # the engine's, which may scale or spread
+    signs: Numbers = field(default_factory=dict)  # the last step's vital signs, still on the device
 
 
 def play(game: Game, real_a: Images, real_b: Images) -> Losses:
@@ -66,10 +68,10 @@ def update_discriminators(game: Game, real_a: Images, real_b: Images, fake_a: Im
     nets, objective = game.networks, game.weights.adversarial
     set_trainable((nets.disc_a, nets.disc_b), True)
     past_a, past_b = game.pool_a.trade(fake_a), game.pool_b.trade(fake_b)
-    losses = {
-        "disc_a": discriminator_loss(*in_one_call(nets.disc_a, real_a, past_a), objective),
-        "disc_b": discriminator_loss(*in_one_call(nets.disc_b, real_b, past_b), objective),
-    }
+    scores_a = in_one_call(nets.disc_a, real_a, past_a)
+    scores_b = in_one_call(nets.disc_b, real_b, past_b)
+    losses = {"disc_a": discriminator_loss(*scores_a, objective), "disc_b": discriminator_loss(*scores_b, objective)}
+    game.signs = score_signs("a", *scores_a, objective) | score_signs("b", *scores_b, objective)
     descend(game, game.optimizer_d, losses)
     return losses
 

@@ -19,10 +19,12 @@ from cyclegan.config import Config, forbidden_changes, save_config
 from cyclegan.data.domains import load_domain
 from cyclegan.data.loader import batches
 from cyclegan.devices import choose_device, memory_errors, uses_bf16
-from cyclegan.errors import ConfigError, RunError, printable, require_extra
+from cyclegan.errors import ConfigError, GameLostError, RunError, printable, require_extra
 from cyclegan.images import scaled_on
 from cyclegan.models import Networks, build_networks
 from cyclegan.runs import Run, forget_after, has_state, load_state
+from cyclegan.training.doctor import Doctor
+from cyclegan.training.guard import Guard
 from cyclegan.training.initial import begin_with, initial_weights
 from cyclegan.training.plan import Moment, Observer, Plan
 from cyclegan.training.pool import ImagePool
@@ -31,6 +33,7 @@ from cyclegan.training.schedule import epoch_of, learning_rate_factor
 from cyclegan.training.session import Session, Tally, averaged
 from cyclegan.training.step import Game, play
 
+CALMER = 0.5  # of the learning rate, after updates that were not finite
 SMALLER = "Choose a smaller --size or --batch-size, or a smaller generator.width."
 
 
@@ -104,6 +107,7 @@ def train(
     with memory_errors(plan.device, SMALLER):
         session = new_session(plan)
     notes = continue_from_state(session, plan)
+    doctor = Doctor(plan)
     observers = [MetricsFile(), SampleGrids(plan), *observers, Saver(time.monotonic)]
     if plan.config.logging.tensorboard:
         observers.insert(0, TensorBoard(plan.run, session.step))
@@ -116,11 +120,11 @@ def train(
         real_a, real_b = (scaled_on(batch, plan.device) for batch in next(stream))
         rate = set_learning_rate(session, plan)
         with memory_errors(plan.device, SMALLER):
-            session.tally.add(play(session.game, real_a, real_b))
+            session.tally.add(play(session.game, real_a, real_b) | session.signs())
         session.update_averages()
         session.step += 1
         last = session.step >= plan.total_steps or interrupted()
-        metrics = None
+        metrics, lost = None, None
         if session.step % plan.config.logging.every == 0 or session.step == plan.total_steps:
             now = time.perf_counter()
             pairs = session.tally.steps * plan.config.game.batch_size
@@ -129,10 +133,15 @@ def train(
                 "elapsed_seconds": round(now - started, 3),
             }
             since = now
+            metrics = doctor(session, metrics)
+            lost = treat(session, metrics, obedient=plan.config.schedule.obey_doctor)
+            last = last or lost is not None
         epoch = epoch_of(session.step - 1, plan.steps_per_epoch) + 1
         moment = Moment(plan, session, session.step, epoch, metrics, last)
         for observe in observers:
             observe(moment)
+        if lost:
+            raise lost
     return Outcome(session.step, plan.total_steps, session.step - first, time.perf_counter() - started, tuple(notes))
 
 
@@ -159,10 +168,11 @@ def new_session(plan: Plan) -> Session:
         weights=config.loss,
         backward=fabric.backward,
     )
+    guards = {name: Guard(optimizer) for name, optimizer in optimizers.items()}
     generators = {"a2b": networks.a2b, "b2a": networks.b2a}
     decay = config.game.averaging
     averages = {name: averaged(network, decay) for name, network in generators.items() if decay > 0}
-    return Session(game, networks, optimizers, averages, device)
+    return Session(game, networks, optimizers, guards, averages, device)
 
 
 def engine(plan: Plan) -> Fabric:
@@ -217,7 +227,7 @@ def set_learning_rate(session: Session, plan: Plan) -> float:
     schedule = plan.config.schedule
     epoch = epoch_of(session.step, plan.steps_per_epoch)
     factor = learning_rate_factor(epoch, schedule.epochs, schedule.decay_epochs)
-    rate = plan.config.optimizer.learning_rate * factor
+    rate = plan.config.optimizer.learning_rate * factor * CALMER**session.rescues
     for optimizer in session.optimizers.values():
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -225,8 +235,17 @@ def set_learning_rate(session: Session, plan: Plan) -> float:
 
 
 def metrics_line(session: Session, plan: Plan, rate: float) -> dict[str, Any]:
-    """Return the mean losses since the last line, and begin a new tally."""
-    losses = session.tally.means()
+    """Return the means of losses and vital signs since the last line, and begin a new tally."""
+    means = session.tally.means()
     session.tally = Tally()
     epoch = epoch_of(session.step - 1, plan.steps_per_epoch) + 1
-    return {"step": session.step, "epoch": epoch, "learning_rate": rate, **losses}
+    return {"step": session.step, "epoch": epoch, "learning_rate": rate, "rescues": session.rescues, **means}
+
+
+def treat(session: Session, line: dict[str, Any], *, obedient: bool) -> GameLostError | None:
+    """Follow the doctor: rescue, once, a game whose numbers were not finite; return the end of one that is lost."""
+    stops = [finding for finding in line["health"]["findings"] if finding["verdict"] == "stop"]
+    if line["refused_updates"]:
+        session.rescue()
+    lost = [finding for finding in stops if finding["name"] == "not_finite" or obedient]
+    return GameLostError(f"the game is lost: {lost[0]['reason']}", lost[0]["remedy"]) if lost else None

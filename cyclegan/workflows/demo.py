@@ -34,7 +34,7 @@ FULL = Scale(
         "game": {"batch_size": 4, "averaging": 0.99},
         "schedule": {"epochs": 8, "decay_epochs": 8},
         "machine": {"threads": 1},
-        "logging": {"every": 40, "samples_every": 160},
+        "logging": {"every": 40, "samples_every": 160, "examine_every": 160},
     },
 )
 QUICK = Scale(

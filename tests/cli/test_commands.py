@@ -431,7 +431,40 @@ def test_the_live_display_shows_every_loss(tmp_path, folders):
     play_run(Run(tmp_path / "run"), folders, 8, observers=[display])
     assert all(name in shown[-1] for name in LOSS_NAMES)
     assert "epoch 3/3 · step 8/8" in shown[-1]
+    assert "health fine" in shown[-1]
     assert np.array_equal([name in shown[0] for name in LOSS_NAMES], [False] * 8)
+
+
+def test_remarks_are_told_once_and_their_end_with_the_verdict(capsys):
+    from types import SimpleNamespace
+
+    from cyclegan.cli.display import TrainingDisplay
+
+    finding = {"name": "collapse", "about": "a2b", "verdict": "watch", "reason": "They are alike.", "remedy": "Wait."}
+    display = TrainingDisplay(SimpleNamespace(total_steps=40, steps_per_epoch=10), live=False)
+    for step, findings in ((10, []), (20, [finding]), (30, [finding]), (40, [])):
+        verdict = "watch" if findings else "fine"
+        line = {"step": step, "right_guesses_a": 0.7, "health": {"verdict": verdict, "findings": findings}}
+        display(SimpleNamespace(step=step, epoch=1, metrics=line, last=False, plan=SimpleNamespace(total_steps=40)))
+    told = capsys.readouterr().err.splitlines()
+    assert [line.rpartition("health ")[2] for line in told if "step" in line] == ["fine", "watch", "watch", "fine"]
+    assert told[2] == "  watch: They are alike. Wait."
+    assert len(told) == 5
+    assert "right guesses a 70% (ideal 50%)" in told[0]
+
+
+def test_a_lost_game_ends_with_3_and_a_sentence(command, folders, tmp_path, monkeypatch):
+    import torch
+
+    from cyclegan.training import trainer
+
+    play = trainer.play
+    monkeypatch.setattr(trainer, "play", lambda game, a, b: play(game, torch.full_like(a, torch.nan), b))
+    result = command("train", "horses", "zebras", *TINY)
+    assert_a_sentence(result, "the game is lost", "no finite numbers, again", "--fresh", status=3)
+    assert len(list((tmp_path / "checkpoints" / "horses2zebras" / "state").glob("step-*"))) == 1
+    last = read_metrics(Run(tmp_path / "checkpoints" / "horses2zebras"))[-1]
+    assert last["health"]["findings"][0]["name"] == "not_finite"
 
 
 def test_training_and_translating_never_touch_the_network(folders, tmp_path):

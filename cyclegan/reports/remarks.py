@@ -1,0 +1,69 @@
+"""What the doctor remarked in the course of a run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from cyclegan.errors import printable
+
+MOST = 40  # remarks that are shown
+BREAK = 5  # lines without a finding, after which it is a new remark
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A finding, and the steps of the first line and of the last that had it, without a long break."""
+
+    step: int
+    until: int
+    verdict: str
+    text: str
+
+
+def collect_remarks(metrics: Sequence[dict[str, Any]]) -> list[Remark]:
+    """Return each finding once for as long as it lasted, in the order of their beginnings."""
+    lasting: dict[tuple[str, str, str], Remark] = {}
+    seen: dict[tuple[str, str, str], int] = {}  # in which line it was found last
+    over: list[Remark] = []
+    for number, line in enumerate(metrics):
+        over += [lasting.pop(key) for key in list(lasting) if number - seen[key] > BREAK]
+        for finding in findings_of(line):
+            key = finding["verdict"], finding["name"], finding["about"]
+            begun = lasting[key].step if key in lasting else line["step"]
+            lasting[key] = Remark(begun, line["step"], key[0], f"{finding['reason']} {finding['remedy']}")
+            seen[key] = number
+    return sorted([*over, *lasting.values()], key=lambda remark: remark.step)[:MOST]
+
+
+def findings_of(line: dict[str, Any]) -> list[dict[str, str]]:
+    """Return the findings of a line of the metrics; what is damaged is left out."""
+    health = line.get("health")
+    found = health.get("findings") if isinstance(health, dict) else None
+    wanted = ("name", "about", "verdict", "reason", "remedy")
+    return [
+        {name: str(finding[name]) for name in wanted}
+        for finding in (found if isinstance(found, list) else [])
+        if isinstance(finding, dict) and all(name in finding for name in wanted)
+    ]
+
+
+def remarks_section(remarks: Sequence[Remark], metrics: Sequence[dict[str, Any]]) -> str:
+    """Return the remarks as a numbered list; the numbers are those in the curves."""
+    if not any("health" in line for line in metrics):
+        return "<p>Not examined yet.</p>"
+    if not remarks:
+        return "<p>The doctor had nothing to remark.</p>"
+    items = "".join(
+        f'<li class="{"stop" if remark.verdict == "stop" else "watch"}"><strong>{escape(printable(remark.verdict))}'
+        f"</strong>, {steps(remark)}: {escape(printable(remark.text))}</li>"
+        for remark in remarks
+    )
+    return f'<p class="soft">The numbers stand at their places in the curves.</p><ol class="remarks">{items}</ol>'
+
+
+def steps(remark: Remark) -> str:
+    """Return from when to when a remark held."""
+    if remark.until > remark.step:
+        return f"steps {remark.step:,} to {remark.until:,}"
+    return f"step {remark.step:,}"

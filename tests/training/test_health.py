@@ -1,0 +1,302 @@
+"""The doctor names every sickness it knows, and leaves the healthy alone."""
+
+import math
+import os
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from cyclegan.config import SECTIONS
+from cyclegan.errors import GameLostError
+from cyclegan.runs import Run, load_state, read_metrics
+from cyclegan.training import health
+from cyclegan.training.guard import Guard
+from cyclegan.training.health import diagnose, overfitting_share, span_of, verdict
+from cyclegan.training.signs import correlation, diversity, examine_cycle, examine_translations, push, score_signs
+from tests.training.runs_for_tests import what_is_left
+from tests.training.sick_games import SICK, Game, play
+
+SPAN = 100
+HEALTHY = {  # as measured in a healthy game
+    "disc_a": 0.2,
+    "disc_b": 0.2,
+    "right_guesses_a": 0.7,
+    "right_guesses_b": 0.7,
+    "score_spread_a": 0.2,
+    "score_spread_b": 0.2,
+    "real_score_a": 0.6,
+    "fake_score_a": 0.4,
+    "held_out_score_a": 0.58,
+    "refused_updates": 0.0,
+}
+EXAMINED = {
+    "diversity_a2b": 0.8,
+    "change_a2b": 0.9,
+    "correlation_a2b": 0.1,
+    "cycle_error_a": 0.1,
+    "cycle_error_rounded_a": 0.1,
+    "cycle_error_jpeg_a": 0.12,
+    "cycle_error_noise_a": 0.1,
+    "fragility_a": 0.5,
+    "push_a2b": 10.0,
+}
+
+
+def history(steps: int = 600, every: int = 10, **otherwise) -> list[dict]:
+    """Return the lines of a game that is healthy but for what is said; a function is asked at every step."""
+    lines = []
+    for step in range(every, steps + 1, every):
+        line = {"step": step} | HEALTHY | (EXAMINED if step % 50 == 0 else {})
+        changes = {name: value(step) if callable(value) else value for name, value in otherwise.items()}
+        lines.append(line | {name: value for name, value in changes.items() if name in line or name == "rescues"})
+    return lines
+
+
+def names(lines: list[dict], **options) -> set[tuple[str, str, str]]:
+    """Return what is found at the last line."""
+    found = diagnose(lines, **{"span": SPAN, "objective": "lsgan"} | options)
+    return {(finding.name, finding.about, finding.verdict) for finding in found}
+
+
+def test_a_healthy_history_is_fine():
+    assert names(history()) == set()
+    assert verdict([]) == "fine"
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "expected"),
+    [
+        ({"right_guesses_b": 0.97}, ("discriminator_wins", "disc_b", "watch")),
+        (
+            {"right_guesses_b": 0.99, "push_a2b": lambda step: 10 - step / 100},
+            ("discriminator_wins", "disc_b", "stop"),
+        ),
+        ({"disc_a": 0.5}, ("discriminator_gave_up", "disc_a", "stop")),
+        ({"score_spread_a": 0.001}, ("discriminator_gave_up", "disc_a", "watch")),
+        ({"right_guesses_a": lambda step: 0.5 + 0.3 * math.sin(step / 25)}, ("oscillation", "disc_a", "watch")),
+        ({"held_out_score_a": 0.47}, ("overfitting", "disc_a", "watch")),
+        ({"held_out_score_a": 0.4}, ("overfitting", "disc_a", "stop")),
+        ({"diversity_a2b": 0.3}, ("collapse", "a2b", "watch")),
+        ({"diversity_a2b": 0.05}, ("collapse", "a2b", "stop")),
+        ({"change_a2b": 0.02}, ("copying", "a2b", "watch")),
+        ({"correlation_a2b": -0.7}, ("inversion", "a2b", "watch")),
+        ({"cycle_error_noise_a": 0.3, "fragility_a": 20.0}, ("hidden_message", "a2b", "watch")),
+        ({"refused_updates": 0.02}, ("not_finite", "game", "watch")),
+        ({"refused_updates": 0.02, "rescues": 1}, ("not_finite", "game", "stop")),
+    ],
+)
+def test_a_sickness_is_named_with_its_place_and_its_gravity(otherwise, expected):
+    assert names(history(**otherwise)) == {expected}
+
+
+def test_the_gravest_verdict_is_the_game_s():
+    findings = diagnose(history(diversity_a2b=0.05, correlation_a2b=-0.7), SPAN, "lsgan")
+    assert verdict(findings) == "stop"
+    assert verdict([finding for finding in findings if finding.name == "inversion"]) == "watch"
+
+
+def test_nothing_but_broken_numbers_is_judged_before_the_game_is_warm():
+    sick = {"disc_a": 0.5, "right_guesses_b": 1.0, "diversity_a2b": 0.0, "change_a2b": 0.0, "correlation_a2b": -1.0}
+    assert names(history(SPAN, **sick)) == set()
+    assert names(history(SPAN, refused_updates=1.0)) == {("not_finite", "game", "watch")}
+
+
+def test_one_bad_examination_is_no_finding():
+    assert names(history(diversity_a2b=lambda step: 0.0 if step == 600 else 0.8)) == set()
+
+
+def test_a_discriminator_that_is_still_learning_has_not_given_up():
+    assert names(history(disc_a=lambda step: 0.6 - step / 3000)) == set()
+
+
+def test_translations_that_fool_the_discriminator_may_be_copies():
+    assert names(history(change_a2b=0.0, right_guesses_b=0.5)) == set()
+
+
+def test_swings_are_looked_for_in_means_of_several_steps():
+    assert names(history(300, every=1, right_guesses_a=lambda step: step % 2)) == set()
+
+
+@pytest.mark.parametrize("every", [1, 10, 50, 200, 1000])
+def test_a_winner_is_seen_however_often_a_line_is_written(every):
+    lines = history(3000, every=every, right_guesses_a=1.0)
+    assert ("discriminator_wins", "disc_a", "watch") in names(lines)
+
+
+def test_numbers_that_are_missing_cross_no_threshold():
+    assert names([{"step": step} for step in range(10, 600, 10)]) == set()
+
+
+def test_knowing_nothing_costs_what_the_objective_says():
+    for objective, loss in health.NOTHING_KNOWN.items():
+        assert names(history(disc_a=2 * loss, disc_b=0.1), objective=objective)
+        assert names(history(disc_a=loss, disc_b=0.1), objective=objective) == set()
+
+
+def test_overfitting_is_how_far_held_out_images_are_scored_on_the_way_to_fakes():
+    assert overfitting_share(real=0.8, held_out=0.8, fake=0.2) == 0
+    assert overfitting_share(real=0.8, held_out=0.5, fake=0.2) == pytest.approx(0.5)
+    assert overfitting_share(real=0.8, held_out=0.2, fake=0.2) == 1
+    assert math.isnan(overfitting_share(real=0.2, held_out=0.2, fake=0.2))
+
+
+def test_for_long_is_a_twentieth_of_the_run():
+    assert [span_of(steps) for steps in (10, 640, 10_000, 266_800)] == [100, 100, 500, 1000]
+
+
+def test_every_setting_in_a_remedy_exists():
+    text = Path(health.__file__).read_text(encoding="utf-8")
+    known = {f"{section}.{name}" for section, kind in SECTIONS.items() for name in kind.__dataclass_fields__}
+    named = set(re.findall(rf"\b(?:{'|'.join(SECTIONS)})\.[a-z_]+", text))
+    assert len(named) > 8
+    assert {re.sub(r"cycle_$", "cycle_a", name) for name in named} <= known  # the letter is filled in
+
+
+# ---- what is measured
+
+
+def test_right_guesses_are_those_of_patches_on_the_right_side_of_the_middle():
+    real, fake = torch.tensor([[[[0.9, 0.6], [0.4, 0.8]]]]), torch.tensor([[[[0.1, 0.2], [0.3, 0.6]]]])
+    signs = score_signs("a", real, fake, "lsgan")
+    assert float(signs["right_guesses_a"]) == 0.75
+    assert float(signs["real_score_a"]) == pytest.approx(0.675)
+    assert float(score_signs("a", real, fake, "hinge")["right_guesses_a"]) == 0.5
+
+
+def test_a_negative_a_copy_and_a_constant_are_told_apart():
+    random = torch.Generator().manual_seed(0)
+    real, target = torch.rand(2, 4, 3, 16, 16, generator=random) * 2 - 1
+    copy = examine_translations(real, real, target)
+    assert float(copy["change"]) == 0
+    assert float(copy["correlation"]) == pytest.approx(1)
+    assert float(copy["diversity"]) == pytest.approx(1, abs=0.1)
+    assert float(examine_translations(real, -real, target)["correlation"]) == pytest.approx(-1)
+    assert float(examine_translations(real, torch.zeros_like(real), target)["diversity"]) == 0
+    assert float(correlation(real, real.mean(1, keepdim=True))) == pytest.approx(1)
+    assert float(diversity(real[:1])) == 0
+
+
+def test_an_honest_way_back_is_as_fragile_as_what_it_is_given_and_a_message_far_more():
+    random = torch.Generator().manual_seed(0)
+    real = torch.rand(2, 3, 16, 16, generator=random) * 2 - 1
+    honest = examine_cycle(real, real, lambda fake: fake, lambda fake: fake.round())
+    assert float(honest["cycle_error"]) == 0
+    assert float(honest["fragility"]) == pytest.approx(1)
+    message = examine_cycle(real, 0.002 * real, lambda fake: fake / 0.002, lambda fake: fake.round())
+    assert float(message["cycle_error"]) == pytest.approx(0, abs=1e-6)
+    assert float(message["fragility"]) > 100
+    assert float(message["cycle_error_rounded"]) > 0.3
+
+
+def test_a_discriminator_that_says_the_same_of_everything_does_not_push():
+    judge = nn.Conv2d(3, 1, 4)
+    fake = torch.rand(1, 3, 8, 8)
+    assert float(push(judge, fake, "lsgan")) > 0
+    nn.init.zeros_(judge.weight)
+    assert float(push(judge, fake, "lsgan")) == 0
+    assert all(weight.grad is None for weight in judge.parameters())
+
+
+# ---- numbers that are none
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_an_update_that_is_not_finite_is_refused_as_if_it_had_never_been(fused):
+    layer = nn.Linear(4, 4)
+    optimizer = torch.optim.Adam(layer.parameters(), fused=fused)
+    guard = Guard(optimizer)
+
+    def descend(factor: float) -> None:
+        optimizer.zero_grad()
+        (layer(torch.ones(1, 4)).sum() * factor).backward()
+        optimizer.step()
+
+    descend(1.0)
+    assert (float(guard.refused), float(guard.norm)) == (0, pytest.approx(math.sqrt(20)))
+    before = [weight.clone() for weight in layer.parameters()]
+    moments = [{key: value.clone() for key, value in state.items()} for state in optimizer.state.values()]
+    for bad in (math.nan, math.inf, 1e25):
+        descend(bad)
+        assert float(guard.refused) == 1
+    assert all(torch.equal(weight, old) for weight, old in zip(layer.parameters(), before, strict=True))
+    for state, old in zip(optimizer.state.values(), moments, strict=True):
+        assert all(torch.equal(value, old[key]) for key, value in state.items())
+    descend(1.0)
+    assert float(guard.refused) == 0
+    assert not torch.equal(layer.weight, before[0])
+
+
+SHORT = {"schedule": {"max_steps": 40}, "game": {"pool_size": 4}}
+
+
+def test_a_nan_in_a_batch_costs_one_step_and_half_the_learning_rate(tmp_path: Path):
+    run = Run(tmp_path / "run")
+    lines = play(Game(broken_steps=(13,)), run, SHORT)
+    assert [line["refused_updates"] > 0 for line in lines] == [False, True, False, False]
+    assert [line["rescues"] for line in lines] == [0, 0, 1, 1]
+    assert lines[2]["learning_rate"] == lines[0]["learning_rate"] / 2
+    assert all(math.isfinite(value) for line in lines for value in line.values() if isinstance(value, float))
+    tensors, _, _ = load_state(run)
+    assert all(tensor.isfinite().all() for tensor in tensors.values())
+
+
+def test_a_second_nan_ends_the_game_with_its_state_saved(tmp_path: Path):
+    run = Run(tmp_path / "run")
+    with pytest.raises(GameLostError, match="no finite numbers, again") as caught:
+        play(Game(broken_steps=(13, 27)), run, SHORT)
+    assert "optimizer.learning_rate" in caught.value.hint
+    tensors, facts, _ = load_state(run)
+    assert facts["step"] == 30
+    assert all(tensor.isfinite().all() for tensor in tensors.values())
+    assert read_metrics(run)[-1]["health"]["verdict"] == "stop"
+
+
+@pytest.mark.parametrize("stop", [13, 21])
+def test_a_rescued_game_that_is_interrupted_goes_on_to_the_same_end(tmp_path: Path, stop: int):
+    whole, broken = Run(tmp_path / "whole"), Run(tmp_path / "broken")
+    game, seen = Game(broken_steps=(13,)), []
+    play(game, whole, SHORT)
+    options = {
+        "observers": [lambda moment: seen.append(moment.step)],
+        "interrupted": lambda: len(seen) == stop - 1,
+    }
+    play(game, broken, SHORT, **options)
+    assert load_state(broken)[1]["step"] == stop
+    play(game, broken, SHORT)
+    assert what_is_left(broken) == what_is_left(whole)
+
+
+def test_a_stop_is_advice_unless_a_setting_says_otherwise(tmp_path: Path):
+    collapse = next(game for game in SICK if game.finding == "collapse")
+    layers = {"schedule": {"max_steps": 220, "obey_doctor": True}}
+    with pytest.raises(GameLostError, match="translations by b2a differ") as caught:
+        play(collapse, Run(tmp_path / "run"), layers)
+    assert caught.value.hint
+    assert load_state(Run(tmp_path / "run"))[1]["step"] == 200
+
+
+# ---- whole games
+
+
+def found_in(lines: list[dict]) -> dict[str, int]:
+    """Return what was found, and the step at which it was first."""
+    first: dict[str, int] = {}
+    for line in lines:
+        for finding in line["health"]["findings"]:
+            first.setdefault(finding["name"], line["step"])
+    return first
+
+
+@pytest.mark.parametrize("game", SICK, ids=lambda game: game.finding)
+def test_a_game_made_sick_is_named_within_the_steps_it_states(tmp_path: Path, game: Game):
+    found = found_in(play(game, Run(tmp_path / "run"), {"schedule": {"max_steps": game.within}}))
+    assert found.get(game.finding, math.inf) <= game.within, found
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("CYCLEGAN_SEEDS", "2"))))
+def test_a_healthy_game_raises_no_stop(tmp_path: Path, seed: int):
+    lines = play(Game(), Run(tmp_path / "run"), {"game": {"seed": seed}})
+    assert {line["health"]["verdict"] for line in lines} == {"fine"}
