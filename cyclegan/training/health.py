@@ -153,10 +153,8 @@ def oscillation(history: History, side: str) -> Iterator[Finding]:
         )
 
 
-OVERFITTED, WHOLLY = (
-    0.5,
-    0.9,
-)  # of the way from training images to fakes; Karras et al. 2020 (2006.06676) hold it at 0.6
+# of the way from training images to fakes; Karras et al. 2020 (2006.06676) hold it at 0.6
+OVERFITTED, WHOLLY = 0.5, 0.9
 
 
 def overfitting(history: History, span: int, side: str) -> Iterator[Finding]:
@@ -198,9 +196,8 @@ def collapse(history: History, way: str) -> Iterator[Finding]:
         )
 
 
-COPIED = (
-    0.05  # of the difference between the domains. Healthy games: from 0.88 up, horses and zebras 0.30; a copy: 0.00
-)
+# of the difference between the domains. Healthy games: from 0.88 up, horses and zebras 0.30; a copy: 0.00
+COPIED = 0.05
 NOT_FOOLED = 0.6  # right guesses; domains that a discriminator cannot tell apart may be copied
 
 
@@ -219,9 +216,8 @@ def copying(history: History, side: str, way: str) -> Iterator[Finding]:
         )
 
 
-INVERTED = (
-    -0.5
-)  # correlation. Healthy games: from -0.25 up; domains that are each other's negatives: -0.8; handmade: -1
+# correlation. Healthy games: from -0.25 up; domains that are each other's negatives: -0.8; handmade: -1
+INVERTED = -0.5
 
 
 def inversion(history: History, way: str) -> Iterator[Finding]:
