@@ -13,8 +13,9 @@ import pytest
 
 from cyclegan.errors import DiskError, PictureError
 from cyclegan.translation.clips import count_frames, redraw_clip
+from cyclegan.translation.colours import to_pixels
 from cyclegan.translation.frames import ClipManner, Pixels
-from tests.translation.clips_for_tests import FRAMES, Recipe, Seen, make_clip, picture, seen, write_tone
+from tests.translation.clips_for_tests import FRAMES, Recipe, Seen, coded, make_clip, picture, seen, write_tone
 
 MANNER = ClipManner(mark="drawn by a machine", max_pixels=1_000_000)
 UNEVEN = (0, 3000, 4500, 12000, 12150, 20000, 23000, 26100, 29000, 40000, 41000, 50000)
@@ -77,6 +78,14 @@ def test_uneven_times_are_kept_to_the_tick(tmp_path, name: str, beginning: int):
     assert abs(after.seconds - before.seconds) < 1 / 25
 
 
+@pytest.mark.parametrize("last", [900, 45000])
+def test_the_last_frame_lasts_as_long_as_it_did(tmp_path, last: int):
+    recipe = Recipe(times=UNEVEN, last=last, options={"crf": "4", "bf": "0"})
+    before = seen(make_clip(tmp_path / "a.mp4", recipe))
+    assert before.seconds == pytest.approx((UNEVEN[-1] + last) / 90000, abs=1e-3)
+    assert redrawn(tmp_path / "a.mp4").seconds == pytest.approx(before.seconds, abs=1e-3)
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "b.mov", "c.mkv", "d.webm"])
 @pytest.mark.parametrize("turn", [(90, False), (180, False), (270, False), (0, True), (90, True)])
 def test_a_turned_clip_is_redrawn_upright_and_stays_turned(tmp_path, name: str, turn: tuple[int, bool]):
@@ -128,6 +137,14 @@ def test_colours_and_their_coding_are_kept(tmp_path, name: str, size: tuple[int,
     frame = after.frames[0]
     assert frame.colorspace == matrix
     assert frame.color_range in (limits, 1 if limits == 0 else limits)
+
+
+def test_colours_do_not_drift_from_one_redrawing_to_the_next():
+    recipe = Recipe(matrix=1, range=1)
+    first = again = to_pixels(coded(picture(0), recipe, 0, 1))
+    for _ in range(5):
+        again = to_pixels(coded(again, recipe, 0, 1))
+    assert np.abs(again.astype(int) - first).mean() < 1
 
 
 def test_untagged_colours_are_read_as_players_read_them(tmp_path):
@@ -224,7 +241,7 @@ def test_what_cannot_be_read_is_a_sentence_and_leaves_nothing(tmp_path):
     whole = make_clip(tmp_path / "whole.mp4", Recipe(sound="aac")).read_bytes()
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "text.mp4").write_text("not a clip " * 99)
-    (tmp_path / "list.mkv").write_text("#EXTM3U\n#EXTINF:5,\nfile:whole.mp4\n")
+    (tmp_path / "list.mkv").write_text("ffconcat version 1.0\nfile whole.mp4\n")  # would lead to another file
     (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "hurt.mp4").write_bytes(hurt(whole))
     with av.open(str(tmp_path / "deaf.mp4"), "w") as output:
@@ -236,11 +253,18 @@ def test_what_cannot_be_read_is_a_sentence_and_leaves_nothing(tmp_path):
     assert sorted(tmp_path.iterdir()) == there
 
 
-def hurt(whole: bytes) -> bytes:
-    """Return a file whose media, between the first two marks of its container, are noise."""
-    begin = whole.index(b"mdat") + 200
-    noise = np.random.default_rng(0).bytes(3000)
-    return whole[:begin] + noise + whole[begin + len(noise) :]
+def hurt(whole: bytes, length: int = 3000) -> bytes:
+    """Return an MP4 with noise where its media are."""
+    begin = whole.index(b"mdat") + 900
+    return whole[:begin] + np.random.default_rng(0).bytes(length) + whole[begin + length :]
+
+
+def test_a_frame_that_a_decoder_would_patch_up_is_damage(tmp_path):
+    whole = make_clip(tmp_path / "whole.mp4").read_bytes()
+    (tmp_path / "hurt.mp4").write_bytes(hurt(whole, 3))
+    assert len(seen(tmp_path / "hurt.mp4").frames) == FRAMES
+    with pytest.raises(PictureError, match=r"hurt.mp4 is damaged: not every frame"):
+        redraw_clip(tmp_path / "hurt.mp4", tmp_path / "b.mp4", same, MANNER)
 
 
 @pytest.mark.parametrize(

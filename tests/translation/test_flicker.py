@@ -63,6 +63,15 @@ def test_motion_is_no_flicker():
     assert flicker.output < 1
 
 
+def test_what_comes_to_light_is_no_flicker():
+    flicker = Flicker()
+    for number in range(6):
+        frame = SCENE[:96, :128].copy()
+        frame[30:70, number * 16 : number * 16 + 40] = 255 - SCENE[100:140, 100:140]
+        flicker.add(frame, frame)
+    assert flicker.output < 2
+
+
 def test_a_cut_between_scenes_is_no_flicker():
     flicker = Flicker()
     for frame in (*moving(3), *(frame[::-1, ::-1].copy() for frame in moving(3))):
