@@ -46,6 +46,12 @@ def translate(
     strength: Annotated[
         float, typer.Option(min=0, max=1, help="1: the translation; less: blended with the original.")
     ] = 1.0,
+    steady: Annotated[
+        float,
+        typer.Option(
+            min=0, max=0.99, help="Of clips: blend so much of the frame before into the next, against flicker."
+        ),
+    ] = 0.0,
     scores: Annotated[
         bool, typer.Option("--scores", help="Write scores.csv: how real each picture looks, how well it comes back.")
     ] = False,
@@ -76,6 +82,7 @@ def translate(
         size=size,
         strength=strength,
         batch_size=batch_size,
+        steady=steady,
         quality=quality,
         overwrite=overwrite,
         max_pixels=max_pixels,

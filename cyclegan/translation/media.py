@@ -19,9 +19,11 @@ from cyclegan.images import (
     with_channels,
     write_picture,
 )
+from cyclegan.images.metadata import marked
 from cyclegan.threads import map_ahead
 from cyclegan.translation.frames import ClipManner
-from cyclegan.translation.scoring import Score, Scorer
+from cyclegan.translation.scoring import ClipScorer, Score, Scorer
+from cyclegan.translation.steady import Steadier
 from cyclegan.translation.tasks import Task, is_clip
 from cyclegan.translation.translator import Translator
 
@@ -61,6 +63,7 @@ class Manner:
     size: int = 0  # pixels, short side of what is written; 0: as it came
     strength: float = 1.0  # 1: the translation; less: blended with the original
     batch_size: int = 1  # neighbours of one size that go through the network together
+    steady: float = 0.0  # of a clip: how much of the frame before is blended into the next, along its motion; below 1
     quality: int = 0  # of lossy formats, 1 to 100; 0: as it was, and not below 90
     overwrite: bool = False
     max_pixels: int = MAX_PIXELS
@@ -241,24 +244,42 @@ def _redraw_clip(piece: Piece, work: Work) -> None:
     from cyclegan.translation.animations import redraw_animation
     from cyclegan.translation.clips import redraw_clip
 
-    source = piece.task.source
+    source, manner = piece.task.source, work.manner
+    plain, steadied = ClipScorer(None), ClipScorer(work.scorer)
+    steadier = Steadier(manner.steady)
 
     def redraw(frame: Pixels) -> Pixels:
+        sized = _at_size(frame, source, manner)
         with memory_errors(work.translator.device, SMALLER):
-            picture = Picture(_at_size(frame, source, work.manner))
-            redrawn = work.translator.redraw_picture(picture, work.manner.strength).pixels
-        return with_channels(with_bits(redrawn, 8), 3)
+            redrawn = work.translator.redraw_picture(Picture(sized), manner.strength).pixels
+        drawn = with_channels(with_bits(redrawn, 8), 3)
+        if manner.steady:
+            plain.add(sized, drawn)
+            drawn = steadier(sized, drawn)
+        if manner.steady or work.scorer:
+            steadied.add(sized, drawn)
+        return drawn
 
     def from_file_to_file() -> None:
         clip_manner = ClipManner(
             mark=work.mark,
-            max_pixels=work.manner.max_pixels,
+            xmp=marked(b"", work.mark, composite=manner.strength < 1),
+            max_pixels=manner.max_pixels,
             on_frame=work.on_frame if is_clip(piece.task) else lambda: None,
             interrupted=work.interrupted,
         )
-        redraw_moving = redraw_clip if is_clip(piece.task) else redraw_animation
-        facts = redraw_moving(source, piece.task.target, redraw, clip_manner)
+        facts = (redraw_clip if is_clip(piece.task) else redraw_animation)(
+            source, piece.task.target, redraw, clip_manner
+        )
         piece.given_up = facts is None
-        piece.notes += [f"{printable(source)}: {note}" for note in facts.notes] if facts else []
+        if facts is None:
+            return
+        piece.notes += [f"{printable(source)}: {note}" for note in facts.notes]
+        if manner.steady:
+            piece.notes.append(
+                f"{printable(source)} would flicker {plain.flicker.ratio():.2f} times as much as its source, "
+                f"and does {steadied.flicker.ratio():.2f} times."
+            )
+        piece.score = steadied.score() if work.scorer else None
 
     piece.attempt(from_file_to_file)

@@ -15,11 +15,13 @@ from cyclegan.files import write_text
 from cyclegan.images import Picture, Pixels, resized, to_images, to_pixels, with_bits, with_channels
 from cyclegan.models import Discriminator, build_discriminator
 from cyclegan.runs import load_model
+from cyclegan.translation.flicker import Flicker
 from cyclegan.translation.padding import padded_by_reflection
 from cyclegan.translation.tasks import Task
 from cyclegan.translation.translator import Direction, Translator
 
 MOST = 2**20  # pixels of a picture that is scored; a larger one is shrunk to so many
+FRAMES_BETWEEN = 12  # of a clip, of which one is scored
 TABLE = "scores.csv"
 
 
@@ -65,6 +67,30 @@ class Scorer:
         judged: Tensor = self.discriminator(padded_by_reflection(image, 1, self.smallest))
         back = to_pixels(self.way_back.redraw(image)[0])
         return Score(realism=float(judged.mean()), cycle_error=float(np.abs(back.astype(np.float32) - before).mean()))
+
+
+class ClipScorer:
+    """Scores a clip as its frames are drawn: some of them by the networks, all of them for flicker."""
+
+    def __init__(self, scorer: Scorer | None) -> None:
+        self.scorer = scorer
+        self.flicker = Flicker()
+        self.scores: list[Score] = []
+        self.frames = 0
+
+    def add(self, source: Pixels, output: Pixels) -> None:
+        """Take the next frame, uint8 h w 3, of the clip and of what was drawn from it."""
+        self.flicker.add(source, output)
+        if self.scorer and self.frames % FRAMES_BETWEEN == 0:
+            self.scores.append(self.scorer.score(Picture(source), Picture(output)))
+        self.frames += 1
+
+    def score(self) -> Score:
+        """Return the means of what was scored, and the flicker."""
+        realism, cycle_error = (
+            float(np.mean([getattr(score, name) for score in self.scores])) for name in ("realism", "cycle_error")
+        )
+        return Score(realism, cycle_error, self.flicker.ratio())
 
 
 def _shrunk(pixels: Pixels) -> Pixels:

@@ -8,9 +8,10 @@ from PIL import Image
 
 from cyclegan import Translator
 from cyclegan.errors import DataError
-from cyclegan.translation import Manner, Task, Work, plan_tasks, translate_all
+from cyclegan.translation import Manner, Scorer, Task, Work, amount_of_work, plan_tasks, translate_all
 from cyclegan.translation.media import Piece, batched_by_size
 from tests.models_for_tests import write_model
+from tests.translation.clips_for_tests import make_clip, picture, seen
 
 
 @pytest.fixture
@@ -187,3 +188,46 @@ def test_neighbours_of_one_size_go_together(tmp_path):
         Piece(Task(tmp_path, tmp_path, tmp_path), Picture(np.zeros((side, 4, 3), np.uint8))) for side in (4, 4, 4, 5, 4)
     ]
     assert [len(batch) for batch in batched_by_size(pieces, 2)] == [2, 1, 1, 1]
+
+
+def test_clips_in_a_folder_are_redrawn_beside_its_pictures(folders, translator):
+    clip = make_clip(folders[0] / "deeper" / "6.mp4")
+    moving = [Image.fromarray(picture(number)) for number in range(5)]
+    moving[0].save(folders[0] / "7.webp", save_all=True, append_images=moving[1:], duration=80, lossless=True)
+    tasks = plan_tasks([folders[0]], "zebras")
+    work = Work(translator, Manner(steady=0.5), Scorer(translator), on_frame=lambda: seen_frames.append(1))
+    seen_frames: list[int] = []
+    pictures: list[int] = []
+    outcome = translate_all(tasks, work, on_picture=lambda: pictures.append(1))
+    assert not outcome.failed
+    output = folders[0].with_name("horses_zebras")
+    assert files_below(output) == files_below(folders[0])
+    before, after = seen(clip), seen(output / "deeper" / "6.mp4")
+    assert after.times == before.times
+    assert np.abs(after.pixels[3].astype(int) - before.pixels[3]).mean() > 5
+    with Image.open(output / "7.webp") as written:
+        assert written.n_frames == 5
+    assert (len(seen_frames), len(pictures), amount_of_work(tasks)) == (len(before.frames), 6, len(before.frames) + 6)
+    flickers = {task.source.name: score.flicker for task, score in outcome.scores.items()}
+    assert flickers["1.png"] is None
+    assert flickers["6.mp4"] > 0
+    assert any("6.mp4 would flicker" in note for note in outcome.notes)
+
+
+def test_a_format_makes_a_still_picture_of_what_moves_and_says_so(folders, translator):
+    moving = [Image.fromarray(picture(number)) for number in range(3)]
+    moving[0].save(folders[0] / "7.gif", save_all=True, append_images=moving[1:])
+    make_clip(folders[0] / "8.mkv")
+    tasks = plan_tasks([folders[0]], "zebras", image_format="png")
+    assert {task.target.suffix for task in tasks} == {".png", ".mkv"}
+    outcome = translate_all([task for task in tasks if task.source.stem == "7"], Work(translator, Manner()))
+    assert ["7.gif holds 3 pictures; the first is taken" in note for note in outcome.notes] == [True]
+
+
+def test_an_interrupted_clip_leaves_nothing(folders, translator):
+    clip = make_clip(folders[0] / "6.mp4")
+    asked: list[int] = []
+    work = Work(translator, Manner(), on_frame=lambda: asked.append(1), interrupted=lambda: len(asked) > 2)
+    outcome = translate_all(plan_tasks([clip], "zebras"), work)
+    assert (outcome.done, outcome.failed) == ([], [])
+    assert not list(folders[0].glob("6_zebras*"))
