@@ -5,10 +5,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from cyclegan.errors import PictureError, printable
 from cyclegan.files import written_whole
+from cyclegan.images.files import picture_errors
 from cyclegan.translation.animating import WRITERS, XMP_IN_PNG, Details, Frame
 from cyclegan.translation.frames import ClipFacts, ClipManner, InterruptedClip, Pixels, Redraw, with_mark
 
@@ -24,7 +24,7 @@ def is_animation(path: Path) -> bool:
 
 def count_frames(path: Path) -> int:
     """Return how many frames an animation has."""
-    with _opened(path) as image, _read_errors(path):
+    with _opened(path) as image, picture_errors(path):
         return int(getattr(image, "n_frames", 1))
 
 
@@ -60,27 +60,10 @@ def redraw_animation(source: Path, target: Path, redraw: Redraw, manner: ClipMan
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    with _read_errors(path):
+    with picture_errors(path):
         image = Image.open(path, formats=list(WRITERS))
     with image:
         yield image
-
-
-@contextmanager
-def _read_errors(path: Path) -> Iterator[None]:
-    """Turn what a decoder says of a damaged file into a sentence that names it."""
-    name = printable(path)
-    try:
-        yield
-    except UnidentifiedImageError as error:
-        empty = path.stat().st_size == 0
-        raise PictureError(f"{name} {'is empty' if empty else 'is no animation that can be read'}.") from error
-    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-        raise PictureError(f"{name} cannot be read: {error.strerror}.") from error
-    except MemoryError as error:
-        raise PictureError(f"{name} does not fit into memory.") from error
-    except Exception as error:  # decoders raise whatever they like
-        raise PictureError(f"{name} is damaged: {printable(error) or type(error).__name__}.") from error
 
 
 def _details(image: Image.Image, manner: ClipManner) -> Details:
@@ -101,7 +84,7 @@ def _details(image: Image.Image, manner: ClipManner) -> Details:
 
 def _read(image: Image.Image, path: Path) -> Iterator[Frame]:
     """Yield the frames of an opened animation as they are seen; the picture for viewers that show but one is none."""
-    with _read_errors(path):
+    with picture_errors(path):
         for number in range(1 if image.info.get("default_image") else 0, getattr(image, "n_frames", 1)):
             image.seek(number)
             image.load()
