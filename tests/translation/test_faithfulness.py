@@ -190,6 +190,18 @@ def read_levels(path: Path) -> np.ndarray:
     return levels[..., None] if levels.ndim == 2 else levels
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("tile", [16, 100])
+def test_a_generator_that_changes_nothing_changes_nothing_in_tiles(kind: type, tile: int, idle):
+    pixels = np.random.default_rng(0).integers(0, np.iinfo(kind).max, (217, 330, 3), dtype=kind, endpoint=True)
+    before, idle.tile = idle.tile, tile
+    try:
+        assert not idle.fits_whole(217, 330, 1, torch.float32)
+        assert np.array_equal(idle.redraw_pixels([pixels])[0], pixels)
+    finally:
+        idle.tile = before
+
+
 def test_a_fine_jpeg_keeps_its_tables_and_a_coarse_one_gets_better_ones(tmp_path: Path, idle):
     for quality, at_least in ((97, 97), (92, 92), (50, 90)):
         source = tmp_path / f"{quality}.jpg"
