@@ -36,7 +36,7 @@ class Form:
 
     kind: Literal["onnx", "program"] = "onnx"
     direction: Direction = "a2b"
-    pictures: bool = False  # bytes, n h w 3, instead of float32, n 3 h w in [-1, 1]
+    pictures: bool = False  # bytes, n h w c, instead of float32, n c h w in [-1, 1]; c is 3, or 1 of a grey domain
     half: bool = False  # computes in float16; takes and gives what it otherwise would
 
     @property
@@ -56,7 +56,7 @@ class Program(nn.Module):
         self.generator = generator.to(self.dtype)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Redraw images, n 3 h w in [-1, 1], or pictures, n h w 3 in bytes."""
+        """Redraw images, n c h w in [-1, 1], or pictures, n h w c in bytes."""
         if not self.pictures:
             return self.redraw(images)
         redrawn = self.redraw(images.permute(0, 3, 1, 2).float() / 127.5 - 1)
@@ -90,7 +90,7 @@ class CenteredNorm(nn.Module):
 def mirrored(length: int, stride: int, smallest: int, device: torch.device) -> Tensor:
     """Return the places 0 … length-1, then back and forth, until they divide by `stride` and are at least `smallest`.
 
-    These are the numbers of `translation.translator.mirrored`, by arithmetic that can be traced for every length.
+    These are the numbers of `translation.padding.mirrored`, by arithmetic that can be traced for every length.
     """
     longer = torch.sym_max((length + stride - 1) // stride * stride, smallest)
     places = torch.arange(longer, device=device)
@@ -100,8 +100,9 @@ def mirrored(length: int, stride: int, smallest: int, device: torch.device) -> T
 
 def export_program(output: Path, generator: Weights, info: ModelInfo, form: Form) -> float:
     """Write one generator as an ONNX or torch.export program; return its largest difference to PyTorch (`checked`)."""
-    network = filled(skeleton(info.generator), generator)
-    program = traced(Program(portable(network) if form.kind == "onnx" else network, form))
+    channels = info.channels(form.direction)
+    network = filled(skeleton(info.generator, channels), generator)
+    program = traced(Program(portable(network) if form.kind == "onnx" else network, form), channels[0])
     about = described(info, form)
     written, run = as_onnx(program, about, form.pictures) if form.kind == "onnx" else as_torch(program, about)
     difference = checked(run, generator, info, form)
@@ -118,7 +119,7 @@ def export_reference(folder: Path, weights: Mapping[str, Tensor], info: ModelInf
         if spec and (own := weights_of(ours, weights)):
             files.append(folder / f"latest_net_{theirs}.pth")
             with written_whole(files[-1]) as aside:
-                torch.save(to_reference(filled(skeleton(spec), own)), aside)
+                torch.save(to_reference(filled(skeleton(spec, info.channels(ours)), own)), aside)
     return files
 
 
@@ -169,10 +170,10 @@ def portable(network: Generator) -> Generator:
     return network
 
 
-def traced(program: Program) -> ExportedProgram:
-    """Trace a program for every batch, height and width."""
+def traced(program: Program, channels: int) -> ExportedProgram:
+    """Trace a program that takes so many channels for every batch, height and width."""
     side = program.generator.smallest
-    example = noise(2, side + 1, side + 2, program.pictures)  # any size would do
+    example = noise((2, channels, side + 1, side + 2), program.pictures)  # any size would do
     at_one_pixel_too = symbolic_shapes.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
     with at_one_pixel_too:  # else a program that was traced with more at a U-Net's waist refuses one
         exported = torch.export.export(program, (example,), dynamic_shapes=(dimensions(program.pictures),))
@@ -192,11 +193,12 @@ def checked(run: Run, generator: Weights, info: ModelInfo, form: Form) -> float:
 
     One that is too large to be rounding is an error.
     """
-    exact = Program(filled(skeleton(info.generator), generator), Form(pictures=form.pictures))
+    channels = info.channels(form.direction)
+    exact = Program(filled(skeleton(info.generator, channels), generator), Form(pictures=form.pictures))
     side = min(info.size, LONGEST_CHECKED)
     differences = []
     for batch, height, width in ((1, side, side), (2, side - 1, side + 1)):
-        images = noise(batch, height, width, form.pictures)
+        images = noise((batch, channels[0], height, width), form.pictures)
         differences.append((run(images).float() - exact(images).float()).abs().max())
     worst = torch.stack(differences).max().item()  # unlike Python's own, it does not pass over nan
     if not worst <= form.tolerance:
@@ -207,10 +209,11 @@ def checked(run: Run, generator: Weights, info: ModelInfo, form: Form) -> float:
     return worst
 
 
-def noise(batch: int, height: int, width: int, pictures: bool) -> Tensor:
-    """Return images or pictures of noise, always the same."""
+def noise(shape: tuple[int, int, int, int], pictures: bool) -> Tensor:
+    """Return images (n c h w) of noise, or as many pictures (n h w c), always the same."""
+    batch, channels, height, width = shape
     random = torch.Generator().manual_seed(0)
-    levels = torch.randint(256, (batch, height, width, 3), dtype=torch.uint8, generator=random)
+    levels = torch.randint(256, (batch, height, width, channels), dtype=torch.uint8, generator=random)
     return levels if pictures else levels.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
@@ -218,13 +221,20 @@ def described(info: ModelInfo, form: Form) -> dict[str, str]:
     """Return what a program says of itself."""
     domains = (info.domain_a, info.domain_b)
     source, target = domains if form.direction == "a2b" else domains[::-1]
+    sides = [pixels(channels, form.pictures) for channels in info.channels(form.direction)]
     return {
         "kind": "cyclegan program",
         "direction": form.direction,
         "from": source,
         "to": target,
-        "pixels": "uint8, n h w 3, RGB" if form.pictures else "float32, n 3 h w, RGB, [-1, 1]",
+        "pixels": " -> ".join(dict.fromkeys(sides)),  # once, where both sides are alike
         "precision": "float16" if form.half else "float32",
         "size": str(info.size),
         "version": info.version,
     }
+
+
+def pixels(channels: int, pictures: bool) -> str:
+    """Return how images or pictures lie in memory."""
+    colours = "grey" if channels == 1 else "RGB"
+    return f"uint8, n h w {channels}, {colours}" if pictures else f"float32, n {channels} h w, {colours}, [-1, 1]"

@@ -5,7 +5,7 @@ hold one network each, with these names.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import overload
 
 import torch
@@ -31,7 +31,7 @@ WRAPPERS = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put 
 COUNTER = "num_batches_tracked"  # of batch norms since torch 0.4.1; changes nothing
 STATISTICS = ("running_mean", "running_var", COUNTER)  # instance norms before torch 0.4 kept them and never used them
 ALONE = "Save the network's state_dict() alone."
-ALIKE = "Only networks as the reference builds them, for pictures of three channels, can be imported."
+ALIKE = "Only networks as the reference builds them, for grey or RGB pictures, can be imported."
 
 
 def bare(saved: object) -> Weights:
@@ -75,16 +75,40 @@ def recognised(weights: Mapping[str, Tensor]) -> Blueprint:
     raise ModelFileError(f"it holds no network that is known here, but {_some(weights)}.", ALIKE)
 
 
-@overload
-def skeleton(spec: GeneratorConfig) -> Generator: ...
-@overload
-def skeleton(spec: DiscriminatorConfig) -> Discriminator: ...
+def channels_of(spec: Blueprint, weights: Mapping[str, Tensor]) -> tuple[int, ...]:
+    """Return the channels of what a network takes and, if it is a generator, of what it gives.
+
+    Others than 1 and 3 are an error. Those that no shape tells are 3: `from_reference` says what is wrong.
+    """
+    if isinstance(spec, DiscriminatorConfig):
+        places = [("net.0.weight" if spec.architecture == "pixel" else "model.0.weight", 1)]
+    elif spec.architecture == "unet":
+        places = [("model.model.0.weight", 1), ("model.model.3.weight", 1)]  # the last is transposed
+    else:
+        places = [("model.1.weight", 1), (f"model.{17 + spec.blocks}.weight", 0)]
+    shapes = [(weights[name].shape if name in weights else (), axis) for name, axis in places]
+    channels = tuple(shape[axis] if len(shape) == 4 else 3 for shape, axis in shapes)
+    for count in channels:
+        if count not in (1, 3):
+            raise ModelFileError(f"its images have {count} channels, where 1 (grey) or 3 (RGB) were expected.", ALIKE)
+    return channels
 
 
-def skeleton(spec: Blueprint) -> Generator | Discriminator:
-    """Build a network without memory for its weights: names and shapes alone."""
+@overload
+def skeleton(spec: GeneratorConfig, channels: Sequence[int]) -> Generator: ...
+@overload
+def skeleton(spec: DiscriminatorConfig, channels: Sequence[int]) -> Discriminator: ...
+
+
+def skeleton(spec: Blueprint, channels: Sequence[int]) -> Generator | Discriminator:
+    """Build a network without memory for its weights: names and shapes alone.
+
+    `channels` are those of what it takes and, if it is a generator, of what it gives.
+    """
     with torch.device("meta"):
-        return build_generator(spec) if isinstance(spec, GeneratorConfig) else build_discriminator(spec)
+        if isinstance(spec, GeneratorConfig):
+            return build_generator(spec, *channels)
+        return build_discriminator(spec, *channels)
 
 
 def from_reference(network: nn.Module, weights: Mapping[str, Tensor]) -> Weights:

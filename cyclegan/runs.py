@@ -178,17 +178,22 @@ class ModelInfo:
     discriminator: DiscriminatorConfig | None = None  # where the file has some, to score translations
     domain_a: str
     domain_b: str
-    channels_a: int = 3
-    channels_b: int = 3
+    channels_a: Literal[1, 3] = 3  # 1: grey
+    channels_b: Literal[1, 3] = 3
     size: int  # pixels, side of a training image
     steps: int  # trained
     averaged: bool  # whether the weights are the averaged ones
     version: str = __version__
 
+    def channels(self, network: str) -> tuple[int, ...]:
+        """Return the channels of what one of the networks takes and, if it is a generator, of what it gives."""
+        a, b = self.channels_a, self.channels_b
+        return {"a2b": (a, b), "b2a": (b, a), "disc_a": (a,), "disc_b": (b,)}[network]
+
 
 def save_model(path: Path, info: ModelInfo, weights: Mapping[str, Tensor]) -> None:
     """Write a model file; `weights` are named `a2b.…`, `b2a.…`, `disc_a.…` and `disc_b.…`, as far as there are any."""
-    described = {"format": FORMAT, "kind": "cyclegan model", "pixels": "RGB, [-1, 1], n c h w"}
+    described = {"format": FORMAT, "kind": "cyclegan model", "pixels": "RGB, or grey where c is 1, [-1, 1], n c h w"}
     facts = {key: json.dumps(value) for key, value in dataclasses.asdict(info).items()}
     save_tensors(path, weights, described | facts)
 
@@ -213,6 +218,8 @@ def load_model(path: Path) -> tuple[ModelInfo, Tensors]:
         info = ModelInfo(**facts)
         if not (is_file_name(info.domain_a) and is_file_name(info.domain_b)):
             raise ModelFileError("its domains have names that are paths")
+        if any(type(count) is not int or count not in (1, 3) for count in (info.channels_a, info.channels_b)):
+            raise ModelFileError("its images have neither one channel nor three")
         return info, weights
     except (KeyError, TypeError, ValueError, RecursionError, CycleganError) as error:
         raise ModelFileError(f"{name} describes itself in a way that makes no sense: {error}.", REPLACE) from error

@@ -49,9 +49,9 @@ def drawn(network: nn.Module, seed: int = 0) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
-def small_generator(seed: int = 0, **settings) -> ResNetGenerator:
+def small_generator(seed: int = 0, *channels: int, **settings) -> ResNetGenerator:
     """Return a small generator."""
-    return drawn(ResNetGenerator(**{"width": 4, "blocks": 1} | settings), seed)
+    return drawn(ResNetGenerator(*channels, **{"width": 4, "blocks": 1} | settings), seed)
 
 
 def wrapped(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -68,13 +68,16 @@ def with_old_statistics(name: str) -> dict[str, Tensor]:
     return golden_weights(name) | old
 
 
-def save_game(folder: Path, epoch: str = "latest", **settings) -> dict[str, nn.Module]:
-    """Write the four files of a game as the reference does, and return the networks under its names."""
+def save_game(folder: Path, epoch: str = "latest", a: int = 3, b: int = 3, **settings) -> dict[str, nn.Module]:
+    """Write the four files of a game as the reference does, and return the networks under its names.
+
+    `a` and `b` are the channels of the domains; their D_A judges images of B.
+    """
     networks = {
-        "G_A": small_generator(1, **settings),
-        "G_B": small_generator(2, **settings),
-        "D_A": drawn(PatchDiscriminator(width=4, layers=2), 3),
-        "D_B": drawn(PatchDiscriminator(width=4, layers=2), 4),
+        "G_A": small_generator(1, a, b, **settings),
+        "G_B": small_generator(2, b, a, **settings),
+        "D_A": drawn(PatchDiscriminator(b, width=4, layers=2), 3),
+        "D_B": drawn(PatchDiscriminator(a, width=4, layers=2), 4),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, network in networks.items():

@@ -22,7 +22,7 @@ from cyclegan.export import Form, Program, export_program, mirrored
 from cyclegan.models import build_generator
 from cyclegan.reference import Weights, skeleton
 from cyclegan.runs import ModelInfo, load_model, save_model
-from cyclegan.translation.translator import mirrored as mirrored_outside
+from cyclegan.translation.padding import mirrored as mirrored_outside
 from tests.pth_files import drawn, save_game
 
 ROOT = Path(__file__).parent.parent
@@ -30,12 +30,14 @@ pytestmark = pytest.mark.usefixtures("traceable")
 SIZES = [(1, 256, 256), (3, 256, 256), (1, 255, 257), (3, 255, 257), (1, 512, 384), (3, 512, 384)]
 SMALL = [(1, 1, 1), (2, 1, 40), (1, 3, 2), (3, 33, 64)]
 RESNET = GeneratorConfig(width=4, blocks=1)
+UNET = GeneratorConfig(architecture="unet", width=2, depth=2)
 
 
-def saved(folder: Path, spec: GeneratorConfig) -> tuple[ModelInfo, Weights, Translator]:
+def saved(folder: Path, spec: GeneratorConfig, a: int = 3, b: int = 3) -> tuple[ModelInfo, Weights, Translator]:
     """Save a model of one generator; return what it says of itself, its weights and its translator."""
-    info = ModelInfo(generator=spec, domain_a="horses", domain_b="zebras", size=64, steps=0, averaged=False)
-    weights = drawn(build_generator(spec)).state_dict()
+    facts = {"domain_a": "horses", "domain_b": "zebras", "channels_a": a, "channels_b": b}
+    info = ModelInfo(generator=spec, size=64, steps=0, averaged=False, **facts)
+    weights = drawn(build_generator(spec, a, b)).state_dict()
     save_model(folder / "m.safetensors", info, {f"a2b.{name}": tensor for name, tensor in weights.items()})
     return info, weights, Translator(folder / "m.safetensors", device="cpu", precision="fp32")
 
@@ -45,9 +47,9 @@ def run_by_onnx_runtime(path: Path) -> Callable[[Tensor], Tensor]:
     return lambda images: torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
 
 
-def drawn_images(batch: int, height: int, width: int) -> Tensor:
+def drawn_images(batch: int, height: int, width: int, channels: int = 3) -> Tensor:
     random = torch.Generator().manual_seed(height)
-    return torch.rand(batch, 3, height, width, generator=random) * 2 - 1
+    return torch.rand(batch, channels, height, width, generator=random) * 2 - 1
 
 
 def test_one_onnx_file_draws_what_the_translator_draws_at_every_size_and_batch(tmp_path):
@@ -86,6 +88,41 @@ def test_a_program_for_pictures_takes_and_gives_bytes(tmp_path):
         exact = np.stack([translate(picture) for picture in pictures])
         assert np.abs(redrawn.astype(int) - exact).max() <= 1
     assert said <= 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "channels", "said"),
+    [
+        ("onnx", RESNET, (1, 1), "uint8, n h w 1, grey"),
+        ("program", UNET, (3, 1), "uint8, n h w 3, RGB -> uint8, n h w 1, grey"),
+    ],
+)
+def test_a_side_of_one_channel_is_grey_bytes(tmp_path, kind, spec, channels, said):
+    info, weights, translate = saved(tmp_path, spec, *channels)
+    form = Form(kind=kind, pictures=True)
+    path = tmp_path / ("m.onnx" if kind == "onnx" else "m.pt2")
+    export_program(path, weights, info, form)
+    run = run_by_onnx_runtime(path) if kind == "onnx" else torch.export.load(path).module()
+    for batch, height, width in ((2, 33, 50), (1, 8, 8), *SMALL):
+        pictures = np.random.default_rng(0).integers(0, 256, (batch, height, width, channels[0]), dtype=np.uint8)
+        redrawn = run(torch.from_numpy(pictures)).numpy()
+        assert (redrawn.shape, redrawn.dtype) == ((batch, height, width, channels[1]), np.uint8)
+        exact = np.stack([translate(picture) for picture in pictures])
+        assert np.abs(redrawn.astype(int) - exact).max() <= 1
+    assert export.described(info, form)["pixels"] == said
+
+
+def test_a_grey_side_has_one_channel_wherever_it_lies_in_memory(tmp_path):
+    info, weights, translate = saved(tmp_path, UNET, 1, 3)
+    export_program(tmp_path / "m.pt2", weights, info, Form(kind="program"))
+    run = torch.export.load(tmp_path / "m.pt2").module()
+    for size in ((1, 1, 1), (1, 16, 1), (2, 33, 50)):
+        images = drawn_images(*size, channels=1)
+        for same in (images, images.to(memory_format=torch.channels_last), drawn_images(*size)[:, :1] * 1):
+            assert (run(same) - translate(same)).abs().max() <= 1e-5
+        assert run(images).shape == (size[0], 3, *size[1:])
+    about = export.described(info, Form(direction="b2a"))
+    assert about["pixels"] == "float32, n 3 h w, RGB, [-1, 1] -> float32, n 1 h w, grey, [-1, 1]"
 
 
 def test_half_precision_holds_two_bytes_a_weight_and_takes_the_same_images(tmp_path, capfd):
@@ -144,7 +181,7 @@ def assert_programs_describe_themselves(onnx_program: Path, torch_program: Path)
 
 def test_a_program_that_draws_something_else_is_not_written(tmp_path, monkeypatch):
     info, weights, _ = saved(tmp_path, RESNET)
-    monkeypatch.setattr(export, "traced", lambda program: program)
+    monkeypatch.setattr(export, "traced", lambda program, _: program)
     for wrong in (0.01, torch.nan):
         monkeypatch.setattr(export, "as_torch", lambda program, _, wrong=wrong: (b"", lambda x: program(x) + wrong))
         with pytest.raises(ModelFileError, match=r"differs from PyTorch by .*, and was not written"):
@@ -154,7 +191,7 @@ def test_a_program_that_draws_something_else_is_not_written(tmp_path, monkeypatc
 
 def test_a_library_that_is_missing_is_a_sentence(tmp_path, monkeypatch):
     info, weights, _ = saved(tmp_path, RESNET)
-    monkeypatch.setattr(export, "traced", lambda program: program)
+    monkeypatch.setattr(export, "traced", lambda program, _: program)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingExtraError, match="this needs onnxruntime") as error:
         export_program(tmp_path / "m.onnx", weights, info, Form())
@@ -177,6 +214,6 @@ def test_borders_are_mirrored_as_the_translator_mirrors_them():
 
 def test_a_program_in_pytorch_is_the_translator(tmp_path):
     info, weights, translate = saved(tmp_path, RESNET)
-    generator = export.filled(skeleton(info.generator), weights)
+    generator = export.filled(skeleton(info.generator, info.channels("a2b")), weights)
     images = drawn_images(2, 21, 34)
     assert torch.equal(Program(generator, Form())(images), translate(images))

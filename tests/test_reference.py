@@ -7,7 +7,7 @@ from torch import nn
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
 from cyclegan.errors import ModelFileError
 from cyclegan.models import PatchDiscriminator, PixelDiscriminator, ResNetGenerator, UNetGenerator
-from cyclegan.reference import bare, from_reference, recognised, skeleton, to_reference
+from cyclegan.reference import bare, channels_of, from_reference, recognised, skeleton, to_reference
 from tests.pth_files import DISCRIMINATORS, GENERATORS, golden_weights, small_generator, with_old_statistics, wrapped
 
 RECOGNISED = {
@@ -21,6 +21,12 @@ RECOGNISED = {
 }
 
 
+def built(weights: dict[str, torch.Tensor]) -> nn.Module:
+    """Build the network that weights are recognised as."""
+    spec = recognised(weights)
+    return skeleton(spec, channels_of(spec, weights))
+
+
 @pytest.mark.parametrize("name", [*GENERATORS, *DISCRIMINATORS])
 def test_each_of_the_reference_s_networks_is_recognised(name: str):
     assert recognised(golden_weights(name)) == RECOGNISED[name]
@@ -31,7 +37,7 @@ def test_each_of_the_reference_s_networks_is_recognised(name: str):
 def test_wrappers_and_old_statistics_change_nothing(name: str, prefix: str):
     theirs = bare(wrapped(with_old_statistics(name), prefix))
     assert recognised(theirs) == RECOGNISED[name]
-    network = skeleton(RECOGNISED[name])
+    network = built(theirs)
     with_them, without = from_reference(network, theirs), from_reference(network, golden_weights(name))
     assert with_them.keys() == without.keys()
     assert all(torch.equal(with_them[key], tensor) for key, tensor in without.items())
@@ -47,14 +53,21 @@ def test_wrappers_and_old_statistics_change_nothing(name: str, prefix: str):
         *(PatchDiscriminator(width=2, layers=layers, norm="batch") for layers in (1, 2, 5)),
         PatchDiscriminator(width=2, layers=4),
         PixelDiscriminator(width=3, norm="batch"),
+        *(ResNetGenerator(*ends, width=3, blocks=blocks) for blocks in (0, 2) for ends in ((1, 3), (3, 1), (1, 1))),
+        ResNetGenerator(3, 1, width=1, blocks=1, dropout=True),
+        *(UNetGenerator(*ends, width=2, depth=depth) for depth in (2, 5) for ends in ((1, 3), (3, 1), (1, 1))),
+        UNetGenerator(1, 3, width=1, depth=3, norm="batch"),
+        PatchDiscriminator(1, width=1, layers=2),
+        PixelDiscriminator(1, width=1),
     ],
     ids=lambda network: type(network).__name__,
 )
-def test_every_depth_and_width_is_recognised(network: nn.Module):
+def test_every_depth_and_width_in_grey_and_colour_is_recognised(network: nn.Module):
     theirs = to_reference(network)
-    found = skeleton(recognised(theirs))
+    found = built(theirs)
     assert type(found) is type(network)
-    assert from_reference(found, theirs).keys() == network.state_dict().keys()
+    found.load_state_dict(from_reference(found, theirs), assign=True)
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in to_reference(found).items())
 
 
 def test_statistics_of_batch_norms_are_real_and_counters_may_be_absent():
@@ -110,7 +123,14 @@ RESNET = "generator_resnet_6blocks"
         ({"model.0.weight": torch.zeros(4, 3, 4, 4)}, "cannot be built: discriminator.layers is -1"),
         (changed(RESNET, model__7__weight=None), "1 missing, 0 unknown, such as model.7.weight"),
         (changed(RESNET, model__7__filt=torch.zeros(1)), "0 missing, 1 unknown, such as model.7.filt"),
-        (changed(RESNET, model__1__weight=torch.zeros(4, 1, 7, 7)), r"model.1.weight is float32 \[4, 1, 7, 7\], where"),
+        (changed(RESNET, model__1__weight=torch.zeros(4, 3, 5, 5)), r"model.1.weight is float32 \[4, 3, 5, 5\], where"),
+        (changed(RESNET, model__1__weight=torch.zeros(4, 3, 7)), r"model.1.weight is float32 \[4, 3, 7\], where"),
+        (changed(RESNET, model__1__weight=torch.zeros(4, 2, 7, 7)), r"images have 2 channels, where 1 \(grey\) or 3"),
+        (changed(RESNET, model__23__weight=torch.zeros(4, 4, 7, 7)), "images have 4 channels, where"),
+        (changed(RESNET, model__23__weight=torch.zeros(1, 4, 7, 7)), r"model.23.bias is float32 \[3\], where"),
+        (changed(RESNET, model__23__weight=None), "1 missing, 0 unknown, such as model.23.weight"),
+        (to_reference(UNetGenerator(3, 2, width=1, depth=2)), "images have 2 channels, where"),
+        (to_reference(PatchDiscriminator(6, width=1)), "images have 6 channels, where"),  # pix2pix's judges pairs
         (changed(RESNET, model__7__weight=torch.zeros(16, 8, 3, 3, dtype=torch.int64)), "model.7.weight is int64"),
         (changed(RESNET, model__7__weight=torch.full((16, 8, 3, 3), torch.nan)), "model.7.weight holds .* not finite"),
         (changed(RESNET, model__7__weight=torch.full((16, 8, 3, 3), 1e300, dtype=torch.float64)), "not finite"),
@@ -124,4 +144,4 @@ RESNET = "generator_resnet_6blocks"
 )
 def test_weights_of_other_networks_are_sentences(weights: dict[str, torch.Tensor], answer: str):
     with pytest.raises(ModelFileError, match=answer):
-        from_reference(skeleton(recognised(weights)), weights)
+        from_reference(built(weights), weights)

@@ -42,6 +42,8 @@ def rewritten_header(path: Path, **changes: str | None) -> None:
         ({"generator": "[]"}, "makes no sense"),
         ({"domain_a": "{"}, "makes no sense"),
         ({"domain_b": '"../x"'}, "makes no sense"),
+        ({"channels_a": "2"}, "makes no sense: its images have neither one channel nor three"),
+        ({"channels_b": "[]"}, "makes no sense"),
     ],
 )
 def test_a_model_that_is_not_ours_is_a_sentence(tmp_path: Path, changes, answer: str):

@@ -27,7 +27,7 @@ def export(
         typer.Option(help="Of an onnx or program.  [default: a2b]", show_default=False),
     ] = None,
     pictures: Annotated[
-        bool, typer.Option("--pictures", help="An onnx or program that takes and gives bytes, n h w 3.")
+        bool, typer.Option("--pictures", help="An onnx or program that takes and gives bytes, n h w c.")
     ] = False,
     half: Annotated[bool, typer.Option("--half", help="An onnx or program that computes in float16.")] = False,
     unaveraged: Annotated[

@@ -32,9 +32,13 @@ def import_(
     save_model(output, info, weights)
     networks = sorted({name.partition(".")[0] for name in weights})
     if as_json:
-        facts = {key: value for key, value in dataclasses.asdict(info).items() if key in ("generator", "discriminator")}
+        told = ("generator", "discriminator", "channels_a", "channels_b")
+        facts = {key: value for key, value in dataclasses.asdict(info).items() if key in told}
         say_json({"model": str(output), "networks": networks} | facts)
     elif not quiet:
         spec = info.generator
         built = f"residual blocks: {spec.blocks}" if spec.architecture == "resnet" else f"U-Net of depth {spec.depth}"
-        say(f"Imported: {printable(output)} ({', '.join(networks)}; {built}, width {spec.width}, {spec.norm} norm)")
+        grey = [name for name, channels in (("A", info.channels_a), ("B", info.channels_b)) if channels == 1]
+        remark = f"; grey: {' and '.join(grey)}" if grey else ""
+        networks_said = f"{', '.join(networks)}; {built}, width {spec.width}, {spec.norm} norm{remark}"
+        say(f"Imported: {printable(output)} ({networks_said})")

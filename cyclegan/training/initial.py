@@ -15,7 +15,12 @@ def initial_weights(config: Config) -> Tensors:
     """Read the weights of the model that `game.init_from` names; a model of other networks is an error."""
     path = find_model(config.game.init_from)
     info, weights = load_model(path)
-    theirs = replace(config, generator=info.generator, discriminator=info.discriminator or config.discriminator)
+    theirs = replace(
+        config,
+        data=replace(config.data, channels_a=info.channels_a, channels_b=info.channels_b),
+        generator=info.generator,
+        discriminator=info.discriminator or config.discriminator,
+    )
     if differences := forbidden_changes(theirs, replace(config, generator=resolved(config))):
         raise ConfigError(
             f"{printable(path)} holds networks of other settings: {'; '.join(differences)}.",

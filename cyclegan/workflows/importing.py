@@ -6,20 +6,21 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
 from cyclegan.errors import ModelFileError, printable
 from cyclegan.files import is_file_name
-from cyclegan.reference import OURS, Blueprint, Weights, bare, from_reference, recognised, skeleton
+from cyclegan.reference import OURS, Blueprint, Weights, bare, channels_of, from_reference, recognised, skeleton
 from cyclegan.runs import ModelInfo
 from cyclegan.translation import Direction
 
 NAMED = re.compile(r"(?:.*_)?(?:net_?)?([GD]_[AB])")  # how the names of the reference's files end
 IN_FOLDER = re.compile(r"(latest|\d+)_net_(G|G_A|G_B|D_A|D_B)\.pth")  # pix2pix's D judges pairs, which ours cannot
 RENAME = "Let its name end in G_A (A to B), G_B (B to A), D_A (judges B) or D_B (judges A)."
+SIDES = {"a2b": "AB", "b2a": "BA", "disc_a": "A", "disc_b": "B"}  # the domains whose images a network takes and gives
 USUAL_SIZE = 256  # pixels; what the reference crops to unless told otherwise
 
 
@@ -29,6 +30,7 @@ class Imported:
 
     path: Path
     spec: Blueprint
+    channels: tuple[int, ...]  # of what it takes and, if it is a generator, of what it gives
     weights: Weights  # under our names
 
 
@@ -74,7 +76,8 @@ def read_network(path: Path) -> Imported:
     try:
         weights = bare(unpickled(path))
         spec = recognised(weights)
-        return Imported(path, spec, from_reference(skeleton(spec), weights))
+        channels = channels_of(spec, weights)
+        return Imported(path, spec, channels, from_reference(skeleton(spec, channels), weights))
     except ModelFileError as error:
         raise ModelFileError(f"{printable(path)} was refused: {error}", error.hint) from error
 
@@ -131,8 +134,27 @@ def describe(networks: Mapping[str, Imported], domain_a: str, domain_b: str) -> 
         generator=generator,
         domain_a=domain_a,
         domain_b=domain_b,
+        channels_a=agreed_channels(networks, "A"),
+        channels_b=agreed_channels(networks, "B"),
         size=2**generator.depth if generator.architecture == "unet" else USUAL_SIZE,
         steps=0,  # the files do not say
         averaged=False,
         discriminator=judges.pop() if judges else None,
     )
+
+
+def agreed_channels(networks: Mapping[str, Imported], domain: str) -> Literal[1, 3]:
+    """Return how many channels the images of a domain have; networks that contradict each other are an error."""
+    found = {
+        channels: printable(network.path)
+        for role, network in networks.items()
+        for side, channels in zip(SIDES[role], network.channels, strict=True)
+        if side == domain
+    }
+    if len(found) > 1:
+        said = " and ".join(f"{channels} in {name}" for channels, name in sorted(found.items()))
+        raise ModelFileError(
+            f"these are networks of different games: images of {domain} have channels {said}.",
+            "Import the files of one training, G_A and D_B named so that they take images of A, the others of B.",
+        )
+    return 1 if 1 in found else 3

@@ -23,6 +23,14 @@ def test_an_import_says_what_it_found(command, tmp_path):
     assert command("import", "game", "--output", "m.safetensors", "--quiet").stdout == ""
 
 
+def test_a_grey_domain_is_told(command, tmp_path):
+    save_game(tmp_path / "game", a=1)
+    result = command("import", "game", "--output", "m.safetensors")
+    assert result.stdout.endswith("residual blocks: 1, width 4, instance norm; grey: A)\n")
+    facts = json.loads(command("import", "game", "--output", "m.safetensors", "--json").stdout)
+    assert (facts["channels_a"], facts["channels_b"]) == (1, 3)
+
+
 def test_a_released_model_translates_its_way_and_says_so_for_the_other(command, folders, tmp_path):
     torch.save(to_reference(small_generator()), tmp_path / "latest_net_G.pth")
     names = ("--domain-a", "horse", "--domain-b", "zebra")

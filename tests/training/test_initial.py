@@ -42,6 +42,17 @@ def test_a_run_begins_with_the_networks_of_an_imported_game(folders, tmp_path):
         assert is_equal(getattr(networks, name), theirs[theirs_name])
 
 
+def test_a_grey_game_begins_with_the_networks_of_a_grey_one_alone(folders, tmp_path):
+    theirs = save_game(tmp_path / "game", a=1, b=3)
+    save_model(tmp_path / "m.safetensors", *import_model([tmp_path / "game"]))
+    settings = beginning(tmp_path / "m.safetensors")
+    networks = first_networks(folders, tmp_path, settings, {"data": {"channels_a": 1}})
+    assert is_equal(networks.a2b, theirs["G_A"])
+    assert is_equal(networks.disc_a, theirs["D_B"])
+    with pytest.raises(ConfigError, match=r"m.safetensors holds .*: data.channels_a \(was 1, now 3\)\."):
+        first_networks(folders, tmp_path, settings)
+
+
 def test_networks_that_the_model_does_not_hold_are_drawn_as_ever(folders, tmp_path):
     theirs = save_game(tmp_path / "game")
     save_model(tmp_path / "m.safetensors", *import_model([tmp_path / "game" / "latest_net_G_B.pth"]))
@@ -68,6 +79,7 @@ def test_a_continuation_is_exact_without_the_model_that_the_run_began_with(folde
     [
         ({"generator": {"width": 8}}, r"other settings: generator.width \(was 4, now 8\)"),
         ({"generator": {"blocks": 0, "dropout": True}}, r"generator.blocks \(was 1, now 6\); generator.dropout \(was"),
+        ({"data": {"channels_b": 1}}, r"other settings: data.channels_b \(was 3, now 1\)\."),
         ({"discriminator": {"layers": 1}}, r"discriminator.layers \(was 2, now 1\)"),
         ({"game": {"init_from": "nowhere"}}, "there is no model nowhere"),
     ],

@@ -11,7 +11,7 @@ import torch
 from cyclegan import Translator
 from cyclegan.errors import ModelFileError
 from cyclegan.export import export_reference
-from cyclegan.models import build_discriminator, build_generator
+from cyclegan.models import UNetGenerator, build_discriminator, build_generator
 from cyclegan.reference import OURS, to_reference
 from cyclegan.runs import load_model, save_model, weights_of
 from cyclegan.workflows.importing import import_model
@@ -19,6 +19,7 @@ from tests.golden_files import golden, under
 from tests.pth_files import (
     DISCRIMINATORS,
     GENERATORS,
+    drawn,
     golden_weights,
     save_game,
     small_generator,
@@ -134,6 +135,42 @@ def test_names_and_contents_that_contradict_each_other_are_sentences(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ModelFileError, match=r"latest_net_G_A.pth, nor any file of such a name"):
         import_model([tmp_path / "empty"])
+
+
+@pytest.mark.parametrize(("a", "b"), [(1, 1), (1, 3), (3, 1)])
+def test_a_game_of_grey_domains_translates_and_goes_back_as_it_was(tmp_path, a: int, b: int):
+    theirs = save_game(tmp_path / "game", a=a, b=b)
+    model = imported(tmp_path / "m.safetensors", tmp_path / "game")
+    info, weights = load_model(model)
+    assert (info.channels_a, info.channels_b) == (a, b)
+    for direction, name, channels in (("a2b", "G_A", a), ("b2a", "G_B", b)):
+        images = torch.rand(2, channels, 16, 24, generator=torch.Generator().manual_seed(0)) * 2 - 1
+        redrawn = Translator(model, direction=direction, device="cpu", precision="fp32")(images)
+        assert (redrawn - theirs[name](images)).abs().max() <= 1e-5
+    for written in export_reference(tmp_path / "out", weights, info):
+        before = torch.load(tmp_path / "game" / written.name, weights_only=True)
+        assert_the_same(torch.load(written, weights_only=True), before)
+
+
+def test_one_generator_tells_the_channels_of_both_sides(tmp_path):
+    torch.save(to_reference(drawn(UNetGenerator(1, 3, width=2, depth=3))), tmp_path / "edges.pth")
+    there, back = (import_model([tmp_path / "edges.pth"], direction=way)[0] for way in ("a2b", "b2a"))
+    assert (there.channels_a, there.channels_b, back.channels_a, back.channels_b) == (1, 3, 3, 1)
+
+
+def test_networks_that_disagree_on_a_domain_s_channels_are_a_sentence(tmp_path):
+    grey, colour, mixed = tmp_path / "grey", tmp_path / "colour", tmp_path / "mixed"
+    for folder, a, b in ((grey, 1, 1), (colour, 3, 3), (mixed, 1, 3)):
+        save_game(folder, a=a, b=b)
+    for files, answer in (
+        ((grey, "G_A", colour, "G_B"), r"images of A have channels 1 in \S+grey/\S+G_A.pth and 3 in \S+colour/\S+G_B"),
+        ((mixed, "G_A", grey, "D_A"), r"images of B have channels 1 in \S+grey/\S+D_A.pth and 3 in \S+mixed/\S+G_A"),
+        ((colour, "G_B", mixed, "D_B"), r"images of A have channels 1 in \S+mixed/\S+D_B.pth and 3 in \S+colour/"),
+        ((mixed, "D_A", mixed, "D_B", grey, "G_A"), r"images of B have channels 1 in \S+G_A.pth and 3 in \S+D_A.pth"),
+    ):
+        paths = [folder / f"latest_net_{name}.pth" for folder, name in zip(files[::2], files[1::2], strict=True)]
+        with pytest.raises(ModelFileError, match=answer):
+            import_model(paths)
 
 
 class Payload:
