@@ -74,8 +74,8 @@ class Translator:
     @property
     def channels(self) -> tuple[int, int]:
         """Channels of what comes in and of what comes out: 3 for colour, 1 for grey."""
-        a, b = self.info.channels_a, self.info.channels_b
-        return (a, b) if self.direction == "a2b" else (b, a)
+        source, target = self.info.channels(self.direction)
+        return source, target
 
     @property
     def target(self) -> str:
@@ -219,8 +219,7 @@ def mixed(original: Pixels, redrawn: Pixels, strength: float) -> Pixels:
 
 
 def _load_generator(path: Path, info: ModelInfo, weights: dict[str, Tensor], direction: Direction) -> Generator:
-    channels = (info.channels_a, info.channels_b)
-    generator = build_generator(info.generator, *(channels if direction == "a2b" else channels[::-1]))
+    generator = build_generator(info.generator, *info.channels(direction))
     own = generator_weights(path, weights, direction)
     try:
         generator.load_state_dict(own)
