@@ -192,7 +192,8 @@ def as_facts(outcome: "Outcome", work: "Work", tables: Sequence[Path]) -> dict[s
 
 def in_words(outcome: "Outcome", domain: str, tables: Sequence[Path]) -> str:
     """Return what became of a translation, as one line for people."""
-    where = f" in {printable(outcome.done[0].target.parent)}" if outcome.done else ""
+    folder = outcome.done[0].target.parent if outcome.done else Path()
+    where = f" in {printable(folder)}" if folder != Path() else ""
     there = f", {len(outcome.skipped)} were there already" if outcome.skipped else ""
     lost = f", {len(outcome.failed)} failed" if outcome.failed else ""
     table = f" Scores: {', '.join(map(printable, tables))}." if tables else ""
