@@ -87,12 +87,12 @@ def translate(
         overwrite=overwrite,
         max_pixels=max_pixels,
     )
+    if PIPE in inputs:
+        refuse_beside_a_pipe(inputs, watch=watch, scores=scores, as_json=as_json)
+        translate_pipe(Work(translator, manner), output, image_format, quiet=quiet)
+        return
     with interruptible() as interrupted:
         work = Work(translator, manner, Scorer(translator) if scores else None, interrupted=interrupted)
-        if PIPE in inputs:
-            refuse_beside_a_pipe(inputs, watch=watch, as_json=as_json)
-            translate_pipe(work, output, image_format)
-            return
 
         def plan() -> list["Task"]:
             return plan_tasks(inputs, translator.target, output=output, image_format=image_format, watched=watch)
@@ -129,16 +129,18 @@ def watch_folders(inputs: Sequence[Path], plan: Any, work: "Work", show: Any, *,
         if not given.is_dir():
             raise DataError(f"{printable(given)} is no folder that could be watched.", "Leave --watch away.")
     tell(f"Watching {', '.join(map(printable, inputs))}. Ctrl-C ends it.", quiet=quiet)
-    watch(plan, work, show)
+    watch(plan, work, show, on_trouble=complain)
 
 
-def refuse_beside_a_pipe(inputs: Sequence[Path], *, watch: bool, as_json: bool) -> None:
+def refuse_beside_a_pipe(inputs: Sequence[Path], **asked: bool) -> None:
     """Raise an error for what makes no sense beside standard input."""
-    if len(inputs) > 1 or watch or as_json:
-        raise DataError("- stands for standard input, alone and without --watch and --json.", "Leave the others away.")
+    if len(inputs) > 1 or any(asked.values()):
+        raise DataError(
+            "- stands for standard input, alone and without --watch, --scores and --json.", "Leave the others away."
+        )
 
 
-def translate_pipe(work: "Work", output: Path | None, image_format: str | None) -> None:
+def translate_pipe(work: "Work", output: Path | None, image_format: str | None, *, quiet: bool) -> None:
     """Translate one picture from standard input to standard output, or to a file."""
     from dataclasses import replace
 
@@ -146,16 +148,19 @@ def translate_pipe(work: "Work", output: Path | None, image_format: str | None) 
 
     if output is None and sys.stdout.isatty():
         raise DataError("the picture would be printed on the terminal.", "Redirect it: > picture.png")
+    if output is not None and output.is_dir():
+        raise DataError(f"{printable(output)} is a folder.", "Name a file for what comes from standard input.")
     with tempfile.TemporaryDirectory(prefix="cyclegan-") as folder:
         source = Path(folder) / "standard input"
         source.write_bytes(sys.stdin.buffer.read())
-        target = output or Path(folder) / f"standard output{f'.{image_format}' if image_format else ''}"
+        target = output or Path(folder) / "standard output"
+        target = target.with_suffix(f".{image_format}") if image_format else target
         always = replace(work, manner=replace(work.manner, overwrite=True))
         outcome = translate_all([Task(source, target, target.parent)], always)
         for note in outcome.notes:
-            tell(f"cyclegan: {note}")
+            tell(f"cyclegan: {note}".replace(str(source), source.name), quiet=quiet)
         for error in outcome.failed:
-            complain(error)
+            complain(type(error)(str(error).replace(str(source), source.name), error.hint))
             raise typer.Exit(1)
         if output is None:
             sys.stdout.buffer.write(target.read_bytes())

@@ -1,12 +1,16 @@
 """Colour spaces: from a picture's own, told by its ICC profile, to sRGB and back."""
 
+from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
+from imagecodecs import CmsError, cms_profile, cms_transform
 from PIL import ImageCms
 
 from cyclegan.images.convention import Pixels
 
+SRGB_CHROMATICITY = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)  # white, red, green, blue, each x and y
 CHANNELS_OF = {"gray": 1, "rgb": 3, "cmyk": 4}
 INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION | ImageCms.Flags.NOOPTIMIZE  # optimised, it errs by up to 20 levels
@@ -44,6 +48,23 @@ def matters(profile: bytes, channels: int) -> bool:
     return channels == 4 or int(np.abs(seen.astype(int) - levels).max()) > 1
 
 
+def profile_of_gamma(info: Mapping[Any, Any]) -> bytes:
+    """Return a profile that says what a PNG's gAMA and cHRM chunks say, where it has no better word for its colours."""
+    gamma, (white, *primaries) = info.get("gamma"), _pairs(info.get("chromaticity") or SRGB_CHROMATICITY)
+    usual = gamma and abs(gamma - 1 / 2.2) < 0.01 and np.allclose(primaries, _pairs(SRGB_CHROMATICITY)[1:], atol=0.01)
+    if not gamma or usual or "srgb" in info:
+        return b""
+    try:
+        made: bytes = cms_profile("rgb", whitepoint=white, primaries=np.ravel(primaries).tolist(), gamma=1 / gamma)
+    except (CmsError, ValueError):
+        return b""
+    return made
+
+
+def _pairs(numbers: Sequence[float]) -> list[tuple[float, float]]:
+    return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+
 def space_of(profile: bytes) -> str:
     """Return the colour space that an ICC profile describes, as its header spells it, in small letters."""
     return profile[16:20].decode("latin-1").strip().lower()
@@ -59,8 +80,6 @@ def _transformed(  # noqa: PLR0913 (two ends, each a profile and a space)
     levels: Pixels, profile: bytes, space: str, to_profile: bytes, to_space: str, *, bits: int
 ) -> Pixels:
     """Return the levels in another profile's space; a profile that cannot be used is a `ValueError`."""
-    from imagecodecs import CmsError, cms_transform
-
     try:
         out: np.ndarray = cms_transform(
             levels[..., 0] if space == "gray" else levels,

@@ -9,15 +9,16 @@ import zlib
 
 import numpy as np
 from imagecodecs import png_decode, png_encode, tiff_decode
-from PIL import ExifTags, Image, TiffImagePlugin
+from PIL import Image, TiffImagePlugin
 
 from cyclegan.errors import PictureError
-from cyclegan.images.convention import Pixels
-from cyclegan.images.metadata import Metadata
+from cyclegan.images.convention import Pixels, with_channels
+from cyclegan.images.metadata import Metadata, tags_of
 from cyclegan.images.picture import Alpha, Picture
 
 MODES = {2: "LA;16", 3: "RGB;16", 4: "RGBA;16"}
-BITS_PER_SAMPLE, PHOTOMETRIC, EXTRA_SAMPLES = 258, 262, 338
+BITS_PER_SAMPLE, PHOTOMETRIC, PLANAR, EXTRA_SAMPLES = 258, 262, 284, 338
+APART = 2  # planar configuration: each channel by itself
 ASSOCIATED = 1  # of an extra sample: alpha, and the colours are multiplied by it
 RGB, GREY = 2, 1  # photometric interpretations
 
@@ -26,7 +27,7 @@ def is_deep(image: Image.Image, data: bytes) -> bool:
     """Tell whether an opened file holds 16 bits a channel in a way that Pillow would cut to 8."""
     if image.format == "PNG":
         depth, colour = data[24], data[25]  # of the IHDR chunk, which comes first
-        return depth == 16 and colour in (2, 4, 6)
+        return depth == 16 and (colour in (2, 4, 6) or "transparency" in image.info)
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         bits = image.tag_v2.get(BITS_PER_SAMPLE, ())
         return len(bits) in (3, 4) and set(bits) == {16} and image.tag_v2.get(PHOTOMETRIC) == RGB
@@ -37,7 +38,9 @@ def decode_deep(image: Image.Image, data: bytes) -> Picture:
     """Return the picture in a file's bytes, which Pillow has opened as `image`."""
     decode = png_decode if image.format == "PNG" else tiff_decode
     levels: np.ndarray = decode(data)
-    if levels.dtype != np.uint16 or levels.shape[:2] != image.size[::-1] or levels.ndim != 3:
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(PLANAR) == APART:
+        levels = np.moveaxis(levels, 0, -1)
+    if levels.dtype != np.uint16 or levels.ndim != 3 or sorted(levels.shape[:2]) != sorted(image.size):
         raise PictureError(f"its pixels are laid out as {levels.dtype} {levels.shape}, which cannot be read.")
     mode = MODES[levels.shape[2]]
     if levels.shape[2] == 3:
@@ -83,6 +86,8 @@ def encode_tiff(picture: Picture) -> bytes:
     levels, profile = picture.stored()
     metadata, alpha = picture.metadata, picture.alpha
     raw = picture.encoding.get("compression") == "raw"
+    if alpha is not None:
+        levels = with_channels(levels, 3)  # hardly anybody opens a TIFF of grey with transparency
     samples = _with_alpha(levels, alpha)
     samples = samples[..., None] if samples.ndim == 2 else samples
     steps = samples.copy()
@@ -114,11 +119,9 @@ def encode_tiff(picture: Picture) -> bytes:
 
 def tiff_tags(metadata: Metadata) -> TiffImagePlugin.ImageFileDirectory_v2:
     """Return a TIFF's tags for what is said beside the pixels: EXIF, its directories, and XMP."""
-    tags = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
     exif = Image.Exif()
     exif.load(metadata.exif)
-    for tag, value in exif.items():
-        tags[tag] = exif.get_ifd(tag) if tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo) else value
+    tags = tags_of(exif)
     if metadata.xmp:
         tags[700] = metadata.xmp
     return tags

@@ -16,7 +16,7 @@ from cyclegan.errors import PictureError, printable, require_extra
 from cyclegan.files import written_whole
 from cyclegan.images.convention import with_channels
 from cyclegan.images.deep import decode_deep, encode_png, encode_tiff, is_deep, tiff_tags
-from cyclegan.images.metadata import Metadata
+from cyclegan.images.metadata import Metadata, fitting_xmp
 from cyclegan.images.picture import Picture
 
 FORMAT_OF = {  # suffix -> Pillow's format; no other decoder is ever tried
@@ -40,7 +40,7 @@ MAX_PIXELS = 178_956_970  # of one picture; where Pillow itself suspects a decom
 LARGER = "Shrink it, or let `translate` take it with --max-pixels."
 QUALITY = 95  # of what was not a JPEG and becomes one, and of lossy WebP
 LEAST_QUALITY = 90  # of any, unless another is asked for
-MOST_XMP = 65_502  # bytes that a JPEG takes in one piece
+MOST_IN_JPEG = 65_533  # bytes that one of its segments holds
 TIFF_COMPRESSIONS = ("raw", "packbits", "tiff_lzw", "tiff_adobe_deflate")
 MODES_OF = {  # what each format holds; anything else becomes L where there is, or RGB, or RGBA
     "JPEG": ("L", "CMYK", "RGB"),
@@ -49,10 +49,13 @@ MODES_OF = {  # what each format holds; anything else becomes L where there is, 
     "AVIF": ("RGBA", "RGB"),
     "HEIF": ("L", "RGBA", "RGB"),
     "BMP": ("1", "L", "P", "RGB"),
-    "PPM": ("1", "L", "I;16", "RGB"),
+    "PPM": ("1", "L", "I", "RGB"),
     "GIF": ("1", "L", "P", "RGBA", "RGB"),
     "TIFF": ("1", "L", "LA", "P", "PA", "I;16", "I", "F", "CMYK", "LAB", "RGBA", "RGB"),
 }
+
+
+PngImagePlugin.MAX_TEXT_CHUNK = 2**25  # bytes; programs that make pictures write down how, at length
 
 
 @contextmanager
@@ -114,18 +117,31 @@ def encoding_of(image: Image.Image, data: bytes = b"") -> dict[str, Any]:
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         return _jpeg_encoding(image)
     if image.format == "WEBP":
-        return {"lossless": True} if b"VP8L" in data[:4096] else {}
+        return {"lossless": True} if is_lossless_webp(data) else {}
     if image.format == "TIFF":
         compression = image.info.get("compression")
         return {"compression": compression if compression in TIFF_COMPRESSIONS else "tiff_adobe_deflate"}
     return {}
 
 
+def is_lossless_webp(data: bytes) -> bool:
+    """Tell whether a WebP's picture, or its first frame, is coded without loss."""
+    place = 12
+    while place + 8 <= len(data):
+        kind, length = data[place : place + 4], int.from_bytes(data[place + 4 : place + 8], "little")
+        if kind in (b"VP8 ", b"VP8L"):
+            return kind == b"VP8L"
+        # an animation's frame is a chunk of chunks, behind 16 bytes of its own
+        place += 24 if kind == b"ANMF" else 8 + length + length % 2
+    return False
+
+
 def _jpeg_encoding(image: JpegImagePlugin.JpegImageFile) -> dict[str, Any]:
     """Return a JPEG's own tables if they are fine enough, else the least quality; sampling and order as they were."""
     encoding: dict[str, Any] = {"progressive": True} if image.info.get("progressive") else {}
-    if (sampling := JpegImagePlugin.get_sampling(image)) >= 0:
-        encoding["subsampling"] = sampling
+    sampling = JpegImagePlugin.get_sampling(image)
+    if sampling >= 0 or image.mode == "RGB":
+        encoding["subsampling"] = max(sampling, 0)  # what Pillow has no name for becomes the finest
     tables = image.quantization
     if tables and np.mean(tables[min(tables)]) <= _mean_step(LEAST_QUALITY):
         return encoding | {"qtables": tables}
@@ -148,9 +164,9 @@ def write_picture(picture: Picture, path: Path, image_format: str, *, quality: i
     `quality` is that of a lossy format, 1 to 100; 0: as good as it was, and never worse than 90.
     """
     height, width = picture.pixels.shape[:2]
-    picture = replace(picture, metadata=picture.metadata.with_exif_size(width, height))
     with written_whole(path) as aside:
         try:
+            picture = replace(picture, metadata=picture.metadata.with_exif_size(width, height))
             if holds_deep(picture, image_format):
                 encode = encode_png if image_format == "PNG" else encode_tiff
                 aside.write_bytes(encode(picture))
@@ -214,9 +230,10 @@ def metadata_options(metadata: Metadata, image_format: str) -> dict[str, Any]:
     if image_format in ("JPEG", "PNG", "WEBP", "AVIF", "HEIF"):
         options |= {"exif": metadata.exif} if metadata.exif else {}
     if image_format in ("JPEG", "WEBP", "AVIF", "HEIF"):
-        options |= {"xmp": metadata.xmp} if metadata.xmp else {}
+        most = MOST_IN_JPEG - 29 if image_format == "JPEG" else len(metadata.xmp)  # less the name that goes before it
+        options |= {"xmp": fitting_xmp(metadata.xmp, most)} if metadata.xmp else {}
     if image_format in ("JPEG", "GIF"):
-        options |= {"comment": metadata.comment} if metadata.comment else {}
+        options |= {"comment": metadata.comment[:MOST_IN_JPEG]} if metadata.comment else {}
     if image_format in ("JPEG", "PNG", "TIFF", "BMP"):
         options |= {"dpi": metadata.dpi} if metadata.dpi else {}
     if image_format == "JPEG" and metadata.iptc:

@@ -3,13 +3,14 @@
 The mark is IPTC's `DigitalSourceType` (IPTC Photo Metadata Standard 2025.1, Extension schema) in an XMP packet.
 """
 
+import io
 import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, TiffImagePlugin, TiffTags
 
 from cyclegan import __version__
 
@@ -22,9 +23,12 @@ STORAGE_TAGS = {
 }  # fmt: skip
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 MARK_NAMES = ("DigitalSourceType", "AISystemUsed", "AISystemVersionUsed")
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+TIFF = "http://ns.adobe.com/tiff/1.0/"
 PACKET = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
-    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}">'
     '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
 )
 
@@ -64,7 +68,7 @@ class Metadata:
         if ExifTags.Base.ExifImageWidth not in inner and ExifTags.Base.ExifImageHeight not in inner:
             return self
         inner |= {ExifTags.Base.ExifImageWidth: width, ExifTags.Base.ExifImageHeight: height}
-        return replace(self, exif=exif.tobytes())
+        return replace(self, exif=_exif_bytes(exif))
 
     def marked(self, system: str, *, composite: bool) -> "Metadata":
         """Return the same with the mark that `system` made the picture, or blended its own into the original."""
@@ -84,27 +88,52 @@ def marked(xmp: bytes, system: str, *, composite: bool) -> bytes:
     """Return an XMP packet that says so, beside all else that it said."""
     kind = "compositeWithTrainedAlgorithmicMedia" if composite else "trainedAlgorithmicMedia"
     mark = (
-        '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
+        f'<rdf:Description rdf:about="" xmlns:rdf="{RDF}" xmlns:Iptc4xmpExt="{IPTC}"'
         f' Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPES}{kind}"'
         f" Iptc4xmpExt:AISystemUsed={quoteattr(system)}"
         f' Iptc4xmpExt:AISystemVersionUsed="cyclegan {__version__}"/>'
     )
     packet = _readable(xmp) or PACKET
-    for name in MARK_NAMES:
-        packet = _without(packet, f"Iptc4xmpExt:{name}")
-    packet = _without(packet, "tiff:Orientation")  # the pixels are upright now
-    before, end, after = packet.rpartition("</rdf:RDF>")
+    for prefix in {"Iptc4xmpExt", *_prefixes(packet, IPTC)}:
+        for name in MARK_NAMES:
+            packet = _without(packet, f"{prefix}:{name}")
+    for prefix in {"tiff", *_prefixes(packet, TIFF)}:
+        packet = _without(packet, f"{prefix}:Orientation")  # the pixels are upright now
+    end = _end_of_rdf(packet)
+    before, _, after = packet.rpartition(end)
     return f"{before}{mark}{end}{after}".encode()
+
+
+def fitting_xmp(xmp: bytes, most: int) -> bytes:
+    """Return a packet of at most so many bytes: without its padding, or else with nothing but the mark."""
+    if len(xmp) <= most:
+        return xmp
+    bare = re.sub(rb"\s+(?=<\?xpacket end)", b"", xmp)
+    if len(bare) <= most:
+        return bare
+    mark = re.search(rb'<rdf:Description rdf:about="" xmlns:rdf="[^"]*" xmlns:Iptc4xmpExt=[^>]*/>', xmp)
+    return PACKET.encode().replace(b"</rdf:RDF>", (mark[0] if mark else b"") + b"</rdf:RDF>")
 
 
 def _readable(xmp: bytes) -> str | None:
     """Return a packet as text if it is one that more can be added to."""
     try:
-        ElementTree.fromstring(xmp.strip(b"\0 \n"))
-        packet = xmp.strip(b"\0").decode()
+        wide = xmp[:2] in (b"\xff\xfe", b"\xfe\xff")
+        packet = xmp.decode("utf-16" if wide else "utf-8-sig").strip("\0 \n")
+        ElementTree.fromstring(packet.encode())
     except (ElementTree.ParseError, ValueError, LookupError):
         return None
-    return packet if "</rdf:RDF>" in packet and "<!DOCTYPE" not in packet else None
+    return packet if _end_of_rdf(packet) in packet and "<!DOCTYPE" not in packet else None
+
+
+def _end_of_rdf(packet: str) -> str:
+    """Return the tag that closes a packet's RDF, by whatever prefix it is called."""
+    return next((f"</{prefix}:RDF>" for prefix in _prefixes(packet, RDF)), "</RDF>")
+
+
+def _prefixes(packet: str, namespace: str) -> list[str]:
+    """Return the prefixes that a packet binds to a namespace."""
+    return re.findall(rf"""xmlns:([\w.-]+)\s*=\s*["']{re.escape(namespace)}["']""", packet)
 
 
 def _without(packet: str, name: str) -> str:
@@ -119,9 +148,31 @@ def _kept_exif(image: Image.Image) -> bytes:
         exif = image.getexif()
         for tag in STORAGE_TAGS & exif.keys():
             del exif[tag]
-        return exif.tobytes() if len(exif) else b""
+        return _exif_bytes(exif) if len(exif) else b""
     except Exception:
         return b""
+
+
+def _exif_bytes(exif: Image.Exif) -> bytes:
+    file = io.BytesIO()
+    tags_of(exif).save(file)
+    return b"Exif\0\0" + file.getvalue()
+
+
+def tags_of(exif: Image.Exif) -> TiffImagePlugin.ImageFileDirectory_v2:
+    """Return a directory of tags, ready to be written; text keeps the very bytes that it was read from."""
+    directory = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
+    for tag, value in exif.items():
+        if isinstance(value, str):
+            directory.tagtype[tag] = TiffTags.ASCII
+        inner = exif.get_ifd(tag) if tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo) else None
+        directory[tag] = _as_read(value) if inner is None else {name: _as_read(found) for name, found in inner.items()}
+    return directory
+
+
+def _as_read(value: Any) -> Any:
+    """Return text that is not ASCII as the bytes that Pillow read as Latin-1; it would write question marks."""
+    return value if not isinstance(value, str) or value.isascii() else value.encode("latin-1", "replace")
 
 
 def _bytes(value: Any) -> bytes:

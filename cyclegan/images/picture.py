@@ -9,7 +9,7 @@ from jaxtyping import UInt8, UInt16
 from PIL import Image
 
 from cyclegan.errors import PictureError, printable
-from cyclegan.images.colour import from_srgb, matters, to_srgb
+from cyclegan.images.colour import from_srgb, matters, profile_of_gamma, to_srgb
 from cyclegan.images.convention import Pixels, resized, with_bits
 from cyclegan.images.metadata import Metadata, orientation_of
 
@@ -46,7 +46,7 @@ class Picture:
     @classmethod
     def from_levels(cls, levels: Pixels, alpha: Alpha | None, mode: str, image: Image.Image) -> "Picture":
         """Take stored levels in their own colour space, and all else from the Pillow image that opened their file."""
-        profile = image.info.get("icc_profile") or None
+        profile = image.info.get("icc_profile") or profile_of_gamma(image.info) or None
         seen = to_srgb(levels, profile) if profile and matters(profile, levels.shape[2]) else levels
         if seen.shape[2] == 4:
             seen = np.array(_image(seen).convert("RGB"))
@@ -155,6 +155,7 @@ def with_palette(image: Image.Image) -> Image.Image:
     if ((alpha > 0) & (alpha < 255)).any():
         return image.convert("RGBA")
     indices = image.convert("RGB").quantize(255)
+    indices.putpalette(((indices.getpalette() or []) + [0] * 768)[:768])  # with an entry for what is transparent
     indices.paste(255, mask=Image.fromarray(255 - alpha))
     indices.info["transparency"] = 255
     return indices

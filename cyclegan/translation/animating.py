@@ -38,6 +38,8 @@ class Details:
     icc_profile: bytes = b""
     exif: bytes = b""
     texts: Mapping[str, str] = field(default_factory=dict)  # of a PNG
+    lossless: bool = False  # of a WebP
+    quality: int = WEBP_QUALITY
 
 
 def write_gif(file: BinaryIO, frames: Iterable[Frame], details: Details) -> None:
@@ -69,7 +71,7 @@ def with_palette(image: Image.Image) -> tuple[Image.Image, int | None]:
 
 
 def write_webp(file: BinaryIO, frames: Iterable[Frame], details: Details) -> None:
-    """Write an animated WebP of lossy frames; at the end go back for its length."""
+    """Write an animated WebP; at the end go back for its length."""
     flags = 0x02 | 0x10 * details.transparent | 0x20 * bool(details.icc_profile)
     flags |= 0x08 * bool(details.exif) | 0x04 * bool(details.xmp)
     for number, (image, milliseconds) in enumerate(frames):
@@ -79,7 +81,7 @@ def write_webp(file: BinaryIO, frames: Iterable[Frame], details: Details) -> Non
             file.write(_riff(b"ICCP", details.icc_profile) if details.icc_profile else b"")
             file.write(_riff(b"ANIM", pack("<IH", 0, 1 if details.loop is None else details.loop)))
         whole_and_unblended = _three(0) + _three(0) + extent + _three(round(milliseconds)) + b"\x02"
-        file.write(_riff(b"ANMF", whole_and_unblended + _webp_picture(image)))
+        file.write(_riff(b"ANMF", whole_and_unblended + _webp_picture(image, details)))
     file.write(_riff(b"EXIF", details.exif) if details.exif else b"")
     file.write(_riff(b"XMP ", details.xmp) if details.xmp else b"")
     length = file.tell()
@@ -87,9 +89,9 @@ def write_webp(file: BinaryIO, frames: Iterable[Frame], details: Details) -> Non
     file.write(pack("<I", length - 8))
 
 
-def _webp_picture(image: Image.Image) -> bytes:
+def _webp_picture(image: Image.Image, details: Details) -> bytes:
     """Return the chunks of a still WebP that hold its pixels."""
-    still = _saved(image, "WEBP", quality=WEBP_QUALITY)
+    still = _saved(image, "WEBP", quality=details.quality, lossless=details.lossless)
     place, kept = 12, b""
     while place < len(still):
         name, length = unpack_from("<4sI", still, place)

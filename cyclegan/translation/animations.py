@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image
 
 from cyclegan.files import written_whole
-from cyclegan.images.files import picture_errors
-from cyclegan.translation.animating import WRITERS, XMP_IN_PNG, Details, Frame
+from cyclegan.images.files import is_lossless_webp, picture_errors
+from cyclegan.images.metadata import marked
+from cyclegan.translation.animating import WEBP_QUALITY, WRITERS, XMP_IN_PNG, Details, Frame
 from cyclegan.translation.frames import ClipFacts, ClipManner, InterruptedClip, Pixels, Redraw, with_mark
 
 FORMAT_OF = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
@@ -50,7 +51,8 @@ def redraw_animation(source: Path, target: Path, redraw: Redraw, manner: ClipMan
             manner.refuse_larger(source, image.width, image.height)
             renamed = source.suffix.lower() != target.suffix.lower()
             write = WRITERS[FORMAT_OF[target.suffix.lower()] if renamed else str(image.format)]
-            details = _details(image, manner)
+            with picture_errors(source):
+                details = _details(image, manner, image.format == "WEBP" and is_lossless_webp(source.read_bytes()))
             with written_whole(target) as aside, aside.open("wb") as file:
                 write(file, redrawn(image), details)
     except InterruptedClip:
@@ -66,16 +68,21 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         yield image
 
 
-def _details(image: Image.Image, manner: ClipManner) -> Details:
+def _details(image: Image.Image, manner: ClipManner, lossless: bool) -> Details:
     """Return what an opened animation holds beside its frames, and the mark."""
     info = image.info
     texts = {str(name): text for name, text in info.items() if isinstance(text, str) and name != XMP_IN_PNG}
-    comment = texts.pop("Comment", "") or info.get("comment", b"").decode("utf-8", "replace")
+    comment = (
+        texts.pop("Comment", "") or texts.pop("comment", "") or info.get("comment", b"").decode("utf-8", "replace")
+    )
+    xmp = info.get("xmp", b"")
     return Details(
         transparent=image.has_transparency_data or image.format == "GIF",  # whose later frames may be
         loop=info.get("loop"),
         comment=with_mark(comment, manner.mark),
-        xmp=manner.xmp or info.get("xmp", b""),
+        xmp=marked(xmp.encode() if isinstance(xmp, str) else xmp, manner.mark, composite=manner.composite),
+        lossless=lossless,
+        quality=manner.quality or WEBP_QUALITY,
         icc_profile=info.get("icc_profile") or b"",
         exif=info.get("exif") or b"",
         texts=texts,

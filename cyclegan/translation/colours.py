@@ -105,4 +105,4 @@ def _matrix(frame: VideoFrame) -> int:
 
 
 def _range(frame: VideoFrame) -> int:
-    return frame.color_range or (FULL if frame.format.name.startswith("yuvj") else LIMITED)
+    return frame.color_range or (FULL if frame.format.name.startswith(("yuvj", "gray")) else LIMITED)

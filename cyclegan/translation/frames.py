@@ -27,7 +27,8 @@ class ClipManner:
     """How clips are redrawn, beside what redraws each frame."""
 
     mark: str  # that it was generated; goes into the comment
-    xmp: bytes | None = None  # the same as a packet, where the format has a place for it; replaces the source's
+    composite: bool = False  # blended with the original
+    quality: int = 0  # of lossy animations, 1 to 100; 0: what is usual
     max_pixels: int  # of one frame
     on_frame: Callable[[], object] = lambda: None  # called for every frame redrawn
     interrupted: Callable[[], bool] = lambda: False  # asked before every frame

@@ -19,10 +19,9 @@ from cyclegan.images import (
     with_channels,
     write_picture,
 )
-from cyclegan.images.metadata import marked
 from cyclegan.threads import map_ahead
 from cyclegan.translation.frames import ClipManner
-from cyclegan.translation.scoring import ClipScorer, Score, Scorer
+from cyclegan.translation.scoring import ClipScorer, Score, Scorer, already_scored
 from cyclegan.translation.steady import Steadier
 from cyclegan.translation.tasks import Task, is_clip
 from cyclegan.translation.translator import Translator
@@ -88,6 +87,9 @@ class Piece:
                 self.picture = work()
             except CycleganError as error:
                 self.picture, self.error = None, error
+            except Exception as error:  # one file must not stop the others
+                what = f"{printable(self.task.source)} met a bug of ours: {type(error).__name__}: {printable(error)}."
+                self.picture, self.error = None, PictureError(what, "Please report it, with the file if you may.")
         return self
 
 
@@ -104,12 +106,16 @@ class Work:
     @property
     def mark(self) -> str:
         """What the marks of generated pictures call the system that made them."""
-        return f"cyclegan model {self.translator.name}, to {self.translator.target}"
+        return printable(f"cyclegan model {self.translator.name}, to {self.translator.target}")
 
 
 def translate_all(tasks: Sequence[Task], work: Work, *, on_picture: Callable[[], object] = lambda: None) -> Outcome:
-    """Redraw every picture, decoding and encoding while the network computes; pictures that fail are listed."""
+    """Redraw every picture, decoding and encoding while the network computes; pictures that fail are listed.
+
+    What is there already is left alone, unless a score is asked for that no table has.
+    """
     outcome = Outcome()
+    scored = already_scored(tasks) if work.scorer else ()
     for folder in {task.target.parent for task in tasks}:
         remove_partials(folder, idle=LONG)
 
@@ -117,7 +123,8 @@ def translate_all(tasks: Sequence[Task], work: Work, *, on_picture: Callable[[],
         for task in tasks:
             if work.interrupted():
                 return
-            if not work.manner.overwrite and _is_there(task.target):
+            unscored = work.scorer is not None and task not in scored
+            if not work.manner.overwrite and not unscored and _is_there(task.target):
                 outcome.skipped.append(task)
                 on_picture()
             else:
@@ -263,7 +270,8 @@ def _redraw_clip(piece: Piece, work: Work) -> None:
     def from_file_to_file() -> None:
         clip_manner = ClipManner(
             mark=work.mark,
-            xmp=marked(b"", work.mark, composite=manner.strength < 1),
+            composite=manner.strength < 1,
+            quality=manner.quality,
             max_pixels=manner.max_pixels,
             on_frame=work.on_frame if is_clip(piece.task) else lambda: None,
             interrupted=work.interrupted,

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cyclegan.errors import ModelFileError, printable
+from cyclegan.errors import DataError, ModelFileError, printable
 from cyclegan.files import write_text
 from cyclegan.images import Picture, Pixels, resized, to_images, to_pixels, with_bits, with_channels
 from cyclegan.models import Discriminator, build_discriminator
@@ -118,10 +118,27 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
+def already_scored(tasks: Iterable[Task]) -> set[Task]:
+    """Return the tasks that have a line in their table; a file of that name that is no such table is an error."""
+    tables: dict[Path, dict[str, list[str]]] = {}
+    found = set()
+    for task in tasks:
+        table = task.root / TABLE
+        if table not in tables:
+            tables[table] = _lines_of(table)
+        if printable(task.target.relative_to(task.root)) in tables[table]:
+            found.add(task)
+    return found
+
+
 def _lines_of(table: Path) -> dict[str, list[str]]:
-    """Return the lines of a table that is there already, by target; one that is no such table is begun anew."""
+    """Return the lines of a table that is there already, by target."""
+    if not table.exists():
+        return {}
     try:
         header, *lines = csv.reader(table.read_text(encoding="utf-8").splitlines())
     except (OSError, ValueError, csv.Error):
-        return {}
-    return {line[1]: line for line in lines if len(line) == len(HEADER)} if header == HEADER else {}
+        header, lines = [], []
+    if header != HEADER:
+        raise DataError(f"{printable(table)} is no table of scores.", "Move it, or choose another --output.")
+    return {line[1]: line for line in lines if len(line) == len(HEADER)}

@@ -25,6 +25,7 @@ WHOLE = 2 * 2**30  # bytes that a picture may take on a CPU to go through at onc
 KEPT = 2**30  # bytes of activations that are kept between passes in fp32; more are kept in fp16
 LARGEST_STRIP = 64  # pixels of height
 LARGEST_TILE = 768  # pixels
+LEVELS = (np.uint8, np.uint16)  # kinds of arrays
 
 
 class Translator:
@@ -99,10 +100,15 @@ class Translator:
             return self.redraw_picture(Picture.from_image(picture)).to_image()
         channels = self.channels[0]
         if isinstance(picture, Tensor):
-            if picture.ndim != 4 or picture.shape[1] != channels or not picture.is_floating_point():
+            if (
+                picture.ndim != 4
+                or picture.shape[1] != channels
+                or not picture.is_floating_point()
+                or not picture.numel()
+            ):
                 raise ValueError(f"expected a float tensor n {channels} h w, got {picture.dtype} {[*picture.shape]}")
-            return self.redraw(picture).to(picture)
-        if picture.ndim != 3 or picture.shape[2] != channels or picture.dtype not in (np.uint8, np.uint16):
+            return self.redraw(picture).clone().to(picture)  # a copy that autograd may use
+        if picture.ndim != 3 or picture.shape[2] != channels or not picture.size or picture.dtype not in LEVELS:
             raise ValueError(f"expected a uint8 array h w {channels}, got {picture.dtype} {[*picture.shape]}")
         return self.redraw_pixels([picture])[0]
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from cyclegan.errors import CycleganError
 from cyclegan.translation.media import Outcome, Work, translate_all
 from cyclegan.translation.tasks import Task
 
@@ -17,16 +18,24 @@ def watch(
     work: Work,
     on_outcome: Callable[[Outcome], object],
     *,
+    on_trouble: Callable[[CycleganError], object],
     sleep: Callable[[float], object] = time.sleep,
 ) -> None:
     """Translate what `plan()` finds, again and again; a file is taken once it has not changed between two looks.
 
-    A file that failed, or was there before, is not taken again until it changes.
+    A file that failed, or was there before, is not taken again until it changes. What cannot be planned, two files that
+    would become one for example, is told once, and waits until it can be.
     """
+    trouble = ""
     seen: dict[Path, Look] = {}
     taken: dict[Path, Look] = {}
     while not work.interrupted():
-        tasks = plan()
+        try:
+            tasks, trouble = plan(), ""
+        except CycleganError as error:
+            if str(error) != trouble:
+                on_trouble(error)
+            tasks, trouble = [], str(error)
         now = {task.source: look for task in tasks if (look := _look(task.source))}
         ready = [
             task

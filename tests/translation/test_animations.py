@@ -11,11 +11,13 @@ from PIL import Image, ImageSequence
 from PIL.PngImagePlugin import PngInfo
 
 from cyclegan.errors import PictureError
+from cyclegan.images.metadata import marked
 from cyclegan.translation.animations import count_frames, is_animation, redraw_animation
 from cyclegan.translation.frames import ClipManner, Pixels
 from tests.translation.clips_for_tests import picture
 
-MANNER = ClipManner(mark="drawn by a machine", xmp=b"<x:xmpmeta/>", max_pixels=1_000_000)
+MARKED = marked(b"", "drawn by a machine", composite=False)
+MANNER = ClipManner(mark="drawn by a machine", max_pixels=1_000_000)
 NAMES = ("a.gif", "a.webp", "a.png")
 DURATIONS = [100, 50, 250, 40, 1000, 70]
 
@@ -107,10 +109,10 @@ def test_the_mark_profile_and_comment_are_there(tmp_path):
     with Image.open(tmp_path / "ba.gif") as gif:
         assert gif.info["comment"] == b"by hand\ndrawn by a machine"
     with Image.open(tmp_path / "ba.webp") as webp:
-        assert (webp.info["xmp"], webp.info["icc_profile"]) == (MANNER.xmp, b"profile")
+        assert (webp.info["xmp"], webp.info["icc_profile"]) == (MARKED, b"profile")
     with Image.open(tmp_path / "ba.png") as png:
         assert png.info["Comment"] == "by hand\ndrawn by a machine"
-        assert (png.info["xmp"], png.info["icc_profile"]) == (MANNER.xmp, b"profile")
+        assert (png.info["xmp"], png.info["icc_profile"]) == (MARKED, b"profile")
 
 
 @pytest.mark.parametrize("name", NAMES)

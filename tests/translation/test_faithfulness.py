@@ -2,9 +2,11 @@
 
 import io
 import struct
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import imagecodecs
 import numpy as np
@@ -17,6 +19,7 @@ from PIL import ExifTags, Image, TiffImagePlugin
 from cyclegan import Translator
 from cyclegan.images import read_picture, with_bits
 from cyclegan.images.colour import srgb
+from cyclegan.images.metadata import RDF, marked
 from cyclegan.models import UNetGenerator
 from cyclegan.translation import Manner, Work, plan_tasks, translate_all
 from tests.models_for_tests import write_model
@@ -333,8 +336,6 @@ def test_a_translation_says_that_it_was_generated(suffix: str, strength: float, 
 
 
 def test_a_mark_replaces_an_older_mark():
-    from cyclegan.images.metadata import marked
-
     twice = marked(marked(b"", "one & <all>", composite=True), "another", composite=False)
     assert twice.count(b"DigitalSourceType") == 1
     assert b"one &amp;" not in twice
@@ -368,6 +369,147 @@ def test_what_is_transparent_leaves_no_fringe(tmp_path: Path, idle):
     with Image.open(translate(tmp_path / "x.png", idle, size=40)) as after:
         seen = np.asarray(after)
     assert (seen[..., :3] == (200, 120, 40)).all()
+
+
+@pytest.mark.parametrize("suffix", ["png", "gif"])
+def test_a_hole_in_a_palette_stays_a_hole(suffix: str, tmp_path: Path, translator):
+    image = picture("RGB").quantize(16)
+    image.paste(3, (4, 4, 20, 12))
+    image.save(tmp_path / f"x.{suffix}", transparency=3)
+    written = translate(tmp_path / f"x.{suffix}", translator)
+    with Image.open(tmp_path / f"x.{suffix}") as before, Image.open(written) as after:
+        alphas = [np.asarray(image.convert("RGBA"))[..., 3] for image in (before, after)]
+    assert (alphas[0] == 0).any()
+    assert np.array_equal(*alphas)
+
+
+def test_a_big_tiff_is_a_picture_like_any_other(tmp_path: Path, idle):
+    picture("RGB").save(tmp_path / "x.tif", big_tiff=True)
+    assert difference(tmp_path / "x.tif", translate(tmp_path / "x.tif", idle)) == 0
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+@pytest.mark.parametrize("text", ["© 2024 José, 日本語".encode(), "© Müller".encode("latin-1")])
+def test_text_of_every_script_keeps_its_bytes(suffix: str, text: bytes, tmp_path: Path, idle):
+    tags = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
+    tags.tagtype[ExifTags.Base.Copyright] = 2
+    tags[ExifTags.Base.Copyright] = text
+    file = io.BytesIO()
+    tags.save(file)
+    options = {"tiffinfo": tags} if suffix == "tif" else {"exif": b"Exif\0\0" + file.getvalue()}
+    picture("RGB").save(tmp_path / f"x.{suffix}", **options)
+    assert text in translate(tmp_path / f"x.{suffix}", idle, size=30).read_bytes()
+
+
+@pytest.mark.parametrize("orientation", [2, 3, 6, 8])
+def test_deep_tiffs_are_turned_too(orientation: int, tmp_path: Path, idle):
+    levels = np.random.default_rng(0).integers(0, 65536, (12, 20, 3), dtype=np.uint16)
+    (tmp_path / "x.tif").write_bytes(deep_file(levels, "tif", None))
+    with Image.open(tmp_path / "x.tif") as image:
+        tags = image.tag_v2
+    tags[ExifTags.Base.Orientation] = orientation
+    file = io.BytesIO()
+    tags[273] = (0,)
+    tags.save(file)
+    (tmp_path / "x.tif").write_bytes(file.getvalue() + levels.astype("<u2").tobytes())
+    turned = {
+        2: levels[:, ::-1],
+        3: levels[::-1, ::-1],
+        6: np.rot90(levels, -1),
+        8: np.rot90(levels),
+    }[orientation]
+    assert np.array_equal(read_levels(translate(tmp_path / "x.tif", idle)), turned)
+
+
+def test_a_planar_deep_tiff_is_read(tmp_path: Path, idle):
+    levels = np.random.default_rng(0).integers(0, 65536, (3, 12, 20), dtype=np.uint16)
+    data = deep_file(np.moveaxis(levels, 0, -1).copy(), "tif", None)
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    with Image.open(io.BytesIO(data)) as image:
+        for tag, value in image.tag_v2.items():
+            tags[tag] = value
+    size = levels[0].nbytes
+    tags[273], tags[279], tags[284] = (0, size, 2 * size), (size,) * 3, 2
+    tags.save(file := io.BytesIO())
+    (tmp_path / "x.tif").write_bytes(file.getvalue() + levels.astype("<u2").tobytes())
+    assert np.array_equal(read_levels(translate(tmp_path / "x.tif", idle)), np.moveaxis(levels, 0, -1))
+
+
+def test_deep_greys_with_transparency_become_a_tiff_that_others_open(tmp_path: Path, idle):
+    levels = np.random.default_rng(0).integers(0, 65536, (12, 20, 2), dtype=np.uint16)
+    (tmp_path / "x.png").write_bytes(imagecodecs.png_encode(levels))
+    [task] = plan_tasks([tmp_path / "x.png"], "zebras", image_format="tif")
+    assert not translate_all([task], Work(idle, Manner())).failed
+    with Image.open(task.target) as after:
+        assert after.mode == "RGBA"
+    assert np.array_equal(read_levels(task.target)[..., [0, 3]], levels)
+
+
+def test_a_deep_pgm_stays_deep(tmp_path: Path, idle):
+    levels = np.random.default_rng(0).integers(0, 65536, (12, 20), dtype=np.uint16)
+    (tmp_path / "x.pgm").write_bytes(b"P5 20 12 65535\n" + levels.astype(">u2").tobytes())
+    with Image.open(translate(tmp_path / "x.pgm", idle)) as after:
+        assert np.array_equal(np.asarray(after), levels)
+
+
+def packet_of(inner: str) -> str:
+    return f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}">{inner}</rdf:RDF></x:xmpmeta>'
+
+
+def test_xmp_of_any_spelling_is_kept_and_marked_once():
+    from cyclegan.images.metadata import IPTC
+
+    title = '<rdf:Description rdf:about="" xmlns:q="a:b" q:title="the old title"/>'
+    captured = f'<rdf:Description rdf:about="" xmlns:i="{IPTC}" i:DigitalSourceType="digitalCapture"/>'
+    element = (
+        f'<rdf:Description xmlns:i="{IPTC}"><i:DigitalSourceType>digitalCapture</i:DigitalSourceType></rdf:Description>'
+    )
+    plain = packet_of(title + captured + element)
+    for packet in (plain.encode(), plain.encode("utf-16"), plain.replace("rdf:", "r:").replace(":rdf", ":r").encode()):
+        text = marked(packet, "it", composite=False).decode()
+        assert "the old title" in text
+        assert "digitalCapture" not in text
+        assert text.count("trainedAlgorithmicMedia") == 1
+        ElementTree.fromstring(text.encode())
+
+
+@pytest.mark.parametrize("filling", [" ", "x"])
+def test_xmp_too_long_for_a_jpeg_is_cut_to_fit_and_the_mark_stays(filling: str, tmp_path: Path, idle):
+    if filling == " ":
+        packet = packet_of("") + " " * 65_000 + "<?xpacket end='w'?>"
+    else:
+        packet = packet_of(f'<rdf:Description rdf:about="" xmlns:q="a:b" q:t="{"x" * 65_100}"/>')
+    picture("RGB").save(tmp_path / "x.jpg", xmp=packet.encode())
+    with Image.open(translate(tmp_path / "x.jpg", idle)) as after:
+        assert b"trainedAlgorithmicMedia" in after.info["xmp"]
+
+
+def test_a_lossless_webp_is_known_behind_a_long_profile(tmp_path: Path, idle):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)).save(
+        tmp_path / "x.webp", lossless=True, icc_profile=srgb() + bytes(9_000)
+    )
+    assert difference(tmp_path / "x.webp", translate(tmp_path / "x.webp", idle)) == 0
+
+
+def test_a_png_s_gamma_is_heeded_and_said(tmp_path: Path, idle):
+    picture("RGB").save(tmp_path / "x.png")
+    data = (tmp_path / "x.png").read_bytes()
+    gamma = b"gAMA" + struct.pack(">I", 100_000)  # 1: levels proportional to light
+    (tmp_path / "x.png").write_bytes(
+        data[:33] + struct.pack(">I", 4) + gamma + struct.pack(">I", zlib.crc32(gamma)) + data[33:]
+    )
+    assert with_bits(read_picture(tmp_path / "x.png").pixels, 8).mean() > smooth().mean() + 20
+    with Image.open(translate(tmp_path / "x.png", idle)) as after:
+        assert np.abs(np.asarray(after).astype(int) - smooth()).max() <= 1
+        assert after.info["icc_profile"]
+
+
+def test_a_hole_in_a_deep_grey_stays_a_hole(tmp_path: Path, idle):
+    image = picture("I;16")
+    image.save(tmp_path / "x.png", transparency=int(np.asarray(image)[5, 5]))
+    levels = read_levels(translate(tmp_path / "x.png", idle))
+    assert levels.shape[2] == 2
+    assert (levels[5, 5, 1], levels[..., 1].max()) == (0, 65535)
 
 
 def test_grey_stays_grey(tmp_path: Path, translator):

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from cyclegan import Translator
-from cyclegan.errors import ModelFileError
+from cyclegan.errors import DataError, ModelFileError
 from cyclegan.images import Picture
 from cyclegan.runs import load_model, save_model
 from cyclegan.translation import Manner, Scorer, Work, plan_tasks, translate_all, write_scores
@@ -59,10 +59,19 @@ def test_a_table_is_continued_not_begun_anew(folders, model):
     (table.parent / "2.jpg").unlink()
     translate(folders[0], model)
     assert table.read_text() == whole
-    table.write_text("something,else\n1,2\n")
-    (table.parent / "2.jpg").unlink()
+    table.unlink()  # as after a kill, or a translation without scores
     translate(folders[0], model)
-    assert [line["target"] for line in lines(table)] == ["2.jpg"]
+    assert table.read_text() == whole
+
+
+def test_somebody_else_s_table_is_never_written_over(folders, model):
+    table = folders[0].with_name("horses_zebras") / "scores.csv"
+    table.parent.mkdir()
+    table.write_text("something,else\n1,2\n")
+    with pytest.raises(DataError, match="is no table of scores"):
+        translate(folders[0], model)
+    assert table.read_text() == "something,else\n1,2\n"
+    assert len(list(table.parent.iterdir())) == 1
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 2000), (1500, 1200)])

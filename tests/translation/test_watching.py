@@ -5,6 +5,7 @@ from pathlib import Path
 from PIL import Image
 
 from cyclegan import Translator
+from cyclegan.errors import CycleganError
 from cyclegan.translation import Manner, Outcome, Work, plan_tasks, watch
 from tests.models_for_tests import write_model
 
@@ -15,6 +16,7 @@ def test_pictures_are_translated_once_they_are_whole(tmp_path: Path):
     translator = Translator(write_model(tmp_path / "m.safetensors"), device="cpu")
     outcomes: list[Outcome] = []
     looks: list[float] = []
+    troubles: list[CycleganError] = []
 
     def visitor(pause: float) -> None:
         """Do, between two looks, what somebody else does to the folder."""
@@ -28,15 +30,26 @@ def test_pictures_are_translated_once_they_are_whole(tmp_path: Path):
                 Image.new("RGB", (20, 12)).save(folder / "slow.png")
             case 7:
                 (folder / "broken.png").write_text("no picture")
+            case 11:
+                Image.new("RGB", (20, 12)).save(folder / "early.jpg")
+            case 13:
+                (folder / "early.jpg").unlink()
             case 10:
                 Image.new("RGB", (20, 12)).save(folder / "broken.png")
 
-    work = Work(translator, Manner(), interrupted=lambda: len(looks) > 14)
-    watch(lambda: plan_tasks([folder], "zebras", watched=True), work, outcomes.append, sleep=visitor)
+    work = Work(translator, Manner(), interrupted=lambda: len(looks) > 16)
+    watch(
+        lambda: plan_tasks([folder], "zebras", image_format="png", watched=True),
+        work,
+        outcomes.append,
+        on_trouble=troubles.append,
+        sleep=visitor,
+    )
     assert [[task.source.name for task in outcome.done] for outcome in outcomes] == [
         ["early.png"],
         ["slow.png"],
         [],
         ["broken.png"],
     ]
+    assert [("early.jpg" in str(error)) for error in troubles] == [True]
     assert ["broken.png" in str(error) for outcome in outcomes for error in outcome.failed] == [True]
