@@ -118,7 +118,7 @@ def _ask(url: str, begun: Source | None, here: int) -> Any:
     except urllib.error.HTTPError as error:
         if begun and error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return error  # an answer like others: the file is shorter now
-        raise DownloadError(f"{host} answered {error.code} {error.reason}") from error
+        raise DownloadError(f"{host} answered {error.code} {http.client.responses.get(error.code, '')}") from error
     except urllib.error.URLError as error:
         raise DownloadError(f"{host} cannot be reached ({_reason(error.reason)})") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -132,7 +132,7 @@ class Redirects(urllib.request.HTTPRedirectHandler):
         """Return the request that a redirect asks for."""
         allowed = ("https",) if req.type == "https" else ("https", "http")
         if urllib.parse.urlsplit(newurl).scheme not in allowed:
-            raise DownloadError(f"{host_of(req.full_url)} leads to {printable(newurl)}, which is not safe")
+            raise DownloadError(f"{host_of(req.full_url)} leads elsewhere by another way than TLS, which is not safe")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

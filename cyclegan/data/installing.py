@@ -51,15 +51,16 @@ def install(data_set: DataSet, home: Path, *, source: str = "", watchers: Watche
     folder = home / data_set.name
     if folder.exists():
         return _already(data_set, folder, source)
+    given = _given(source)
+    urls = () if given else _addresses(data_set, source)
     aside = home / f".cyclegan-{data_set.name}{PARTIAL}"
     fetched, unpacked = aside / f"{data_set.name}.zip", aside / "unpacked"
     with _alone_in(aside):
-        archive = _given(source) or fetched
-        if archive is fetched:
-            fetch(_addresses(data_set, source), fetched, on_progress=watchers.on_bytes)
+        if not given:
+            fetch(urls, fetched, on_progress=watchers.on_bytes)
         try:
-            sha256 = _checked_sum(data_set, archive, home)
-            unpack(archive, unpacked, on_file=watchers.on_file)
+            sha256 = _checked_sum(data_set, given or fetched, home)
+            unpack(given or fetched, unpacked, on_file=watchers.on_file)
             root = _root(unpacked)
             pictures = _counted(data_set, root, "the archive", "Try another place with --from.")
             _remember(data_set, sha256, home)
@@ -92,10 +93,10 @@ def _alone_in(aside: Path) -> Iterator[None]:
 
 def _already(data_set: DataSet, folder: Path, source: str) -> Installed:
     """Return a data set that is there; whether another archive of the same name would be the same, nobody knows."""
-    away = f"Move it away and run the same command again, or look at it with: ls {printable(folder)}"
     if source and data_set.name not in known_sets():
         raise DataError(f"there is a {printable(folder)} already.", "Move it away, or choose another name.")
-    return Installed(folder, _counted(data_set, folder, f"{printable(folder)} is there already, but", away), new=False)
+    hint = "Move it away and run the same command again."
+    return Installed(folder, _counted(data_set, folder, f"{printable(folder)} is there already, but", hint), new=False)
 
 
 def _given(source: str) -> Path | None:
