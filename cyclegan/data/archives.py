@@ -1,5 +1,6 @@
 """Unpacking zip archives that may come from anybody: nothing is written outside the folder, nor without bounds."""
 
+import re
 import shutil
 import stat
 import unicodedata
@@ -14,11 +15,12 @@ from cyclegan.errors import DataError, DiskError, disk_errors, printable
 MOST_FILES = 1_000_000
 MOST_GROWTH = 50  # times the archive's size; pictures hardly shrink in an archive, bombs do
 SMALL = 64 * 2**20  # bytes that any archive may unpack to
+FORBIDDEN = str.maketrans(dict.fromkeys(':<>|"?*', "_"))  # on Windows; photographs of the CycleGAN authors have colons
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those that need little memory, whatever the archive says
 
 
 def unpack(archive: Path, folder: Path, *, on_file: Callable[[int, int], object] = lambda _done, _all: None) -> None:
-    """Unpack a zip archive into a new folder; hidden files in it are left out.
+    """Unpack a zip archive into a new folder; hidden files in it are left out, names become valid on every system.
 
     Every entry is checked before the first is written: one that is hostile condemns the archive.
     """
@@ -31,7 +33,7 @@ def unpack(archive: Path, folder: Path, *, on_file: Callable[[int, int], object]
             folder.mkdir(parents=True)
             _check_room(folder, sum(entry.file_size for entry in wanted))
         for done, entry in enumerate(wanted, start=1):
-            _write(opened, entry, folder.joinpath(*entry.filename.split("/")))
+            _write(opened, entry, folder.joinpath(*_parts(entry)))
             on_file(done, len(wanted))
 
 
@@ -81,7 +83,7 @@ def _hostile(entry: zipfile.ZipInfo) -> str:
     """Return what is wrong with an entry by itself."""
     name = entry.orig_filename.removesuffix("/")
     kind = stat.S_IFMT(entry.external_attr >> 16)
-    if name.startswith("/") or any(character in name for character in "\\:\0"):
+    if name.startswith("/") or re.match("[A-Za-z]:", name) or any(character in name for character in "\\\0"):
         return "which is no path within a folder"
     if any(part != part.rstrip(". ") or not part for part in name.split("/")):
         return "which leads out of the folder or is no name on every system"
@@ -96,7 +98,7 @@ def _hostile(entry: zipfile.ZipInfo) -> str:
 
 def _collision(entry: zipfile.ZipInfo, seen: dict[str, tuple[str, bool]]) -> str:
     """Return whether an entry would be written over, or into, another one where case does not count."""
-    parts = entry.filename.removesuffix("/").split("/")
+    parts = _parts(entry)
     for depth in range(1, len(parts) + 1):
         path = "/".join(parts[:depth])
         new = (path, depth < len(parts) or entry.is_dir())
@@ -104,6 +106,11 @@ def _collision(entry: zipfile.ZipInfo, seen: dict[str, tuple[str, bool]]) -> str
         if (old := seen.setdefault(key, new)) != new or (old is not new and not new[1]):
             return f"which collides with {printable(old[0])!r}"
     return ""
+
+
+def _parts(entry: zipfile.ZipInfo) -> list[str]:
+    """Return the folders and the name that an entry is unpacked to."""
+    return entry.filename.translate(FORBIDDEN).removesuffix("/").split("/")
 
 
 def _is_hidden(entry: zipfile.ZipInfo) -> bool:

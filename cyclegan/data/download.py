@@ -10,7 +10,7 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -26,6 +26,10 @@ Progress = Callable[[int, int | None], object]  # bytes that are here, of all, w
 PATIENCE = 30.0  # seconds that a server may be silent
 TRIES = 4  # at one address, each continuing the one before
 BLOCK = 2**18  # bytes, the most that one reading brings
+
+
+class BrokenOffError(Exception):
+    """A connection ended before its file did."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +65,6 @@ def fetch(urls: Sequence[str], path: Path, *, on_progress: Progress = lambda _he
     )
 
 
-def forget(path: Path) -> None:
-    """Delete what was downloaded of a file."""
-    with disk_errors(path):
-        path.unlink(missing_ok=True)
-        _notes(path).unlink(missing_ok=True)
-
-
 def host_of(url: str) -> str:
     """Return the server's name; the rest of an address may hold what is nobody else's business."""
     return printable(urllib.parse.urlsplit(url).hostname or url)
@@ -81,28 +78,36 @@ def _came_whole(url: str, path: Path, on_progress: Progress) -> bool:
     with _ask(url, begun, here) as answer:
         source, start = _described(url, answer)
         if answer.status != HTTPStatus.OK and (source, start) != (begun, here):
-            forget(path)
+            _forget(path)
             return False  # it changed, so it is asked for from its beginning
         if start == 0:
-            forget(path)
+            _forget(path)
             write_text(_notes(path), json.dumps(dataclasses.asdict(source)))
         try:
-            _append(answer, path, lambda size: on_progress(size, source.total))
-        except (OSError, http.client.HTTPException):
-            return False  # it broke off
+            with disk_errors(path), path.open("ab") as file:
+                for block in _blocks(answer):
+                    file.write(block)
+                    file.flush()  # so that a kill loses nothing
+                    on_progress(file.tell(), source.total)
+        except BrokenOffError:
+            return False
     return source.total in (None, _size(path))
 
 
-def _append(answer: Any, path: Path, on_size: Callable[[int], object]) -> None:
-    """Add what a server sends to a file."""
+def _forget(path: Path) -> None:
+    """Delete what was downloaded of a file."""
     with disk_errors(path):
-        opened = path.open("ab")
-    with opened as file:
+        path.unlink(missing_ok=True)
+        _notes(path).unlink(missing_ok=True)
+
+
+def _blocks(answer: Any) -> Iterator[bytes]:
+    """Yield what a server sends, as it comes."""
+    try:
         while block := answer.read1(BLOCK):
-            with disk_errors(path):
-                file.write(block)
-                file.flush()
-            on_size(file.tell())
+            yield block
+    except (OSError, http.client.HTTPException) as error:
+        raise BrokenOffError from error
 
 
 def _ask(url: str, begun: Source | None, here: int) -> Any:
