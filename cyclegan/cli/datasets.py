@@ -41,7 +41,7 @@ def without_folders(place: Path | None) -> CycleganError:
         return ConfigError("two folders of pictures are needed.", write)
     for folder in (place, DATASETS / place):
         if folder.is_dir():
-            return DataError(f"{printable(folder)} holds no trainA and trainB; else two folders are needed.", write)
+            return DataError(f"{printable(folder)} holds no trainA and trainB; name two folders instead.", write)
     if str(place) in known_sets():
         return DataError(f"{place} is not downloaded yet: cyclegan download {place}")
     near = "".join(f"Did you mean {name}? " for name in near_names(str(place))[:1])

@@ -53,13 +53,14 @@ def install(data_set: DataSet, home: Path, *, source: str = "", watchers: Watche
         return _already(data_set, folder, source)
     given = _given(source)
     urls = () if given else _addresses(data_set, source)
+    expected = data_set.sha256 or _recorded(home).get(data_set.name)
     aside = home / f".cyclegan-{data_set.name}{PARTIAL}"
     fetched, unpacked = aside / f"{data_set.name}.zip", aside / "unpacked"
     with _alone_in(aside):
         if not given:
             fetch(urls, fetched, on_progress=watchers.on_bytes)
         try:
-            sha256 = _checked_sum(data_set, given or fetched, home)
+            sha256 = _checked_sum(data_set, given or fetched, expected, home)
             unpack(given or fetched, unpacked, on_file=watchers.on_file)
             root = _root(unpacked)
             pictures = _counted(data_set, root, "the archive", "Try another place with --from.")
@@ -115,12 +116,11 @@ def _addresses(data_set: DataSet, source: str) -> tuple[str, ...]:
     return urls
 
 
-def _checked_sum(data_set: DataSet, archive: Path, home: Path) -> str:
+def _checked_sum(data_set: DataSet, archive: Path, expected: str | None, home: Path) -> str:
     """Return an archive's SHA-256, which must be the one that is known, or else that was recorded the first time."""
     with archive.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    expected = data_set.sha256 or _recorded(home).get(data_set.name, found)
-    if found != expected:
+    if found != (expected or found):
         raise DownloadError(
             f"this is not the archive of {data_set.name} that is known: its SHA-256 is {found}, not {expected}.",
             "Try again, or another place with --from; an archive of your own needs a name of its own."

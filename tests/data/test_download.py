@@ -258,6 +258,12 @@ def test_a_sum_that_is_not_known_is_recorded_and_compared_the_next_time(server, 
     assert install(unknown, tmp_path).new
 
 
+def test_damaged_records_are_a_sentence_before_anything_is_fetched(server, tmp_path):
+    (tmp_path / "checksums.toml").write_text("no TOML")
+    assert "checksums.toml is not valid TOML" in refused(DataSet(name="s", urls=(server.url("/s"),)), tmp_path)
+    assert not server.asked
+
+
 def test_wrong_counts_are_a_sentence_and_no_data_set(server, tmp_path):
     server.pages["/s"] = Page(zipped_set())
     wrong = DataSet(name="s", urls=(server.url("/s"),), counts={"trainA": 1067, "trainB": 2, "val": 1})
@@ -310,7 +316,7 @@ def test_two_downloads_of_a_set_do_not_meet(server, tmp_path):
     known = DataSet(name="s", urls=(server.url("/s"),))
     first = threading.Thread(target=lambda: install(known, tmp_path))
     first.start()
-    while not server.asked:
+    while first.is_alive() and not server.asked:
         time.sleep(0.01)
     assert "is being downloaded already" in refused(known, tmp_path)
     server.released.set()
