@@ -3,6 +3,7 @@
     CycleganError                exit status 2: the user can fix it
     ├── ConfigError              a setting that is unknown, or of a wrong type or value
     ├── DataError                a folder of pictures that cannot be trained on
+    ├── DownloadError            a file that cannot be fetched, or is not the one that is known
     ├── PictureError             one picture that cannot be read or written; the others go on
     ├── RunError                 a run folder that cannot be continued or read
     ├── ModelFileError           a model file that cannot be used
@@ -36,6 +37,10 @@ class ConfigError(CycleganError):
 
 class DataError(CycleganError):
     """A folder of pictures that cannot be trained on."""
+
+
+class DownloadError(CycleganError):
+    """A file that cannot be fetched, or is not the one that is known."""
 
 
 class PictureError(CycleganError):

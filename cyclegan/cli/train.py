@@ -22,6 +22,7 @@ from cyclegan.cli.console import (
     table,
     tell,
 )
+from cyclegan.cli.datasets import data_set_at, without_folders
 from cyclegan.config import PRESETS, Config, Settings, build_config, load_settings, parse_assignment, preset
 from cyclegan.errors import ConfigError, printable
 from cyclegan.files import is_file_name
@@ -31,9 +32,18 @@ if TYPE_CHECKING:
 
 
 def train(
-    a: Annotated[Path | None, typer.Argument(metavar="A", help="Folder of pictures of one kind.")] = None,
+    a: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="A",
+            help="Folder of pictures of one kind; alone, a downloaded data set, or a folder with trainA and trainB.",
+        ),
+    ] = None,
     b: Annotated[Path | None, typer.Argument(metavar="B", help="Folder of pictures of the other kind.")] = None,
-    name: Annotated[str | None, typer.Option(help="The run's name.  [default: <A>2<B>]", show_default=False)] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="The run's name.  [default: <A>2<B>, or the data set's name]", show_default=False),
+    ] = None,
     checkpoints: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("checkpoints"),
     preset_name: Annotated[
         str, typer.Option("--preset", help=f"Settings to start from: {', '.join(PRESETS)}.")
@@ -61,9 +71,10 @@ def train(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Train on two folders of pictures; the same command again continues where it stopped."""
+    """Train on two folders of pictures, or on a data set; the same command again continues where it stopped."""
+    data_set = data_set_at(a) if a is not None and b is None else None
     flags: dict[str, dict[str, Any]] = {
-        "data": {"size": size, **folders_and_names(a, b)},
+        "data": {"size": size, **(data_set.settings if data_set else folders_and_names(a, b))},
         "schedule": {"epochs": epochs, "decay_epochs": decay_epochs, "max_steps": max_steps},
         "game": {"batch_size": batch_size, "seed": seed, "precision": precision, "init_from": init_from},
         "machine": {"device": device, "workers": workers},
@@ -78,8 +89,8 @@ def train(
         *map(parse_assignment, assignments or []),
     )
     if not (config.data.folder_a and config.data.folder_b):
-        raise ConfigError("two folders of pictures are needed.", "Write: cyclegan train horses/ zebras/")
-    name = name or f"{config.data.name_a}2{config.data.name_b}"
+        raise without_folders(a)
+    name = name or (data_set.name if data_set else f"{config.data.name_a}2{config.data.name_b}")
     if not is_file_name(name):
         raise ConfigError(f"{printable(name)} cannot be a run's name.", "Choose one without slashes.")
     plan, outcome = run_training(config, checkpoints / name, fresh=fresh, dry_run=dry_run, quiet=quiet)

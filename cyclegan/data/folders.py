@@ -1,6 +1,7 @@
 """Folders of pictures, and which picture comes when."""
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -8,6 +9,25 @@ import numpy as np
 
 from cyclegan.errors import DataError, printable
 from cyclegan.images import FORMAT_OF
+
+Pair = tuple[Path, Path]  # a folder of pictures of A, and one of B
+
+
+@dataclass(frozen=True)
+class DomainFolders:
+    """Where a data set keeps its two domains."""
+
+    train: Pair
+    test: Pair | None  # held out, if the set holds any out
+
+
+def domains_in(folder: Path) -> DomainFolders | None:
+    """Find `trainA` and `trainB`, or `train/A` and `train/B`, and what is held out beside them."""
+    for between in ("", "/"):
+        train, test = ((folder / f"{part}{between}A", folder / f"{part}{between}B") for part in ("train", "test"))
+        if all(place.is_dir() for place in train):
+            return DomainFolders(train, test if all(place.is_dir() for place in test) else None)
+    return None
 
 
 def list_pictures(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cyclegan.data.folders import drawn, list_pictures
+from cyclegan.data.folders import DomainFolders, domains_in, drawn, list_pictures
 from cyclegan.errors import DataError
 
 
@@ -50,3 +50,15 @@ def test_the_two_domains_are_drawn_independently():
     pairs = Counter((drawn(0, 0, draw, 4), drawn(0, 1, draw, 4)) for draw in range(4000))
     assert len(pairs) == 16
     assert max(pairs.values()) < 1.3 * min(pairs.values())
+
+
+@pytest.mark.parametrize("between", ["", "/"])
+def test_the_two_layouts_of_a_data_set_are_understood(tmp_path, between):
+    assert domains_in(tmp_path) is None
+    train, test = ([tmp_path / f"{part}{between}{side}" for side in "AB"] for part in ("train", "test"))
+    for place in train:
+        place.mkdir(parents=True)
+    assert domains_in(tmp_path) == DomainFolders((train[0], train[1]), None)
+    for place in test:
+        place.mkdir(parents=True)
+    assert domains_in(tmp_path) == DomainFolders((train[0], train[1]), (test[0], test[1]))

@@ -1,0 +1,48 @@
+"""What `cyclegan train` makes of one place instead of two folders: a data set, by its path or its name."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from cyclegan.errors import ConfigError, CycleganError, DataError, printable
+
+DATASETS = Path("datasets")  # where sets are downloaded to, and found by their names
+
+
+@dataclass(frozen=True)
+class NamedSet:
+    """A data set on this machine."""
+
+    name: str
+    settings: dict[str, str]  # of the section `data`
+
+
+def data_set_at(place: Path) -> NamedSet | None:
+    """Return the data set in a folder, or in the one of this name under datasets/, if there is one."""
+    from cyclegan.data.folders import domains_in
+    from cyclegan.data.sets import domain_names
+
+    for folder in (Path(os.path.realpath(place)), Path(os.path.realpath(DATASETS / place))):
+        if found := domains_in(folder):
+            (folder_a, folder_b), (name_a, name_b) = found.train, domain_names(folder.name)
+            return NamedSet(
+                folder.name,
+                {"folder_a": str(folder_a), "folder_b": str(folder_b), "name_a": name_a, "name_b": name_b},
+            )
+    return None
+
+
+def without_folders(place: Path | None) -> CycleganError:
+    """Return what is wrong with a command line that does not lead to two folders."""
+    from cyclegan.data.sets import known_sets, near_names
+
+    write = "Write: cyclegan train horses/ zebras/"
+    if place is None:
+        return ConfigError("two folders of pictures are needed.", write)
+    for folder in (place, DATASETS / place):
+        if folder.is_dir():
+            return DataError(f"{printable(folder)} holds no trainA and trainB; name two folders instead.", write)
+    if str(place) in known_sets():
+        return DataError(f"{place} is not downloaded yet: cyclegan download {place}")
+    near = "".join(f"Did you mean {name}? " for name in near_names(str(place))[:1])
+    return DataError(f"there is no folder and no downloaded data set {printable(place)}.", f"{near}{write}")

@@ -1,0 +1,383 @@
+"""Downloads from a server on this machine, which behaves as badly as servers do."""
+
+import hashlib
+import io
+import re
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+from pathlib import Path
+from urllib.request import Request
+
+import numpy as np
+import pytest
+
+from cyclegan.data import download
+from cyclegan.data.download import Redirects, fetch
+from cyclegan.data.installing import install
+from cyclegan.data.sets import DataSet, domain_names, find_set, known_sets
+from cyclegan.errors import CycleganError, DataError, DownloadError
+from tests.data.server_for_tests import Page, serving
+from tests.data.zips_for_tests import zip_of, zipped_set
+
+POSIX = sys.platform != "win32"
+CONTENT = np.random.default_rng(0).bytes(200_000)
+OTHER = np.random.default_rng(1).bytes(200_000)
+COUNTS = dict.fromkeys(("trainA", "trainB", "testA", "testB"), 2)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serving() as running:
+        yield running
+
+
+def refused(*arguments, **options) -> str:
+    """Return the sentence that a data set is refused with."""
+    with pytest.raises(CycleganError) as raised:
+        install(*arguments, **options)
+    return f"{raised.value} {raised.value.hint}"
+
+
+# ---- one file
+
+
+def test_a_whole_file_comes_and_is_watched(server, tmp_path):
+    server.pages["/f"] = Page(CONTENT)
+    told = []
+    fetch([server.url("/f")], tmp_path / "f", on_progress=lambda here, total: told.append((here, total)))
+    assert (tmp_path / "f").read_bytes() == CONTENT
+    assert told[-1] == (len(CONTENT), len(CONTENT))
+
+
+def test_a_broken_connection_is_taken_up_where_it_broke(server, tmp_path):
+    server.pages["/f"] = Page(CONTENT, cuts=[50_000, 60_000])
+    fetch([server.url("/f")], tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == CONTENT
+    assert [asked for _, asked, _ in server.asked] == [None, "bytes=50000-", "bytes=110000-"]
+
+
+@pytest.mark.parametrize("tag", ['"1"', 'W/"1"', ""])
+def test_the_next_try_continues_what_an_interrupted_one_left(server, tmp_path, tag):
+    def interrupt(here: int, _total: int | None) -> None:
+        if here >= 50_000:
+            raise KeyboardInterrupt
+
+    server.pages["/f"] = Page(CONTENT, tag=tag, cuts=[50_000])
+    with pytest.raises(KeyboardInterrupt):
+        fetch([server.url("/f")], tmp_path / "f", on_progress=interrupt)
+    fetch([server.url("/f")], tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == CONTENT
+    assert server.asked[-1] == ("/f", "bytes=50000-", 206)
+
+
+def test_what_is_complete_is_not_asked_for_again(server, tmp_path):
+    server.pages["/f"] = Page(CONTENT)
+    for _ in range(2):
+        fetch([server.url("/f")], tmp_path / "f")
+    assert server.statuses() == [200]
+
+
+@pytest.mark.skipif(not POSIX, reason="no such kill there")
+def test_a_killed_download_is_continued(server, tmp_path):
+    server.pages["/f"] = Page(CONTENT, cuts=[120_000], stalls=True)
+    code = f"from cyclegan.data.download import *; fetch([{server.url('/f')!r}], Path('f'))"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path) as process:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and (
+            not (tmp_path / "f").exists() or (tmp_path / "f").stat().st_size < 120_000
+        ):
+            time.sleep(0.01)
+        process.kill()
+    fetch([server.url("/f")], tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == CONTENT
+    assert server.asked[-1] == ("/f", "bytes=120000-", 206)
+
+
+@pytest.mark.parametrize("heeds_if_range", [True, False])
+@pytest.mark.parametrize("size", [200_000, 30_000])
+def test_a_file_that_changed_is_not_glued_to_what_came_before(server, tmp_path, heeds_if_range, size):
+    server.pages["/f"] = Page(CONTENT, cuts=[50_000] + [0] * 3)
+    with pytest.raises(DownloadError, match="sent a part only"):
+        fetch([server.url("/f")], tmp_path / "f")
+    server.pages["/f"] = Page(OTHER[:size], tag='"2"', heeds_if_range=heeds_if_range)
+    fetch([server.url("/f")], tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == OTHER[:size]
+
+
+def test_a_server_without_versions_is_trusted_no_further_than_its_length(server, tmp_path):
+    server.pages["/f"] = Page(CONTENT, tag="", cuts=[50_000] + [0] * 3)
+    with pytest.raises(DownloadError):
+        fetch([server.url("/f")], tmp_path / "f")
+    server.pages["/f"] = Page(OTHER[:150_000], tag="")
+    fetch([server.url("/f")], tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == OTHER[:150_000]
+
+
+def test_a_server_that_claims_more_than_it_has_is_a_sentence_and_what_came_is_kept(server, tmp_path):
+    server.pages["/f"] = Page(CONTENT, claims=1000)
+    with pytest.raises(DownloadError, match=r"127.0.0.1 sent a part only") as raised:
+        fetch([server.url("/f")], tmp_path / "f")
+    assert "the same command continues" in raised.value.hint
+    assert (tmp_path / "f").stat().st_size == len(CONTENT)
+
+
+def test_a_server_that_says_no_length_is_believed_at_its_end(server, tmp_path):
+    server.pages["/f"] = Page(CONTENT, says_length=False)
+    fetch([server.url("/f")], tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == CONTENT
+
+
+def test_a_silent_server_is_left(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "PATIENCE", 0.2)
+    server.pages["/f"] = Page(CONTENT, cuts=[1000] * 9, stalls=True)
+    with pytest.raises(DownloadError, match="sent a part only"):
+        fetch([server.url("/f")], tmp_path / "f")
+    assert (tmp_path / "f").stat().st_size == 1000 * download.TRIES
+
+
+def test_after_a_404_the_mirror_is_tried(server, tmp_path):
+    server.pages["/mirror"] = Page(CONTENT)
+    fetch([server.url("/gone"), server.url("/mirror")], tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == CONTENT
+    assert server.statuses() == [404, 200]
+
+
+def test_a_mirror_that_has_nothing_costs_nothing_of_what_came(server, tmp_path):
+    server.pages["/f"] = Page(CONTENT, cuts=[50_000] + [0] * 3)
+    with pytest.raises(DownloadError, match=r"sent a part only; 127.0.0.1 answered 404"):
+        fetch([server.url("/f"), server.url("/gone")], tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == CONTENT[:50_000]
+
+
+def test_a_mirror_begins_anew(server, tmp_path):
+    server.pages["/f"] = Page(CONTENT, cuts=[50_000] + [0] * 3)
+    server.pages["/mirror"] = Page(OTHER)
+    fetch([server.url("/f"), server.url("/mirror")], tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == OTHER
+
+
+def test_redirects_are_followed_but_never_out_of_tls(server, tmp_path):
+    server.pages |= {
+        "/a": Page(b"", leads_to="/b"),
+        "/b": Page(CONTENT),
+        "/c": Page(b"", leads_to="ftp://127.0.0.1/x"),
+        "/d": Page(b"", leads_to="file:///etc/passwd"),
+    }
+    fetch([server.url("/a")], tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == CONTENT
+    with pytest.raises(DownloadError, match="which is not safe"):
+        fetch([server.url("/c")], tmp_path / "g")
+    with pytest.raises(DownloadError, match="answered 302 Found"):
+        fetch([server.url("/d")], tmp_path / "g")
+    with pytest.raises(DownloadError, match="which is not safe"):
+        Redirects().redirect_request(Request("https://x.org/"), io.BytesIO(), 302, "", {}, "http://x.org/")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/f", "https://", "https://a b/", "http://127.0.0.1:x/"])
+def test_addresses_that_lead_nowhere_are_sentences(tmp_path, url):
+    with pytest.raises(DownloadError, match="the download failed"):
+        fetch([url], tmp_path / "f")
+
+
+@pytest.mark.skipif(not POSIX, reason="no limits on files there")
+def test_a_full_disk_is_a_sentence_and_what_fitted_is_kept(server, tmp_path):
+    server.pages["/f"] = Page(CONTENT)
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (90000, 90000))\n"
+        "from cyclegan.data.download import *\nfrom cyclegan.errors import DiskError\n"
+        f"try: fetch([{server.url('/f')!r}], Path('f'))\n"
+        "except DiskError as error: print(error)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert said.stdout == "no room left on the disk for f.\n"
+    fetch([server.url("/f")], tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == CONTENT
+
+
+def test_no_more_than_the_server_s_name_is_shown_of_an_address(tmp_path):
+    with pytest.raises(DownloadError) as raised:
+        fetch(["http://127.0.0.1:9/private?token=secret"], tmp_path / "f")
+    assert "secret" not in str(raised.value)
+
+
+# ---- a data set
+
+
+def test_a_data_set_is_downloaded_checked_unpacked_and_there(server, tmp_path):
+    archive = zipped_set("horses2zebras/")
+    server.pages["/s.zip"] = Page(archive)
+    known = DataSet(name="s", urls=(server.url("/s.zip"),), sha256=hashlib.sha256(archive).hexdigest(), counts=COUNTS)
+    installed = install(known, tmp_path)
+    assert (installed.folder, dict(installed.pictures), installed.new) == (tmp_path / "s", COUNTS, True)
+    assert [place.name for place in tmp_path.iterdir()] == ["s"]
+    assert not install(known, tmp_path).new
+    assert server.statuses() == [200]
+
+
+def test_an_archive_without_a_folder_of_its_own_is_a_data_set_too(tmp_path):
+    (tmp_path / "a.zip").write_bytes(zipped_set(""))
+    assert dict(install(DataSet(name="s"), tmp_path, source=str(tmp_path / "a.zip")).pictures) == COUNTS
+    (tmp_path / "b.zip").write_bytes(zip_of(zip_entries(zipped_set("train/"), keep="train/train")))
+    assert sorted(install(DataSet(name="t"), tmp_path, source=str(tmp_path / "b.zip")).pictures) == ["trainA", "trainB"]
+    assert (tmp_path / "a.zip").exists()
+
+
+def zip_entries(archive: bytes, *, keep: str) -> list[tuple[str, bytes]]:
+    import zipfile
+
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        return [(name, opened.read(name)) for name in opened.namelist() if name.startswith(keep)]
+
+
+def test_a_corrupted_archive_is_refused_deleted_and_fetched_anew(server, tmp_path):
+    archive = zipped_set()
+    known = DataSet(name="s", urls=(server.url("/s"),), sha256=hashlib.sha256(archive).hexdigest())
+    server.pages["/s"] = Page(archive[:-100] + bytes(100))
+    assert re.search(r"its SHA-256 is \w{64}, not \w{64}", refused(known, tmp_path))
+    assert not list(tmp_path.iterdir())
+    server.pages["/s"] = Page(archive)
+    assert install(known, tmp_path).new
+
+
+def test_a_sum_that_is_not_known_is_recorded_and_compared_the_next_time(server, tmp_path):
+    unknown = DataSet(name="s", urls=(server.url("/s"),))
+    server.pages["/s"] = Page(zipped_set())
+    (tmp_path / "checksums.toml").write_text('other = "1"\n')
+    install(unknown, tmp_path)
+    recorded = tomllib.loads((tmp_path / "checksums.toml").read_text())
+    assert recorded == {"other": "1", "s": hashlib.sha256(zipped_set()).hexdigest()}
+    (tmp_path / "s").rename(tmp_path / "aside")
+    server.pages["/s"] = Page(zipped_set(each=3), tag='"2"')
+    assert "delete its line in" in refused(unknown, tmp_path)
+    assert not (tmp_path / "s").exists()
+    server.pages["/s"] = Page(zipped_set())
+    assert install(unknown, tmp_path).new
+
+
+def test_damaged_records_are_a_sentence_before_anything_is_fetched(server, tmp_path):
+    (tmp_path / "checksums.toml").write_text("no TOML")
+    assert "checksums.toml is not valid TOML" in refused(DataSet(name="s", urls=(server.url("/s"),)), tmp_path)
+    assert not server.asked
+
+
+def test_wrong_counts_are_a_sentence_and_no_data_set(server, tmp_path):
+    server.pages["/s"] = Page(zipped_set())
+    wrong = DataSet(name="s", urls=(server.url("/s"),), counts={"trainA": 1067, "trainB": 2, "val": 1})
+    assert "2 pictures in trainA, not 1,067; 0 pictures in val, not 1" in refused(wrong, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_set_that_lost_pictures_is_not_called_downloaded(server, tmp_path):
+    server.pages["/s"] = Page(zipped_set())
+    known = DataSet(name="s", urls=(server.url("/s"),), counts=COUNTS)
+    install(known, tmp_path)
+    (tmp_path / "s" / "trainA" / "0.png").unlink()
+    assert "is there already, but holds 1 pictures in trainA, not 2" in refused(known, tmp_path)
+
+
+def test_a_zip_with_a_path_that_leaves_it_is_refused_and_deleted(server, tmp_path):
+    server.pages["/s"] = Page(zip_of([("trainA/1.png", b"x"), ("../evil", b"x")]))
+    home = tmp_path / "home"
+    assert "holds '../evil'" in refused(DataSet(name="s", urls=(server.url("/s"),)), home)
+    assert not list(home.iterdir())
+    assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize("content", [b"<html>sign in</html>", zip_of([("readme.txt", b"no pictures")])])
+def test_what_is_no_data_set_is_a_sentence(server, tmp_path, content):
+    server.pages["/s"] = Page(content)
+    assert re.search("no zip file|no pictures", refused(DataSet(name="s", urls=(server.url("/s"),)), tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupted_set_is_continued_and_never_stands_half_under_its_name(server, tmp_path):
+    archive = zipped_set(each=20)
+    server.pages["/s"] = Page(archive, cuts=[30_000] + [0] * 3)
+    known = DataSet(name="s", urls=(server.url("/s"),))
+    assert "the same command continues" in refused(known, tmp_path)
+    assert [place.name for place in tmp_path.iterdir()] == [".cyclegan-s.partial"]
+    (tmp_path / ".cyclegan-s.partial" / "unpacked" / "half").mkdir(parents=True)
+    assert install(known, tmp_path).pictures["trainA"] == 20
+    assert server.asked[-1][1] == "bytes=30000-"
+    assert {place.name for place in tmp_path.iterdir()} == {"s", "checksums.toml"}
+
+
+def test_nothing_is_left_where_nothing_came(server, tmp_path):
+    assert "answered 404" in refused(DataSet(name="s", urls=(server.url("/gone"),)), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_downloads_of_a_set_do_not_meet(server, tmp_path):
+    server.pages["/s"] = Page(zipped_set(), cuts=[100], stalls=True)
+    known = DataSet(name="s", urls=(server.url("/s"),))
+    first = threading.Thread(target=lambda: install(known, tmp_path))
+    first.start()
+    while first.is_alive() and not server.asked:
+        time.sleep(0.01)
+    assert "is being downloaded already" in refused(known, tmp_path)
+    server.released.set()
+    first.join()
+    assert install(known, tmp_path).pictures["trainA"] == 2
+
+
+def test_a_set_that_nobody_serves_says_what_to_do_instead(tmp_path):
+    said = refused(known_sets()["cityscapes"], tmp_path)
+    assert "its licence: non-commercial" in said
+    assert "https://www.cityscapes-dataset.com" in said
+
+
+def test_another_archive_under_a_name_that_is_taken_is_refused(tmp_path):
+    (tmp_path / "a.zip").write_bytes(zipped_set())
+    install(DataSet(name="s"), tmp_path, source=str(tmp_path / "a.zip"))
+    assert "Move it away" in refused(DataSet(name="s"), tmp_path, source=str(tmp_path / "a.zip"))
+    assert "there is no file" in refused(DataSet(name="t"), tmp_path, source="ftp://x.org/a.zip")
+
+
+def test_only_one_module_speaks_to_the_network():
+    package = Path(download.__file__).parent.parent
+    speaks = re.compile(r"^\s*(?:from|import) (?:urllib|http|socket|ssl|requests|httpx|ftplib|aiohttp)\b", re.MULTILINE)
+    assert [path for path in package.rglob("*.py") if speaks.search(path.read_text(encoding="utf-8"))] == [
+        Path(download.__file__)
+    ]
+
+
+# ---- the table
+
+
+def test_the_table_is_whole():
+    for data_set in known_sets().values():
+        assert data_set.licence
+        assert data_set.urls or data_set.instead
+        assert all(url.startswith("https://") for url in data_set.urls)
+        assert data_set.sha256 is None or re.fullmatch("[0-9a-f]{64}", data_set.sha256)
+        assert all(not Path(place).is_absolute() and count > 0 for place, count in data_set.counts.items())
+    assert len(known_sets()) == 14
+
+
+def test_an_unknown_name_names_the_near_ones():
+    with pytest.raises(DataError) as raised:
+        find_set("Horses2zebra")
+    assert raised.value.hint == "Did you mean horse2zebra?"
+    with pytest.raises(DataError, match="cannot be a data set's name"):
+        find_set("../evil", elsewhere=True)
+    assert find_set("mine", elsewhere=True) == DataSet(name="mine")
+
+
+@pytest.mark.parametrize(
+    ("name", "domains"),
+    [
+        ("horse2zebra", ("horse", "zebra")),
+        ("summer2winter_yosemite", ("summer", "winter")),
+        ("grumpifycat", ("russian_blue", "grumpy")),
+        ("day2night", ("day", "night")),
+        ("photos_2024", ("A", "B")),
+        ("a2a", ("A", "B")),
+        ("maps", ("A", "B")),
+    ],
+)
+def test_domains_are_called_what_is_known_or_what_the_name_says(name, domains):
+    assert domain_names(name) == domains
