@@ -6,15 +6,16 @@ fp32, at 64 to 256 pixels and batches of 1 and 2, the estimate is within 2% of t
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from cyclegan.config import Config
 from cyclegan.models import Networks, build_discriminator, build_generator, resolved
+from cyclegan.training.pool import ImagePool
 from cyclegan.training.step import Game, update_generators
 
+META = torch.device("meta")
 COPIES = 4  # of each weight: itself, its gradient, and two moments of Adam
 WORKING = 1.12  # times what is kept: what comes and goes beside it
 CONSTANT = 57 * 2**20  # bytes: of the libraries
@@ -57,7 +58,7 @@ def needs_of(config: Config, *, half: bool) -> Needs:
 def on_meta(config: Config) -> Networks:
     """Return the four networks without their numbers."""
     a, b = config.data.channels_a, config.data.channels_b
-    with torch.device("meta"):
+    with META:
         return Networks(
             a2b=build_generator(resolved(config), a, b),
             b2a=build_generator(resolved(config), b, a),
@@ -66,7 +67,7 @@ def on_meta(config: Config) -> Networks:
         )
 
 
-def kept_for_gradients(networks: Networks, config: Config) -> int:
+def kept_for_gradients(networks: Networks, config: Config, device: torch.device = META) -> int:
     """Return the bytes that the generators' update of one pair keeps until it goes backward, weights left out."""
     weights = {weight.untyped_storage()._cdata for _, network in networks.named() for weight in network.parameters()}
     kept: dict[int, Tensor] = {}
@@ -75,23 +76,13 @@ def kept_for_gradients(networks: Networks, config: Config) -> int:
         kept.setdefault(tensor.untyped_storage()._cdata, tensor)
         return tensor
 
-    idle: Any = Idle()
-    game = Game(networks, idle, idle, idle, idle, config.loss, backward=lambda _: None)
+    idle = torch.optim.SGD(networks.a2b.parameters(), lr=0.0)  # nothing goes backward, so it has nothing to do
+    game = Game(networks, idle, idle, ImagePool(0, 0), ImagePool(0, 0), config.loss, backward=lambda _: None)
     side = config.data.size
     real_a, real_b = (
-        torch.empty(1, channels, side, side, device="meta")
+        torch.zeros(1, channels, side, side, device=device)
         for channels in (config.data.channels_a, config.data.channels_b)
     )
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         update_generators(game, real_a, real_b)
     return sum(tensor.untyped_storage().nbytes() for place, tensor in kept.items() if place not in weights)
-
-
-class Idle:
-    """Stands where an optimizer would, and does nothing: only the way to the losses is of interest."""
-
-    def zero_grad(self) -> None:
-        """Do nothing."""
-
-    def step(self) -> None:
-        """Do nothing."""
