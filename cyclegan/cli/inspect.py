@@ -109,7 +109,7 @@ def model_rows(model: "ModelReport") -> list[tuple[str, str]]:
     names = {"a2b": (info.domain_a, info.domain_b), "b2a": (info.domain_b, info.domain_a)}
     ways = [f"{printable(names[way][0])} to {printable(names[way][1])} ({way})" for way in model.directions]
     built = f"U-Net, depth {spec.depth}" if spec.architecture == "unet" else f"ResNet, residual blocks: {spec.blocks}"
-    parameters = ", ".join(f"{network} {count / 1e6:.2f} M" for network, count in model.parameters.items())
+    parameters = ", ".join(f"{network} {count:,}" for network, count in model.parameters.items())
     return [
         ("model", f"{printable(model.path)}, {model.bytes / MIB:,.1f} MiB, of cyclegan {printable(info.version)}"),
         ("translates", ", ".join(ways) or "nothing: it holds no generator"),

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -264,6 +265,11 @@ def test_files_that_are_no_models_are_sentences(tmp_path, content):
         inspect_model(tmp_path / "m.safetensors")
 
 
+def test_a_model_that_counts_in_words_is_a_sentence(tmp_path):
+    with pytest.raises(CycleganError, match="no whole numbers"):
+        inspect_model(write_model(tmp_path / "m.safetensors", steps="many"))
+
+
 def test_the_header_promises_what_the_file_holds(tmp_path):
     header = read_header(write_model(tmp_path / "m.safetensors"))
     assert header.promised == header.there
@@ -296,6 +302,22 @@ def test_the_machine_is_described():
     batches = [fit.batch_size for fit in machine.fits]
     assert batches == sorted(batches, reverse=True)
     json.dumps(dataclasses.asdict(machine))
+
+
+def test_a_gpu_comes_first_and_is_what_batches_must_fit_into(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Turing 24")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=24 * 2**30))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (20 * 2**30, 24 * 2**30))
+    machine = inspect(sort_out([])).machine
+    assert machine is not None
+    assert [device.name for device in machine.devices] == ["cuda:0", "cpu"]
+    assert (machine.devices[0].precision, machine.devices[0].free) == ("fp32", 20 * 2**30)
+    fits = {fit.size: fit.batch_size for fit in machine.fits}
+    assert fits[256] in range(6, 10)
+    assert "no accelerator" not in {finding.kind for finding in machine.findings}
 
 
 def test_what_a_step_keeps_is_counted_as_torch_keeps_it():

@@ -1,8 +1,8 @@
 """How much memory a training takes, counted from what one step keeps for its gradients.
 
 The step is played on torch's `meta` device, where tensors have shapes and no numbers, so counting costs a second and
-follows the networks and the step as they are. What a device needs beyond what is counted was measured: on a CPU, in
-fp32, at 64 to 256 pixels and batches of 1 and 2, the estimate is within 2% of the peak (see docs/benchmarks.md).
+follows the networks and the step as they are. What a device needs beyond what is counted was measured on a CPU, where
+the estimate is within 2% of the peak (docs/benchmarks.md); on a GPU it was not.
 """
 
 from dataclasses import dataclass

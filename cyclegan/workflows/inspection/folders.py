@@ -15,7 +15,7 @@ from cyclegan.workflows.inspection.findings import Finding, Group, Part, find_al
 
 KNOWN = re.compile(r"(train|test)([AB])")  # the folders of the paper's datasets
 PAIRS = 220_000  # drawn in the paper's training: 200 epochs of about 1,100 pairs
-MOST_EPOCHS = 400  # twice the paper's; on more rounds through few pictures the discriminators know them by heart
+MOST_EPOCHS = 400  # twice the paper's; after more rounds through few pictures the discriminators know them by heart
 LEAST_EPOCHS = 20
 SHARPEST = 0.9  # share of the pictures that the size advised does not enlarge
 STEP = 32  # pixels between the sizes advised
@@ -151,8 +151,7 @@ def advice_on_epochs(pairs: int) -> Advice:
     else:
         epochs = min(MOST_EPOCHS, max(LEAST_EPOCHS, round(PAIRS / pairs / 20) * 20))
         why = f"{epochs} epochs of {pairs:,} pairs are {epochs * pairs:,}"
-    limit = f"; more than {MOST_EPOCHS} epochs, and the discriminators know the pictures by heart"
+    limit = f" Beyond {MOST_EPOCHS} epochs the discriminators know the pictures by heart." * (epochs == MOST_EPOCHS)
     return Advice(
-        f"--epochs {epochs // 2} --decay-epochs {epochs // 2}",
-        f"{why}; the paper drew about {PAIRS:,}{limit if epochs == MOST_EPOCHS else ''}.",
+        f"--epochs {epochs // 2} --decay-epochs {epochs // 2}", f"{why}; the paper drew about {PAIRS:,}.{limit}"
     )

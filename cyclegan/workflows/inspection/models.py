@@ -68,6 +68,8 @@ def read_header(path: Path) -> Header:
         entries = json.loads(text)
         metadata = entries.pop("__metadata__", {})
         shapes = {str(name): tuple(map(int, entry["shape"])) for name, entry in entries.items()}
+        if not all(len(shape) < 9 and all(0 <= side < 2**48 for side in shape) for shape in shapes.values()):
+            raise ValueError("shapes that no tensor has")
         end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
         return Header({str(key): str(value) for key, value in metadata.items()}, shapes, 8 + length + end, there)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError, OverflowError) as error:
