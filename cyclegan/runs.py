@@ -132,7 +132,7 @@ def save_state(run: Run, step: int, tensors: Mapping[str, Tensor], facts: Mappin
     """Write the state after `step` steps whole, then delete all but the newest two."""
     metadata = {"format": FORMAT, "version": __version__, "facts": json.dumps(facts)}
     save_tensors(run.states / f"step-{step:09}.safetensors", tensors, metadata)
-    for old in _states(run)[STATES_KEPT:]:
+    for old in states(run)[STATES_KEPT:]:
         with suppress(OSError):
             old.unlink()
 
@@ -140,7 +140,7 @@ def save_state(run: Run, step: int, tensors: Mapping[str, Tensor], facts: Mappin
 def load_state(run: Run) -> tuple[Tensors, dict[str, Any], list[str]] | None:
     """Return the newest whole state's tensors and facts, and what had to be passed over; nothing if there is none."""
     passed_over: list[str] = []
-    for path in _states(run):
+    for path in states(run):
         try:
             tensors, metadata = load_tensors(path)
             if metadata.get("format") != FORMAT:
@@ -159,10 +159,10 @@ def load_state(run: Run) -> tuple[Tensors, dict[str, Any], list[str]] | None:
 
 def has_state(run: Run) -> bool:
     """Tell whether there is anything to continue."""
-    return bool(_states(run))
+    return bool(states(run))
 
 
-def _states(run: Run) -> list[Path]:
+def states(run: Run) -> list[Path]:
     """Return the states, the newest first."""
     return sorted(run.states.glob("step-*.safetensors"), reverse=True)
 
@@ -201,6 +201,11 @@ def save_model(path: Path, info: ModelInfo, weights: Mapping[str, Tensor]) -> No
 def load_model(path: Path) -> tuple[ModelInfo, Tensors]:
     """Read a model file; nothing in it is ever executed."""
     weights, metadata = load_tensors(path)
+    return described(path, metadata), weights
+
+
+def described(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
+    """Return what a model file says of itself in its header's metadata."""
     name = printable(path)
     if metadata.get("kind") != "cyclegan model":
         raise ModelFileError(f"{name} is no model of cyclegan.", "Name a run's folder or its model.safetensors.")
@@ -220,7 +225,9 @@ def load_model(path: Path) -> tuple[ModelInfo, Tensors]:
             raise ModelFileError("its domains have names that are paths")
         if any(type(count) is not int or count not in (1, 3) for count in (info.channels_a, info.channels_b)):
             raise ModelFileError("its images have neither one channel nor three")
-        return info, weights
+        if not all(isinstance(count, int) for count in (info.size, info.steps)):
+            raise ModelFileError("its counts are no whole numbers")
+        return info
     except (KeyError, TypeError, ValueError, RecursionError, CycleganError) as error:
         raise ModelFileError(f"{name} describes itself in a way that makes no sense: {error}.", REPLACE) from error
 

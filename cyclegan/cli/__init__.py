@@ -46,9 +46,18 @@ def cyclegan(
 
 
 def _add_commands() -> None:
-    from cyclegan.cli import demo, download, export, importing, report, train, translate
+    from cyclegan.cli import demo, download, export, importing, inspect, report, train, translate
 
-    for command in (train.train, translate.translate, demo.demo, report.report, download.download, export.export):
+    commands = (
+        train.train,
+        translate.translate,
+        demo.demo,
+        inspect.inspect,
+        report.report,
+        download.download,
+        export.export,
+    )
+    for command in commands:
         app.command()(command)
     app.command("import")(importing.import_)  # a word that Python keeps for itself
 

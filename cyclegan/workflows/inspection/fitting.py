@@ -1,0 +1,88 @@
+"""How much memory a training takes, counted from what one step keeps for its gradients.
+
+The step is played on torch's `meta` device, where tensors have shapes and no numbers, so counting costs a second and
+follows the networks and the step as they are. What a device needs beyond what is counted was measured on a CPU, where
+the estimate is within 2% of the peak (docs/benchmarks.md); on a GPU it was not.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cyclegan.config import Config
+from cyclegan.models import Networks, build_discriminator, build_generator, resolved
+from cyclegan.training.pool import ImagePool
+from cyclegan.training.step import Game, update_generators
+
+META = torch.device("meta")
+COPIES = 4  # of each weight: itself, its gradient, and two moments of Adam
+WORKING = 1.12  # times what is kept: what comes and goes beside it
+CONSTANT = 57 * 2**20  # bytes: of the libraries
+BF16_SHARE = 0.7  # of fp32's bytes for what is kept: some operations stay in fp32 (measured on a CPU)
+CAST_SHARE = 0.5  # of the weights: their copies in bf16
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a training keeps in memory."""
+
+    fixed: float  # bytes, whatever the batch and size
+    pooled: float  # bytes for each pixel of a training image, whatever the batch
+    kept: float  # bytes for each pixel of each pair of a batch
+
+    def at(self, size: int, *, batch_size: int) -> int:
+        """Return the bytes that training takes at a size in pixels."""
+        return int(self.fixed + size**2 * (self.pooled + self.kept * batch_size))
+
+    def largest_batch(self, size: int, room: int) -> int:
+        """Return how many pairs fit into so many bytes."""
+        return max(0, int((room - self.at(size, batch_size=0)) / (self.kept * size**2)))
+
+
+def needs_of(config: Config, *, half: bool) -> Needs:
+    """Count what a training with these settings keeps, in fp32 or with `half` in bf16."""
+    networks = on_meta(config)
+    weights = {name: sum(weight.nbytes for weight in network.parameters()) for name, network in networks.named()}
+    averages = weights["a2b"] + weights["b2a"] if config.game.averaging else 0
+    casts = CAST_SHARE * sum(weights.values()) if half else 0
+    data = config.data
+    kept = kept_for_gradients(networks, config) * WORKING * (BF16_SHARE if half else 1)
+    return Needs(
+        fixed=COPIES * sum(weights.values()) + averages + casts + CONSTANT,
+        pooled=config.game.pool_size * (data.channels_a + data.channels_b) * 4,
+        kept=kept / data.size**2,
+    )
+
+
+def on_meta(config: Config) -> Networks:
+    """Return the four networks without their numbers."""
+    a, b = config.data.channels_a, config.data.channels_b
+    with META:
+        return Networks(
+            a2b=build_generator(resolved(config), a, b),
+            b2a=build_generator(resolved(config), b, a),
+            disc_a=build_discriminator(config.discriminator, a),
+            disc_b=build_discriminator(config.discriminator, b),
+        )
+
+
+def kept_for_gradients(networks: Networks, config: Config, device: torch.device = META) -> int:
+    """Return the bytes that the generators' update of one pair keeps until it goes backward, weights left out."""
+    weights = {weight.untyped_storage()._cdata for _, network in networks.named() for weight in network.parameters()}
+    kept: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept.setdefault(tensor.untyped_storage()._cdata, tensor)
+        return tensor
+
+    idle = torch.optim.SGD(networks.a2b.parameters(), lr=0.0)  # nothing goes backward, so it has nothing to do
+    game = Game(networks, idle, idle, ImagePool(0, 0), ImagePool(0, 0), config.loss, backward=lambda _: None)
+    side = config.data.size
+    real_a, real_b = (
+        torch.zeros(1, channels, side, side, device=device)
+        for channels in (config.data.channels_a, config.data.channels_b)
+    )
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        update_generators(game, real_a, real_b)
+    return sum(tensor.untyped_storage().nbytes() for place, tensor in kept.items() if place not in weights)
