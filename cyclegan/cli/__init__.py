@@ -46,9 +46,9 @@ def cyclegan(
 
 
 def _add_commands() -> None:
-    from cyclegan.cli import demo, export, importing, report, train, translate
+    from cyclegan.cli import demo, evaluate, export, importing, report, train, translate
 
-    for command in (train.train, translate.translate, demo.demo, report.report, export.export):
+    for command in (train.train, translate.translate, demo.demo, evaluate.evaluate, report.report, export.export):
         app.command()(command)
     app.command("import")(importing.import_)  # a word that Python keeps for itself
 
