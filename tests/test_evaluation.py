@@ -4,14 +4,16 @@ import hashlib
 import warnings
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch_fidelity import calculate_metrics, feature_extractor_inceptionv3, register_feature_extractor
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
+from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from cyclegan.errors import DataError, MissingExtraError, ModelFileError
 from cyclegan.evaluation import Extractor, Folder, evaluate, extractors, load_extractor
@@ -96,7 +98,7 @@ def library_s(places: tuple[Path, Path], network: nn.Module) -> tuple[float, flo
             return ("all",)
 
         @staticmethod
-        def get_default_feature_layer_for_metric(metric: str) -> str:
+        def get_default_feature_layer_for_metric(metric: str) -> str:  # noqa: ARG004 (the library's)
             return "all"
 
         @staticmethod
@@ -106,7 +108,7 @@ def library_s(places: tuple[Path, Path], network: nn.Module) -> tuple[float, flo
         def forward(self, levels: Tensor) -> tuple[Tensor]:
             return (self.network(levels.float()).double(),)
 
-    name = type(network).__name__
+    name = f"eye-{id(network)}-{len(FEATURE_EXTRACTORS_REGISTRY)}"
     register_feature_extractor(name, Eye)
     fewest = min(len(list(place.iterdir())) for place in places)
     found = calculate_metrics(
@@ -189,6 +191,10 @@ def test_kid_s_error_is_what_leaving_pictures_out_makes_of_it():
 
 
 def test_both_agree_with_the_library_on_folders(two, eye):
+    with Image.open(two[0] / "1.png") as picture:  # libraries look at what is stored, whatever is said of it
+        turned = picture.getexif()
+        turned[ExifTags.Base.Orientation] = 6
+        picture.save(two[0] / "1.png", icc_profile=imagecodecs.cms_profile("adobergb"), exif=turned)
     found = evaluate(*map(Folder, two), eye, resizings=["clean"]).distances["clean"]
     assert (found.fid, found.kid.mean) == pytest.approx(library_s(two, SmallEye()), abs=1e-6)
 
@@ -297,7 +303,7 @@ def test_identical_folders_are_at_no_distance(two, eye):
     found = evaluate(Folder(two[0]), Folder(two[0]), eye, source=Folder(two[0]), paired=True)
     for distance in found.distances.values():
         assert distance.fid == pytest.approx(0, abs=1e-9)
-        assert distance.kid.low <= 0 <= distance.kid.high
+        assert -0.01 < distance.kid.mean <= 0  # below nought, for the pictures of the two are not independent
     assert found.faithfulness.ssim == pytest.approx(1)
     assert (found.answers.psnr, found.answers.mean_absolute_error, found.answers.pictures) == (None, 0, 40)
 
@@ -306,7 +312,7 @@ def test_paired_measures_are_the_known_ones():
     flat = np.full((16, 16, 3), 100, dtype=np.uint8)
     ssim, psnr, error = measures(flat, flat + np.uint8(10))
     luminance = (2 * 100 * 110 + 2.55**2) / (100**2 + 110**2 + 2.55**2)
-    assert (ssim, psnr, error) == pytest.approx((luminance, 10 * np.log10(255**2 / 100), 10), rel=1e-4)
+    assert (ssim, psnr, error) == pytest.approx((luminance, 10 * np.log10(255**2 / 100), 10), rel=1e-3)
 
 
 def test_pictures_are_paired_by_name_and_those_alone_are_named(tmp_path):

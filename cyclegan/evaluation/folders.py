@@ -1,13 +1,21 @@
-"""Folders of pictures as an evaluation sees them: 8 bits, in colour, all of one size."""
+"""Folders of pictures as an evaluation sees them: 8 bits, in colour, all of one size.
+
+They are read as all libraries of metrics do, so that numbers compare: levels as stored, not as a colour profile, EXIF's
+orientation or transparency mean them.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePath
 
+import numpy as np
+from PIL import Image
+
 from cyclegan.data.folders import list_pictures
 from cyclegan.errors import CycleganError, DataError, PictureError, printable
 from cyclegan.images import Pixels, read_picture, resized, with_bits, with_channels
+from cyclegan.images.files import formats, picture_errors
 from cyclegan.threads import map_ahead
 
 THREADS = 2  # that decode while the extractor computes
@@ -55,7 +63,7 @@ class Folder:
     def read(self, path: Path) -> Pixels | None:
         """Return a picture, or nothing if it is damaged, which is noted."""
         try:
-            pixels = with_channels(with_bits(read_picture(path).pixels, 8), 3)
+            pixels = stored_levels(path)
         except PictureError as error:
             self.failed[path] = error
             return None
@@ -63,3 +71,11 @@ class Folder:
             self.resized.add(path)
             return resized(pixels, self.size, self.size)
         return pixels
+
+
+def stored_levels(path: Path) -> Pixels:
+    """Read a picture as Pillow converts it to RGB; greys of 16 bits, which it would cut off at 255, as we do."""
+    with picture_errors(path), Image.open(path, formats=formats()) as image:
+        if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
+            return np.array(image.convert("RGB"))
+    return with_channels(with_bits(read_picture(path).pixels, 8), 3)
