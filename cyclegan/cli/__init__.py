@@ -46,13 +46,14 @@ def cyclegan(
 
 
 def _add_commands() -> None:
-    from cyclegan.cli import demo, download, export, importing, inspect, report, train, translate
+    from cyclegan.cli import demo, download, evaluate, export, importing, inspect, report, train, translate
 
     commands = (
         train.train,
         translate.translate,
         demo.demo,
         inspect.inspect,
+        evaluate.evaluate,
         report.report,
         download.download,
         export.export,
