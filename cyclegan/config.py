@@ -63,6 +63,9 @@ class DataConfig(Checked):
     quarter_turns: Share = 0.0  # how often turned by 90, 180 or 270 degrees
     rotate: Annotated[float, Between(0, 180)] = 0.0  # degrees, the most a picture is turned either way
     color_jitter: Share = 0.0  # the most that brightness, contrast and saturation change
+    validate: Annotated[float, Between(0, 0.5)] = 0.0  # share of each domain's pictures held out for validation
+    validate_a: str = ""  # folders of pictures for validation, instead of a share; both or none
+    validate_b: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -71,6 +74,18 @@ class DataConfig(Checked):
                 f"data.load_size is {self.load_size}, less than data.size, {self.size}.",
                 "Pictures are resized to load_size and cropped to size: make it at least as large, or 0.",
             )
+        if bool(self.validate_a) != bool(self.validate_b) or (self.validate_a and self.validate):
+            raise ConfigError(
+                "validation needs a share of both domains' pictures, or a folder for each of them.",
+                "Write --validate 0.1, or --validate-a FOLDER --validate-b FOLDER.",
+            )
+        for held_out, folder in ((self.validate_a, self.folder_a), (self.validate_b, self.folder_b)):
+            inside = Path(held_out).is_relative_to(folder) or Path(folder).is_relative_to(held_out)
+            if held_out and folder and inside:
+                raise ConfigError(
+                    f"{printable(held_out)} and {printable(folder)} share pictures, which would be trained on.",
+                    "Validate with pictures of a folder of their own.",
+                )
         for name in (self.name_a, self.name_b):
             if not is_file_name(name):
                 raise ConfigError(f"{printable(name)!r} cannot be a domain's name.", "Choose one without slashes.")
@@ -143,6 +158,8 @@ class ScheduleConfig(Checked):
     decay_epochs: Amount = 100  # then falling linearly towards zero
     max_steps: Amount = 0  # end after so many steps in all, the learning rate as the epochs say; 0: no limit
     obey_doctor: bool = False  # end, saved, when the doctor's verdict is stop; false: it is advice
+    plateau_patience: Count = 20  # validations without a better one, after which it is called a plateau
+    stop_on_plateau: bool = False  # end, saved, on a plateau; false: it is advice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +179,7 @@ class LoggingConfig(Checked):
     every: Count = 50  # steps between lines in metrics.jsonl
     samples_every: Count = 500  # steps between sample grids
     examine_every: Count = 1000  # steps between the doctor's examinations of a few pictures
+    validate_every: Amount = 0  # steps between validations; 0: an epoch, within bounds of their cost
     samples: Annotated[int, Between(1, 32)] = 4  # pictures of each domain in a grid
     save_minutes: Annotated[float, Between(0, 1440)] = 5.0  # at most so much work is lost
     tensorboard: bool = False

@@ -12,7 +12,7 @@ import jaxtyping
 
 import tests.typecheck  # noqa: F401 (the hook below looks it up by its name)
 
-SHAPED = ("images", "losses", "models", "training", "data", "translation", "evaluation")
+SHAPED = ("images", "losses", "models", "quality", "training", "data", "translation", "evaluation")
 jaxtyping.install_import_hook([f"cyclegan.{module}" for module in SHAPED], "tests.typecheck.checked")
 
 import numpy as np  # noqa: E402

@@ -65,6 +65,17 @@ def test_remarks_stand_in_a_list_and_at_their_places_in_the_curves(tmp_path: Pat
     assert 'class="half"' in page
 
 
+def test_the_best_step_stands_in_the_curve_of_the_validation(tmp_path: Path):
+    run = make_run(tmp_path)
+    for step, score, best in ((10, 0.5, 10), (20, 0.2, 20), (30, 0.3, 20)):
+        append_metrics(run, {"step": step, "validation": score, "swd_a2b": score, "swd_b2a": score, "best_step": best})
+    page = write_report(run).read_text()
+    assert "Validation: distance" in page
+    assert page.count("<polyline") == 3
+    middle = re.search(r'class="mark" d="M([\d.]+) .*?<text x="\1" y="-4">best</text>', page)
+    assert middle is not None
+
+
 def test_a_remark_that_comes_and_goes_is_one_until_it_stays_away():
     often = [line_with(step, *([WINNER] if step % 2 else [])) for step in range(10)]
     assert [(remark.step, remark.until) for remark in collect_remarks(often)] == [(1, 9)]

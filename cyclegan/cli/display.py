@@ -20,6 +20,7 @@ class TrainingDisplay:
         self.live: Any = None
         self.shown = 0.0
         self.line: dict[str, Any] = {}
+        self.validated: dict[str, Any] = {}  # the last line that was
         self.began: tuple[int, float] | None = None  # step and time of the first step seen
         self.told: list[str] = []  # the remarks that were shown last
         self.epochs = -(-plan.total_steps // plan.steps_per_epoch)
@@ -43,8 +44,11 @@ class TrainingDisplay:
         self.began = self.began or (moment.step, time.monotonic())
         if moment.metrics:
             self.line = moment.metrics
+            self.validated = self.line if "validation" in self.line else self.validated
             if not self.live:
                 tell(f"{self.position(moment)} · {losses_in_a_line(self.line)} · {health_in_a_line(self.line)}")
+                if self.validated is self.line:
+                    tell(f"  {validation_in_a_line(self.line)}")
                 self.tell_news()
         now = time.monotonic()
         if self.live and (moment.last or now - self.shown >= REFRESH):
@@ -84,12 +88,21 @@ class TrainingDisplay:
         bar = Table.grid()  # a bare bar ends without a new line
         bar.add_row(ProgressBar(total=moment.plan.total_steps, completed=moment.step, width=60))
         health = [Text(health_in_a_line(self.line))] if "health" in self.line else []
-        return Group(Text(self.position(moment)), bar, losses, *health, *map(Text, remarks(self.line)))
+        validated = [Text(validation_in_a_line(self.validated))] if self.validated else []
+        return Group(Text(self.position(moment)), bar, losses, *validated, *health, *map(Text, remarks(self.line)))
 
 
 def losses_in_a_line(line: dict[str, Any]) -> str:
     """Return every loss with its name."""
     return "  ".join(f"{name} {line[name]:.3f}" for name in LOSS_NAMES if name in line)
+
+
+def validation_in_a_line(line: dict[str, Any]) -> str:
+    """Return how far held-out translations are from real images, how faithful, and whether they are the best."""
+    distances = " ".join(f"{way} {line[f'swd_{way}']:.3f}" for way in ("a2b", "b2a"))
+    kept = " ".join(f"{side} {line[f'faithfulness_{side}']:.2f}" for side in "ab")
+    standing = "kept as the best" if line["best_step"] == line["step"] else f"the best is of epoch {line['best_epoch']}"
+    return f"validation {line['validation']:.3f} (distance {distances}, faithfulness {kept}) · {standing}"
 
 
 def health_in_a_line(line: dict[str, Any]) -> str:

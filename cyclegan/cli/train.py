@@ -57,6 +57,17 @@ def train(
     init_from: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Begin with the weights of this run or model file.")
     ] = None,
+    validate: Annotated[
+        float | None,
+        typer.Option(metavar="FRACTION", help="Hold out so much of both folders, and keep the best model."),
+    ] = None,
+    validate_a: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Pictures of A's kind to validate with instead.")
+    ] = None,
+    validate_b: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Pictures of B's kind, likewise.")] = None,
+    stop_on_plateau: Annotated[
+        bool, typer.Option("--stop-on-plateau", help="End when validation finds nothing better any more.")
+    ] = False,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = None,
     precision: Annotated[
         Literal["auto", "fp32", "bf16"] | None, typer.Option(help="Of the networks' arithmetic.")
@@ -74,8 +85,19 @@ def train(
     """Train on two folders of pictures, or on a data set; the same command again continues where it stopped."""
     data_set = data_set_at(a) if a is not None and b is None else None
     flags: dict[str, dict[str, Any]] = {
-        "data": {"size": size, **(data_set.settings if data_set else folders_and_names(a, b))},
-        "schedule": {"epochs": epochs, "decay_epochs": decay_epochs, "max_steps": max_steps},
+        "data": {
+            "size": size,
+            "validate": validate,
+            "validate_a": validate_a and os.path.realpath(validate_a),
+            "validate_b": validate_b and os.path.realpath(validate_b),
+            **(data_set.settings if data_set else folders_and_names(a, b)),
+        },
+        "schedule": {
+            "epochs": epochs,
+            "decay_epochs": decay_epochs,
+            "max_steps": max_steps,
+            "stop_on_plateau": stop_on_plateau or None,
+        },
         "game": {"batch_size": batch_size, "seed": seed, "precision": precision, "init_from": init_from},
         "machine": {"device": device, "workers": workers},
     }
@@ -123,7 +145,9 @@ def run_training(
 
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it announces itself
     run = Run(folder)
-    count = sum(len(list_pictures(Path(place))) for place in (config.data.folder_a, config.data.folder_b))
+    data = config.data
+    places = [place for place in (data.folder_a, data.folder_b, data.validate_a, data.validate_b) if place]
+    count = sum(len(list_pictures(Path(place))) for place in places)
     with ExitStack() as stack:
         interrupted = stack.enter_context(interruptible())
         if not (fresh or dry_run):
@@ -182,6 +206,7 @@ def summary(plan: "Plan") -> str:
                 else []
             ),
             *([("begins with", beginning(plan))] if plan.initial else []),
+            *([("validation", validation(plan))] if plan.domain_a.held_out else []),
             ("device", f"{describe_device(plan.device)}, {plan.precision}"),
             (
                 "steps",
@@ -192,6 +217,12 @@ def summary(plan: "Plan") -> str:
             ("results", printable(plan.run.folder)),
         ]
     )
+
+
+def validation(plan: "Plan") -> str:
+    """Return which pictures are held out."""
+    a, b = plan.domain_a, plan.domain_b
+    return f"{len(a.held_out)} and {len(b.held_out)} held-out pictures"
 
 
 def beginning(plan: "Plan") -> str:
@@ -210,16 +241,19 @@ def report_training(plan: "Plan", outcome: "Outcome | None", *, quiet: bool, as_
         elif not quiet:
             say(summary(plan))
         return
+    from cyclegan.runs import find_model
+
     for note in outcome.notes:
         tell(f"cyclegan: {note}")
     if as_json:
         say_json(
             {
                 "run": str(plan.run.folder),
-                "model": str(plan.run.model),
+                "model": str(find_model(plan.run.folder)),
                 "step": outcome.step,
                 "total_steps": outcome.total_steps,
                 "finished": outcome.finished,
+                "plateau": outcome.plateau > 0,
                 "played": outcome.played,
                 "seconds": round(outcome.seconds, 3),
             }
@@ -233,6 +267,11 @@ def report_training(plan: "Plan", outcome: "Outcome | None", *, quiet: bool, as_
 def ending(plan: "Plan", outcome: "Outcome") -> str:
     """Return one line on how a training ended."""
     folder = printable(plan.run.folder)
+    if outcome.plateau:
+        return (
+            f"Ended on a plateau, no better since epoch {outcome.plateau}: see {folder}. "
+            "Without --stop-on-plateau, the same command goes on."
+        )
     if not outcome.finished:
         return f"Interrupted at step {outcome.step:,} of {outcome.total_steps:,}; saved. The same command continues."
     if not outcome.played:

@@ -1,5 +1,6 @@
 """A domain in training: its pictures decoded and resized once, kept in memory or, beyond what fits, on disk."""
 
+import hashlib
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from cyclegan.images import Picture, Pixels, read_picture, resized, size_with_sh
 from cyclegan.threads import map_ahead
 
 MEMORY_SHARE = 0.4  # of the free memory that one domain's pictures may take
+FEWEST = 2  # pictures of a domain that can be held out: two sets are to be compared
 
 Place = tuple[int, tuple[int, ...], np.dtype]  # of a picture in the store's file: first byte, shape and kind of levels
 
@@ -30,6 +32,8 @@ class Domain:
     folder: Path
     pictures: list[Pixels] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
+    held_out: list[Pixels] = field(default_factory=list)  # for validation, never trained on
+    held_out_files: list[Path] = field(default_factory=list)
     skipped: list[PictureError] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # what the user should know about pictures that are used
 
@@ -71,7 +75,7 @@ class PictureStore:
 
 
 def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callable[[], object] = lambda: None) -> Domain:
-    """Load domain `a` or `b`: every picture of its folder, decoded and resized once.
+    """Load domain `a` or `b`: every picture of its folder, and those held out, decoded and resized once.
 
     Damaged pictures are skipped and listed; fewer left than a batch needs is an error. Pictures that do not fit in
     memory go to a nameless file in `scratch` that vanishes with the process.
@@ -82,7 +86,7 @@ def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callabl
         config.machine.cache, int(free_memory(torch.device("cpu")) * MEMORY_SHARE)
     )
     store = PictureStore(budget, scratch)
-    files = list_pictures(folder)
+    files, held_out = training_and_held_out(config, side)
 
     channels = config.data.channels_a if side == "a" else config.data.channels_b
 
@@ -93,11 +97,13 @@ def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callabl
             return error
 
     workers = psutil.cpu_count() or 1
-    for path, loaded in zip(files, map_ahead(prepare, files, workers=workers), strict=True):
+    everything = files + held_out
+    for number, loaded in enumerate(map_ahead(prepare, everything, workers=workers)):
+        path = everything[number]
         if isinstance(loaded, PictureError):
             domain.skipped.append(loaded)
         else:
-            domain.files.append(path)
+            (domain.files if number < len(files) else domain.held_out_files).append(path)
             domain.notes += [loaded.only_the_first(path)] if loaded.frames > 1 else []
             store.add(loaded.pixels)
         on_picture()
@@ -108,8 +114,34 @@ def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callabl
             f"{config.game.batch_size}; {len(domain.skipped)} cannot be read{worst}.",
             "Add pictures, or choose a smaller --batch-size.",
         )
-    domain.pictures = store.pictures()
+    if (held_out or config.data.validate) and len(domain.held_out_files) < FEWEST:
+        raise DataError(
+            f"{len(domain.held_out_files)} pictures of {printable(domain.name)} are held out for validation, "
+            f"and at least {FEWEST} are needed.",
+            "Hold out more, as in --validate 0.2, or name folders with --validate-a and --validate-b.",
+        )
+    pictures = store.pictures()
+    domain.pictures, domain.held_out = pictures[: len(domain.files)], pictures[len(domain.files) :]
     return domain
+
+
+def training_and_held_out(config: Config, side: str) -> tuple[list[Path], list[Path]]:
+    """Return the files of domain `a` or `b` to train on, and those held out."""
+    data = config.data
+    folder, other = (data.folder_a, data.validate_a) if side == "a" else (data.folder_b, data.validate_b)
+    files = list_pictures(Path(folder))
+    if other:
+        return files, list_pictures(Path(other))
+    parts: tuple[list[Path], list[Path]] = [], []
+    for path in files:
+        parts[is_held_out(path.relative_to(folder), data.validate)].append(path)
+    return parts
+
+
+def is_held_out(name: Path, share: float) -> bool:
+    """Tell whether a picture is held out, by its name alone: whatever else is in its folder changes nothing."""
+    number = hashlib.sha256(name.as_posix().encode("utf-8", "surrogateescape")).digest()[:8]
+    return int.from_bytes(number, "big") < share * 2**64
 
 
 def load_resized(path: Path, short_side: int, channels: int, *, keep_aspect: bool) -> Picture:

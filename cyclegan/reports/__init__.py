@@ -19,6 +19,7 @@ CHARTS = (  # the losses that are looked at together
     ("There and back", ("cycle_a", "cycle_b")),
     ("Leaving alone what is right", ("identity_a", "identity_b")),
 )
+VALIDATION = "Validation: distance of held-out translations from real images; less is better"
 GUESSES = "Right guesses of the discriminators; perfect play leaves them one half"
 
 
@@ -29,7 +30,7 @@ def write_report(run: Run) -> Path:
     metrics = read_metrics(run)
     step = metrics[-1]["step"] if metrics else 0
     remarks = collect_remarks(metrics)
-    marks = [remark.step for remark in remarks]
+    marks = [(str(number), remark.step) for number, remark in enumerate(remarks, 1)]
     text = page.substitute(
         title=escape(printable(run.name)),
         domain_a=escape(printable(config.data.name_a)),
@@ -40,6 +41,7 @@ def write_report(run: Run) -> Path:
         health=remarks_section(remarks, metrics),
         guesses=chart(GUESSES, metrics, ("right_guesses_a", "right_guesses_b"), marks, share=True),
         charts="\n".join(chart(title, metrics, names, marks) for title, names in CHARTS),
+        validation=validation_section(metrics),
         settings=escape(run.config.read_text(encoding="utf-8")),
     )
     write_text(run.report, text)
@@ -47,6 +49,14 @@ def write_report(run: Run) -> Path:
 
 
 NOTHING_YET = "<p>None yet.</p>"
+
+
+def validation_section(metrics: list[dict[str, Any]]) -> str:
+    """Return the curves of the validation, with the step that was kept as the best; nothing where there was none."""
+    best = [step for line in metrics if isinstance(step := line.get("best_step"), int)][-1:]
+    return chart(VALIDATION, metrics, ("validation", "swd_a2b", "swd_b2a"), [("best", step) for step in best]) + chart(
+        "Faithfulness: structural similarity of translation and input", metrics, ("faithfulness_a", "faithfulness_b")
+    )
 
 
 def scores_table(evaluation: dict[str, Any]) -> str:

@@ -14,13 +14,13 @@ def chart(
     title: str,
     metrics: Sequence[dict[str, Any]],
     names: Sequence[str],
-    marks: Sequence[int] = (),
+    marks: Sequence[tuple[str, int]] = (),
     *,
     share: bool = False,
 ) -> str:
     """Return a section with the curves of `names` over the steps; nothing where there are fewer than two points.
 
-    `marks` are steps that get a number, counted from 1. The scale of a share ends at 1, and one half is drawn.
+    `marks` are labels and the steps they stand at. The scale of a share ends at 1, and one half is drawn.
     """
     curves = {name: curve for name in names if len(curve := points(metrics, name)) > 1}
     if not curves:
@@ -43,7 +43,7 @@ def chart(
     if share:
         lines += f'<path class="half" d="M{LEFT} {up(0.5):.1f}H{WIDTH}"/>'
         lines += f'<text x="{LEFT - 6}" y="{up(0.5) + 4:.1f}" text-anchor="end">0.5</text>'
-    lines += marked([(number, across(step)) for number, step in enumerate(marks, 1) if first <= step <= last])
+    lines += marked([(label, across(step)) for label, step in marks if first <= step <= last])
     legend = "".join(f'<span class="c{number}">{name}</span>' for number, name in enumerate(curves))
     return (
         f'<section><h3>{title}</h3><p class="legend">{legend}</p>'
@@ -57,16 +57,16 @@ def chart(
     )
 
 
-def marked(places: Sequence[tuple[int, float]]) -> str:
-    """Return a thin line at each place, numbered above; numbers that would cover each other share a label."""
-    labels: list[tuple[float, list[int]]] = []
-    for number, x in places:
+def marked(places: Sequence[tuple[str, float]]) -> str:
+    """Return a thin line at each place, labelled above; labels that would cover each other are joined."""
+    labels: list[tuple[float, list[str]]] = []
+    for label, x in places:
         if labels and x - labels[-1][0] < 18 * len(labels[-1][1]):
-            labels[-1][1].append(number)
+            labels[-1][1].append(label)
         else:
-            labels.append((x, [number]))
+            labels.append((x, [label]))
     return "".join(f'<path class="mark" d="M{x:.1f} 0V{HEIGHT - BOTTOM}"/>' for _, x in places) + "".join(
-        f'<text x="{min(x, WIDTH - 12):.1f}" y="-4">{" ".join(map(str, numbers))}</text>' for x, numbers in labels
+        f'<text x="{min(x, WIDTH - 12):.1f}" y="-4">{" ".join(joined)}</text>' for x, joined in labels
     )
 
 

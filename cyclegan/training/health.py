@@ -46,7 +46,7 @@ def verdict(findings: Sequence[Finding]) -> Verdict:
 
 def diagnose(history: History, span: int, objective: Objective) -> list[Finding]:
     """Return what is wrong with a game at the last line of its history."""
-    findings = list(not_finite(history[-1]))
+    findings = [*not_finite(history[-1]), *plateau(history)]
     warm = [line for line in history if line["step"] > WARM_UP * span]
     if not warm:
         return findings
@@ -177,6 +177,21 @@ def overfitting_share(real: float, held_out: float, fake: float) -> float:
     The heuristic r_v of Karras et al. 2020 (2006.06676, section 3).
     """
     return (real - held_out) / (real - fake) if real > fake else math.nan
+
+
+def plateau(history: History) -> Iterator[Finding]:
+    """See validation that has found nothing better for as long as the settings call a plateau."""
+    line: Line = next((line for line in reversed(history) if "validation" in line), {})
+    if not line.get("plateau"):
+        return
+    if any(past["learning_rate"] > line["learning_rate"] for past in history):
+        remedy = "Stop (the best is kept), or let the learning rate fall to its end."
+    else:
+        remedy = (
+            "Stop (the best is kept), or continue with a learning rate that falls from here on: "
+            f"--epochs {line['epoch']}, and as many --decay-epochs as you like."
+        )
+    yield Finding("plateau", "game", "watch", f"no better since epoch {line['no_better_since_epoch']}.", remedy)
 
 
 ALIKE, COLLAPSED = 0.35, 0.1  # of the variety of real images. Healthy games: from 0.47 up; one picture for all: 0.001

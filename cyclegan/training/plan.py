@@ -61,5 +61,8 @@ Observer = Callable[[Moment], None]
 
 def fingerprint(domain: Domain) -> str:
     """Return a hash of the names of a domain's pictures."""
-    names = "\n".join(path.relative_to(domain.folder).as_posix() for path in domain.files)
+    names = "\n".join(
+        [path.relative_to(domain.folder).as_posix() for path in domain.files]
+        + [f"held out: {path.name}" for path in domain.held_out_files]
+    )
     return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()

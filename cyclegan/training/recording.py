@@ -1,6 +1,7 @@
 """Observers that write a run down: metrics, sample grids, states and models."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from cyclegan.images import Images, Pixels, to_images, to_pixels, with_channels
 from cyclegan.models import resolved
 from cyclegan.runs import ModelInfo, Run, append_metrics, save_model, save_state
 from cyclegan.training.plan import Moment, Plan
-from cyclegan.training.session import Session
+from cyclegan.training.session import Session, Tensors
 
 LOST = "What was saved before is kept. Try again with --fresh and a lower optimizer.learning_rate, or in fp32."
 GAP = 4  # white pixels between the two halves of a grid
@@ -82,11 +83,18 @@ def save(plan: Plan, session: Session) -> None:
         raise GameLostError("the game is lost: weights are no longer finite numbers.", LOST)
     tensors, facts = session.capture()
     save_state(plan.run, session.step, tensors, facts | {"pictures": plan.fingerprints})
-    save_current_model(plan, session)
+    save_models(plan, session)
 
 
-def save_current_model(plan: Plan, session: Session) -> None:
-    """Save what translate loads: both generators as they are now, averaged if they are."""
+def save_models(plan: Plan, session: Session) -> None:
+    """Save what translate loads: both generators as they are now, averaged if they are, and the best so far."""
+    save_networks(plan, plan.run.model, session.step, session.weights())
+    if session.best:
+        save_networks(plan, plan.run.best, session.best.step, session.best.weights)
+
+
+def save_networks(plan: Plan, path: Path, steps: int, weights: Tensors) -> None:
+    """Save a model file of the weights after so many steps."""
     data = plan.config.data
     info = ModelInfo(
         generator=resolved(plan.config),
@@ -96,10 +104,10 @@ def save_current_model(plan: Plan, session: Session) -> None:
         channels_a=data.channels_a,
         channels_b=data.channels_b,
         size=data.size,
-        steps=session.step,
-        averaged=bool(session.averages),
+        steps=steps,
+        averaged=plan.config.game.averaging > 0,
     )
-    save_model(plan.run.model, info, session.weights())
+    save_model(path, info, weights)
 
 
 def chosen(pictures: list[Pixels], count: int, size: int) -> Images:

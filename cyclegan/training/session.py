@@ -42,6 +42,18 @@ class Tally:
 
 
 @dataclass
+class Best:
+    """The best networks so far by validation, and how long they have been that."""
+
+    least: float  # score so far; less is better
+    least_epoch: int  # whose it was, counted from 1
+    since: int = 0  # validations after it
+    step: int = 0  # of the networks that are kept
+    epoch: int = 0
+    weights: Tensors = field(default_factory=dict)  # as a model file holds them
+
+
+@dataclass
 class Session:
     """A training in progress: the game, the averages of its generators, and how far it is."""
 
@@ -54,6 +66,7 @@ class Session:
     step: int = 0  # steps played
     rescues: int = 0  # how often it has gone on at a lower learning rate
     tally: Tally = field(default_factory=Tally)
+    best: Best | None = None  # where there is validation
 
     def generator(self, direction: str) -> nn.Module:
         """Return the generator that translations use: the averaged one, where there is one."""
@@ -112,8 +125,12 @@ class Session:
         for name, optimizer in self.optimizers.items():
             for index, moments in optimizer.state_dict()["state"].items():
                 tensors |= {f"{name}.{index}.{key}": value for key, value in moments.items()}
-        tally = {"tally_steps": self.tally.steps, "tally_names": self.tally.names}
-        return tensors, {"step": self.step, "rescues": self.rescues, **tally}
+        facts: dict[str, Any] = {"step": self.step, "rescues": self.rescues}
+        facts |= {"tally_steps": self.tally.steps, "tally_names": self.tally.names}
+        if self.best:
+            tensors |= {f"best.{name}": weight for name, weight in self.best.weights.items()}
+            facts["best"] = {name: value for name, value in vars(self.best).items() if name != "weights"}
+        return tensors, facts
 
     def restore(self, tensors: Tensors, facts: Mapping[str, Any]) -> None:
         """Go back to a captured state."""
@@ -130,8 +147,9 @@ class Session:
             torch.set_rng_state(tensors["random.cpu"])
             if self.device.type == "cuda" and "random.cuda" in tensors:
                 torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
+            self.best = Best(weights=_under("best.", tensors), **facts["best"]) if "best" in facts else None
             self.step, self.rescues = facts["step"], facts["rescues"]
-        except (KeyError, RuntimeError, ValueError) as error:
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
             raise RunError(f"the saved state is of another game: {error}.", "Start again with --fresh.") from error
 
 

@@ -28,10 +28,11 @@ from cyclegan.training.guard import Guard
 from cyclegan.training.initial import begin_with, initial_weights
 from cyclegan.training.plan import Moment, Observer, Plan
 from cyclegan.training.pool import ImagePool
-from cyclegan.training.recording import MetricsFile, SampleGrids, Saver, TensorBoard, save_current_model
+from cyclegan.training.recording import MetricsFile, SampleGrids, Saver, TensorBoard, save_models
 from cyclegan.training.schedule import epoch_of, learning_rate_factor
 from cyclegan.training.session import Session, Tally, averaged
 from cyclegan.training.step import Game, play
+from cyclegan.training.validation import Validation
 
 CALMER = 0.5  # of the learning rate, after updates that were not finite
 SMALLER = "Choose a smaller --size or --batch-size, or a smaller generator.width."
@@ -46,11 +47,12 @@ class Outcome:
     played: int  # steps of this process
     seconds: float  # from the first of them to the last
     notes: tuple[str, ...] = ()  # what the user should know about the continuation
+    plateau: int = 0  # the epoch after which nothing got better, where that ended it
 
     @property
     def finished(self) -> bool:
-        """Whether all steps have been played."""
-        return self.step >= self.total_steps
+        """Whether all steps have been played, or as many as a plateau leaves."""
+        return self.step >= self.total_steps or self.plateau > 0
 
 
 def check_continuation(config: Config, run: Run) -> None:
@@ -107,15 +109,13 @@ def train(
     with memory_errors(plan.device, SMALLER):
         session = new_session(plan)
     notes = continue_from_state(session, plan)
-    doctor = Doctor(plan)
+    doctor, validate = Doctor(plan), Validation(plan)
     observers = [MetricsFile(), SampleGrids(plan), *observers, Saver(time.monotonic)]
     if plan.config.logging.tensorboard:
         observers.insert(0, TensorBoard(plan.run, session.step))
     first, started, since = session.step, time.perf_counter(), time.perf_counter()
     stream = batches(plan.domain_a, plan.domain_b, plan.config, session.step)
-    last = session.step >= plan.total_steps
-    if last:
-        save_current_model(plan, session)  # a kill between the last state and its model leaves an older one
+    last = session.step >= plan.total_steps or plateau(session, plan) > 0
     while not last:
         real_a, real_b = (scaled_on(batch, plan.device) for batch in next(stream))
         rate = set_learning_rate(session, plan)
@@ -133,16 +133,17 @@ def train(
                 "elapsed_seconds": round(now - started, 3),
             }
             since = now
-            metrics = doctor(session, metrics)
+            metrics = doctor(session, validate(session, metrics))
             lost = treat(session, metrics, obedient=plan.config.schedule.obey_doctor)
-            last = last or lost is not None
+            last = last or lost is not None or plateau(session, plan) > 0
         epoch = epoch_of(session.step - 1, plan.steps_per_epoch) + 1
         moment = Moment(plan, session, session.step, epoch, metrics, last)
         for observe in observers:
             observe(moment)
         if lost:
             raise lost
-    return Outcome(session.step, plan.total_steps, session.step - first, time.perf_counter() - started, tuple(notes))
+    seconds, played = time.perf_counter() - started, session.step - first
+    return Outcome(session.step, plan.total_steps, played, seconds, tuple(notes), plateau(session, plan))
 
 
 def new_session(plan: Plan) -> Session:
@@ -211,6 +212,7 @@ def continue_from_state(session: Session, plan: Plan) -> list[str]:
         return []
     tensors, facts, notes = state
     session.restore(tensors, facts)
+    save_models(plan, session)  # a kill between a state and its models leaves older ones
     forget_after(plan.run, session.step)
     notes += [
         f"the pictures of {printable(domain.name)} are not those of the last save, so this continuation is not exact."
@@ -232,6 +234,12 @@ def set_learning_rate(session: Session, plan: Plan) -> float:
         for group in optimizer.param_groups:
             group["lr"] = rate
     return rate
+
+
+def plateau(session: Session, plan: Plan) -> int:
+    """Return the epoch since which nothing got better, where a run ends by that; else 0."""
+    schedule, best = plan.config.schedule, session.best
+    return best.least_epoch if schedule.stop_on_plateau and best and best.since >= schedule.plateau_patience else 0
 
 
 def metrics_line(session: Session, plan: Plan, rate: float) -> dict[str, Any]:

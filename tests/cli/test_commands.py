@@ -14,6 +14,7 @@ import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import numpy as np
 import pytest
@@ -136,6 +137,23 @@ def test_settings_that_are_none_are_sentences(command, folders):
     assert_a_sentence(unknown, "unknown setting loss.cycel; known here: adversarial, cycle_a, cycle_b, identity")
     assert_a_sentence(command("train", "horses", "zebras", "--preset", "huge"), "unknown preset huge", *PRESETS)
     assert_a_sentence(command("train", "horses", "zebras", "--name", "../x"), "cannot be a run's name")
+
+
+def test_validation_is_shown_while_training(command, folders):
+    result = command("train", "horses", "zebras", *TINY, "--validate-a", "zebras", "--validate-b", "horses")
+    assert result.returncode == 0
+    assert "5 and 5 held-out pictures" in result.stderr
+    assert re.search(r"validation \d\.\d+ \(distance a2b .* faithfulness a .*\) · kept as the best", result.stderr)
+
+
+def test_a_run_that_a_plateau_ended_says_so(tmp_path: Path):
+    from cyclegan.cli.train import ending
+    from cyclegan.training import Outcome, Plan
+
+    plan = create_autospec(Plan, instance=True, run=Run(tmp_path))
+    said = ending(plan, Outcome(20, 100, 20, 1.0, plateau=7))
+    assert "no better since epoch 7" in said
+    assert "--stop-on-plateau" in said
 
 
 def test_damaged_pictures_in_training_are_named_and_skipped(command, folders, tmp_path):

@@ -6,7 +6,7 @@ from typing import Any
 from safetensors.torch import load_file
 
 from cyclegan.config import build_config
-from cyclegan.runs import Run, load_state, locked, read_metrics
+from cyclegan.runs import Run, load_model, load_state, locked, read_metrics
 from cyclegan.training import Outcome, check_continuation, prepare, train
 from tests.training.games import TINY
 
@@ -37,13 +37,17 @@ def play_run(run: Run, folders: tuple[Path, Path], steps: int, *more: dict[str, 
 
 
 def what_is_left(run: Run) -> dict[str, Any]:
-    """Return all that a run leaves behind, but times: state, model, metrics, samples."""
+    """Return all that a run leaves behind, but times: state, models, metrics, samples."""
     tensors, facts, _ = load_state(run)
     metrics = [{key: value for key, value in line.items() if not key.endswith(TIMES)} for line in read_metrics(run)]
     return {
         "facts": facts,
         "metrics": metrics,
         "state": {name: tensor.numpy().tobytes() for name, tensor in tensors.items()},
-        "model": {name: tensor.numpy().tobytes() for name, tensor in load_file(run.model).items()},
+        "models": [
+            (load_model(path)[0], {name: tensor.numpy().tobytes() for name, tensor in load_file(path).items()})
+            for path in (run.model, run.best)
+            if path.exists()
+        ],
         "samples": {path.name: path.read_bytes() for path in sorted(run.samples.iterdir())},
     }

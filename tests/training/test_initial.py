@@ -69,7 +69,7 @@ def test_a_continuation_is_exact_without_the_model_that_the_run_began_with(folde
     model.unlink()
     play_run(Run(tmp_path / "stopped"), folders, 6, beginning(model))
     whole, stopped = (what_is_left(Run(tmp_path / name)) for name in ("whole", "stopped"))
-    assert (stopped["state"], stopped["model"]) == (whole["state"], whole["model"])
+    assert (stopped["state"], stopped["models"]) == (whole["state"], whole["models"])
     with pytest.raises(RunError, match=r"game.init_from \(was .*m.safetensors', now ''\)"):
         play_run(Run(tmp_path / "stopped"), folders, 6, SPEC)
 

@@ -273,7 +273,8 @@ def test_a_killed_run_ends_with_the_weights_of_one_never_killed(folders, tmp_pat
     config = build_config(
         {"data": {"size": 32}, "generator": {"width": 4, "blocks": 1}, "discriminator": {"width": 4, "layers": 2}},
         {"game": {"pool_size": 4}, "machine": {"device": "cpu", "threads": 1}},
-        {"logging": {"every": 10, "samples_every": 25, "samples": 1, "save_minutes": 0}},
+        {"data": {"validate_a": str(folders[1]), "validate_b": str(folders[0])}},  # the others will do for a test
+        {"logging": {"every": 10, "samples_every": 25, "samples": 1, "save_minutes": 0, "validate_every": 10}},
     )
     save_config(config, settings)
     steps = 30 * (kills := int(os.environ.get("CYCLEGAN_KILLS", "10")))

@@ -1,0 +1,251 @@
+"""Validation holds out what it says, keeps the best, and survives every kill."""
+
+from pathlib import Path
+from unittest.mock import create_autospec
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from cyclegan.config import build_config
+from cyclegan.data.domains import is_held_out, load_domain
+from cyclegan.errors import ConfigError, DataError, RunError
+from cyclegan.runs import Run, find_model, load_model, read_metrics
+from cyclegan.training import prepare, recording, validation
+from cyclegan.training.health import diagnose
+from cyclegan.training.session import Session
+from cyclegan.training.validation import compared, interval
+from tests.training.runs_for_tests import play_run, tiny_settings, what_is_left
+from tests.training.test_trainer import stop_at
+
+STEPS = 14
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path / "checkpoints" / "horses2zebras")
+
+
+@pytest.fixture
+def validated(tmp_path: Path) -> dict:
+    """Return the settings of a run that is validated with folders of their own."""
+    random = np.random.default_rng(1)
+    places = {"validate_a": str(tmp_path / "more horses"), "validate_b": str(tmp_path / "more zebras")}
+    for place, count in zip(places.values(), (3, 2), strict=True):
+        many_pictures(Path(place), count, random)
+    return {"data": places, "logging": {"validate_every": 4}}
+
+
+def many_pictures(folder: Path, count: int, random: np.random.Generator) -> None:
+    """Fill a new folder."""
+    folder.mkdir()
+    for number in range(count):
+        coarse = random.integers(0, 256, (4, 6, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((48, 40), Image.Resampling.BICUBIC).save(folder / f"{number:03}.png")
+
+
+def scores_of(monkeypatch: pytest.MonkeyPatch, scores: dict[int, float]) -> None:
+    """Let the scores of a run be these, by step."""
+    true = validation.Validation.scores
+
+    def given(self, session):
+        return true(self, session) | dict.fromkeys(("swd_a2b", "swd_b2a"), scores[session.step])
+
+    monkeypatch.setattr(validation.Validation, "scores", given)
+
+
+def test_what_is_held_out_follows_from_the_name_and_not_from_what_is_beside_it():
+    names = [Path(f"{number:04}.png") for number in range(2000)]
+    held_out = [name for name in names if is_held_out(name, 0.1)]
+    assert 150 < len(held_out) < 250
+    assert all(is_held_out(name, 0.2) for name in held_out)
+    assert not any(is_held_out(name, 0.0) for name in names)
+
+
+def test_held_out_pictures_are_never_trained_on(tmp_path: Path):
+    folder = tmp_path / "horses"
+    many_pictures(folder, 30, np.random.default_rng(0))
+    config = build_config({"data": {"size": 32, "folder_a": str(folder), "validate": 0.2}})
+    domain = load_domain(config, "a", scratch=tmp_path)
+    assert len(domain.held_out) == len(domain.held_out_files) > 1
+    assert sorted(domain.files + domain.held_out_files) == sorted(folder.iterdir())
+    assert len(domain.pictures) == len(domain.files)
+    shown = {picture.tobytes() for picture in domain.pictures}
+    assert not shown & {picture.tobytes() for picture in domain.held_out}
+
+
+def test_too_few_held_out_pictures_are_a_sentence(tmp_path: Path, folders):
+    config = build_config({"data": {"folder_a": str(folders[0]), "validate": 0.01}})
+    with pytest.raises(DataError, match="0 pictures of A are held out") as caught:
+        load_domain(config, "a", scratch=tmp_path)
+    assert "--validate" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"validate_a": "/x"}, "a folder for each of them"),
+        ({"validate_a": "/x", "validate_b": "/y", "validate": 0.1}, "needs a share"),
+        ({"validate": 0.6}, "between 0 and 0.5"),
+        ({"folder_a": "/a", "validate_a": "/a/b", "validate_b": "/y"}, "share pictures"),
+        ({"folder_b": "/b/train", "validate_a": "/x", "validate_b": "/b"}, "share pictures"),
+    ],
+)
+def test_validation_that_makes_no_sense_is_a_sentence(settings: dict, said: str):
+    with pytest.raises(ConfigError, match=said):
+        build_config({"data": settings})
+
+
+def test_a_run_without_validation_has_no_best(run: Run, folders):
+    play_run(run, folders, 4)
+    assert not run.best.exists()
+    assert not any("validation" in line for line in read_metrics(run))
+
+
+def test_validation_writes_its_numbers_and_the_run_stands_for_its_best(run: Run, folders, validated, monkeypatch):
+    scores_of(monkeypatch, {4: 0.5, 8: 0.2, 12: 0.3, 14: 0.4})
+    play_run(run, folders, STEPS, validated)
+    lines = read_metrics(run)
+    assert [line["validation"] for line in lines] == [0.5, 0.2, 0.3, 0.4]
+    assert [line["best_step"] for line in lines] == [4, 8, 8, 8]
+    for name in ("faithfulness_a", "faithfulness_b", "held_out_score_a", "held_out_score_b", "swd_a2b", "swd_b2a"):
+        assert all(isinstance(line[name], float) for line in lines)
+    assert find_model(run.folder) == run.best
+    assert load_model(run.best)[0].steps == 8
+
+
+def test_the_best_holds_the_averaged_weights_of_its_step(run: Run, folders, validated, tmp_path, monkeypatch):
+    scores_of(monkeypatch, {4: 0.5, 8: 0.2, 12: 0.3, 14: 0.4})
+    play_run(run, folders, STEPS, validated)
+    shorter = Run(tmp_path / "shorter")
+    play_run(shorter, folders, 8, validated)
+    assert all(torch.equal(load_file(run.best)[name], weight) for name, weight in load_file(shorter.model).items())
+
+
+def test_validation_changes_nothing_in_the_game(run: Run, folders, validated, tmp_path):
+    play_run(run, folders, 8)
+    other = Run(tmp_path / "validated")
+    play_run(other, folders, 8, validated)
+    assert load_file(run.model).keys() == load_file(other.model).keys()
+    assert all(torch.equal(load_file(other.model)[name], weight) for name, weight in load_file(run.model).items())
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("instant", ["before the state", "before the model", "before the best", "after the best"])
+def test_a_run_killed_at_any_instant_of_a_save_ends_with_the_best_of_one_never_killed(  # noqa: PLR0913 (fixtures)
+    run: Run, folders, validated, tmp_path, monkeypatch, instant
+):
+    settings = validated | {"logging": {"validate_every": 4, "save_minutes": 0}}
+    scores_of(monkeypatch, {4: 0.5, 8: 0.2, 12: 0.3, 14: 0.4})
+    play_run(run, folders, STEPS, settings)
+    killed = Run(tmp_path / "killed")
+
+    with monkeypatch.context() as patch:
+        kill_in_save(patch, instant, step=8)
+        with pytest.raises(Killed):
+            play_run(killed, folders, STEPS, settings)
+    play_run(killed, folders, STEPS, settings)
+    assert what_is_left(killed) == what_is_left(run)
+
+
+def kill_in_save(patch: pytest.MonkeyPatch, instant: str, step: int) -> None:
+    """Die when the state or a model of this step is about to be written, or has just been."""
+    save_state, save_networks = recording.save_state, recording.save_networks
+
+    def state(run, now, *rest):
+        if now == step and instant == "before the state":
+            raise Killed
+        save_state(run, now, *rest)
+
+    def networks(plan, path, steps, weights):
+        if steps == step and instant == {"model": "before the model", "best": "before the best"}[path.stem]:
+            raise Killed
+        save_networks(plan, path, steps, weights)
+        if steps == step and (instant, path.stem) == ("after the best", "best"):
+            raise Killed
+
+    patch.setattr(recording, "save_state", state)
+    patch.setattr(recording, "save_networks", networks)
+
+
+def test_a_best_that_a_kill_kept_from_being_written_is_written_by_the_next_run(run: Run, folders, validated):
+    play_run(run, folders, 4, validated)
+    before = what_is_left(run)
+    run.best.unlink()
+    assert play_run(run, folders, 4, validated).played == 0
+    assert what_is_left(run) == before
+
+
+def test_an_interrupted_run_ends_with_the_best_of_an_unbroken_one(run: Run, folders, validated, tmp_path, monkeypatch):
+    scores_of(monkeypatch, {4: 0.2, 8: 0.5, 12: 0.1, 14: 0.3})
+    play_run(run, folders, STEPS, validated)
+    broken = Run(tmp_path / "broken")
+    for stop in (3, 4, 9):
+        play_run(broken, folders, STEPS, validated, **stop_at(stop))
+    play_run(broken, folders, STEPS, validated)
+    assert what_is_left(broken) == what_is_left(run)
+
+
+def test_what_is_held_out_may_not_change_and_how_often_may(run: Run, folders, validated):
+    play_run(run, folders, 4, validated)
+    assert play_run(run, folders, 6, validated, {"logging": {"validate_every": 2}}).finished
+    with pytest.raises(RunError, match=r"data.validate_a \(was .*more horses"):
+        play_run(run, folders, 8)
+
+
+def test_another_held_out_picture_is_said(run: Run, folders, validated):
+    play_run(run, folders, 4, validated, **stop_at(2))
+    (Path(validated["data"]["validate_b"]) / "001.png").rename(Path(validated["data"]["validate_b"]) / "9.png")
+    assert "zebras are not those of the last save" in play_run(run, folders, 4, validated).notes[0]
+
+
+def test_a_plateau_is_advice_or_the_end(run: Run, folders, validated, tmp_path, monkeypatch):
+    scores_of(monkeypatch, {4: 0.2, 8: 0.5, 12: 0.4, 14: 0.4})
+    patient = {"schedule": {"epochs": 2, "decay_epochs": 20, "max_steps": STEPS, "plateau_patience": 2}}
+    stop = {"schedule": patient["schedule"] | {"stop_on_plateau": True}}
+    assert play_run(run, folders, STEPS, validated, patient).plateau == 0
+    assert [line["plateau"] for line in read_metrics(run)] == [False, False, True, True]
+    stopped = Run(tmp_path / "stopped")
+    outcome = play_run(stopped, folders, STEPS, validated, stop)
+    assert (outcome.step, outcome.finished, outcome.plateau) == (12, True, 2)
+    assert play_run(stopped, folders, STEPS, validated, stop).played == 0
+    assert play_run(stopped, folders, STEPS, validated, patient).finished
+    assert what_is_left(stopped) == what_is_left(run)
+
+
+def line_with(step: int, rate: float, **more: object) -> dict:
+    """Return a line of the metrics of a run on a plateau."""
+    return {"step": step, "epoch": step, "learning_rate": rate, "validation": 0.2} | more
+
+
+def test_the_doctor_says_what_to_do_on_a_plateau():
+    stale = {"plateau": True, "no_better_since_epoch": 3}
+    (steady,) = diagnose([line_with(1, 2e-4), line_with(9, 2e-4, **stale)], 100, "lsgan")
+    assert (steady.name, steady.verdict) == ("plateau", "watch")
+    assert "no better since epoch 3" in steady.reason
+    assert "--epochs 9" in steady.remedy
+    (falling,) = diagnose([line_with(1, 2e-4), line_with(9, 1e-4, **stale)], 100, "lsgan")
+    assert "fall to its end" in falling.remedy
+    assert not diagnose([line_with(1, 2e-4), line_with(9, 2e-4, plateau=False)], 100, "lsgan")
+
+
+def test_of_scores_that_chance_cannot_tell_apart_the_later_is_kept_but_it_is_no_progress():
+    session, kept = create_autospec(Session, instance=True, best=None), []
+    for session.step, score in enumerate([1.0, 0.8, 0.83, 0.85, 0.84, 0.7], 1):
+        session.weights.return_value = {"a2b.weight": torch.tensor(float(session.step))}
+        best = compared(session, score, epoch=session.step)
+        assert best.weights["a2b.weight"] == best.step
+        kept.append((best.step, best.least_epoch, best.since))
+    assert kept == [(1, 1, 0), (2, 2, 0), (3, 2, 1), (3, 2, 2), (5, 2, 3), (6, 6, 0)]
+
+
+def test_the_cost_is_bounded_by_what_is_trained_in_between(run: Run, folders, validated, tmp_path):
+    run.folder.mkdir(parents=True)
+    plan = prepare(build_config(*tiny_settings(folders, 4), validated), run, scratch=tmp_path)
+    assert plan.steps_per_epoch == 3
+    assert interval(plan) == validation.WORTH * (3 + 2) / 2  # pictures looked at, pairs in a step
