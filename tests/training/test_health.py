@@ -296,6 +296,7 @@ def test_a_game_made_sick_is_named_within_the_steps_it_states(tmp_path: Path, ga
     assert found.get(game.finding, math.inf) <= game.within, found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(int(os.environ.get("CYCLEGAN_SEEDS", "2"))))
 def test_a_healthy_game_raises_no_stop(tmp_path: Path, seed: int):
     lines = play(Game(), Run(tmp_path / "run"), {"game": {"seed": seed}})
