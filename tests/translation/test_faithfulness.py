@@ -149,11 +149,10 @@ def difference(one: Path, other: Path) -> float:
     return float(np.abs(levels[0] - levels[1])[visible > 0].mean())
 
 
-@pytest.mark.parametrize("suffix", ["png", "tif"])
-@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize(  # Pillow opens no TIFF of two channels
+    ("suffix", "channels"), [("png", 1), ("png", 2), ("png", 3), ("png", 4), ("tif", 1), ("tif", 3), ("tif", 4)]
+)
 def test_sixteen_bits_come_back_as_sixteen_bits(suffix: str, channels: int, tmp_path: Path, idle, translator):
-    if (suffix, channels) == ("tif", 2):
-        pytest.skip("Pillow does not open such a TIFF")
     levels = np.random.default_rng(0).integers(0, 65536, (12, 20, channels), dtype=np.uint16)
     source = tmp_path / f"x.{suffix}"
     encode = imagecodecs.png_encode if suffix == "png" else imagecodecs.tiff_encode
