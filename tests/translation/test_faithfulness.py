@@ -248,7 +248,7 @@ def test_a_profile_of_srgb_changes_nothing(tmp_path: Path, idle):
         assert after.info["icc_profile"] == srgb()
 
 
-@pytest.mark.parametrize("profile", [b"no profile at all", GREY, b"\0" * 200])
+@pytest.mark.parametrize("profile", [b"no profile at all", GREY, b"\0" * 200], ids=["text", "of greys", "zeros"])
 def test_a_profile_that_makes_no_sense_is_passed_on(profile: bytes, tmp_path: Path, idle):
     picture("RGB").save(tmp_path / "x.png", icc_profile=profile)
     with Image.open(translate(tmp_path / "x.png", idle)) as after:
