@@ -18,11 +18,10 @@ from torch.fx.experimental import _config as symbolic_shapes
 from cyclegan.errors import ModelFileError, require_extra
 from cyclegan.files import written_whole
 from cyclegan.models import Discriminator, Generator
-from cyclegan.models.layers import InstanceNorm
+from cyclegan.models.layers import EPSILON, replace_instance_norms
 from cyclegan.reference import OURS, Weights, skeleton, to_reference
-from cyclegan.runs import ModelInfo, weights_of
+from cyclegan.runs import Direction, ModelInfo, weights_of
 
-Direction = Literal["a2b", "b2a"]
 Run = Callable[[Tensor], Tensor]
 Network = TypeVar("Network", bound=Generator | Discriminator)
 
@@ -84,7 +83,7 @@ class CenteredNorm(nn.Module):
         centered = x.float()
         for _ in range(2):
             centered = centered - centered.mean((2, 3), keepdim=True)
-        return (centered * torch.rsqrt(centered.square().mean((2, 3), keepdim=True) + 1e-5)).to(x.dtype)
+        return (centered * torch.rsqrt(centered.square().mean((2, 3), keepdim=True) + EPSILON)).to(x.dtype)
 
 
 def mirrored(length: int, stride: int, smallest: int, device: torch.device) -> Tensor:
@@ -163,10 +162,7 @@ def filled(network: Network, weights: Weights) -> Network:
 
 def portable(network: Generator) -> Generator:
     """Replace the instance norms by ones that other runtimes compute as well as PyTorch."""
-    for module in list(network.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, InstanceNorm):
-                setattr(module, name, CenteredNorm())
+    replace_instance_norms(network, CenteredNorm)
     return network
 
 

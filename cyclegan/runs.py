@@ -31,6 +31,7 @@ from cyclegan.errors import CycleganError, ModelFileError, RunError, disk_errors
 from cyclegan.files import is_file_name, remove_partials, write_text, written_whole
 
 Tensors = dict[str, Tensor]
+Direction = Literal["a2b", "b2a"]
 FORMAT = "1"  # of model files and states; another number is another layout
 STATES_KEPT = 2
 
@@ -204,6 +205,12 @@ def load_model(path: Path) -> tuple[ModelInfo, Tensors]:
     return described(path, metadata), weights
 
 
+def load_model_info(path: Path) -> ModelInfo:
+    """Read what a model file says of itself, and not its weights."""
+    with _opened(path) as file:
+        return described(path, file.metadata() or {})
+
+
 def described(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
     """Return what a model file says of itself in its header's metadata."""
     name = printable(path)
@@ -238,7 +245,7 @@ def weights_of(network: str, weights: Mapping[str, Tensor]) -> Tensors:
     return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
 
 
-def generator_weights(path: Path, weights: Mapping[str, Tensor], direction: Literal["a2b", "b2a"]) -> Tensors:
+def generator_weights(path: Path, weights: Mapping[str, Tensor], direction: Direction) -> Tensors:
     """Return the weights of one generator; a model that goes the other way only says so."""
     own, other = weights_of(direction, weights), "b2a" if direction == "a2b" else "a2b"
     if not own and weights_of(other, weights):
@@ -277,7 +284,7 @@ def _newest_model(checkpoints: Path) -> Path:
 
 def unaveraged_model(run: Run) -> tuple[ModelInfo, Tensors]:
     """Return the networks of the newest state as they were at its last step."""
-    info, _ = load_model(run.model)
+    info = load_model_info(run.model)
     state = load_state(run)
     if state is None:
         raise RunError(f"{printable(run.folder)} holds no state.", "Train it first.")
@@ -360,10 +367,16 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
 
 def load_tensors(path: Path) -> tuple[Tensors, dict[str, str]]:
     """Read a safetensors file and its header's metadata."""
+    with _opened(path) as file:
+        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+        return tensors, file.metadata() or {}  # clones, for a file that is mapped cannot be replaced on Windows
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-            return tensors, file.metadata() or {}  # clones, for a file that is mapped cannot be replaced on Windows
+            yield file
     except FileNotFoundError as error:
         raise ModelFileError(f"there is no {printable(path)}.", "Check the path, or train it first.") from error
     except (SafetensorError, OSError, ValueError) as error:

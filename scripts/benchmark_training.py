@@ -24,7 +24,7 @@ from cyclegan.config import Config, build_config
 from cyclegan.data.domains import Domain
 from cyclegan.devices import choose_device, describe_device, uses_bf16
 from cyclegan.models import Networks, build_networks
-from cyclegan.models.layers import InstanceNorm
+from cyclegan.models.layers import replace_instance_norms
 from cyclegan.runs import Run
 from cyclegan.training.plan import Plan
 from cyclegan.training.pool import ImagePool
@@ -45,12 +45,10 @@ def plain_networks(config: Config, device: torch.device) -> Networks:
     """Return the networks as the authors build them: a bias in every convolution, torch's own instance norm."""
     networks = build_networks(config)
     for _, network in networks.named():
-        for module in list(network.modules()):
+        for module in network.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module.bias is None:
                 module.bias = nn.Parameter(torch.zeros(module.out_channels))
-            for name, child in list(module.named_children()):
-                if isinstance(child, InstanceNorm):
-                    setattr(module, name, PlainNorm())
+        replace_instance_norms(network, PlainNorm)
         network.to(device)
     return networks
 

@@ -59,7 +59,7 @@ def evaluate(
     """Measure how far translations are from real pictures (FID, KID), and how faithful to their sources and truth."""
     from cyclegan.evaluation import RESIZINGS, Folder, load_extractor
     from cyclegan.evaluation import evaluate as evaluate_folders
-    from cyclegan.runs import find_model, load_model
+    from cyclegan.runs import find_model, load_model_info
     from cyclegan.translation import Translator, choose_direction
     from cyclegan.workflows.evaluating import translated_by
 
@@ -76,7 +76,7 @@ def evaluate(
         results: Any = nullcontext(ours)
         if model is not None:
             path = find_model(model)
-            way = choose_direction(load_model(path)[0], to, direction)
+            way = choose_direction(load_model_info(path), to, direction)
             translator = Translator(path, direction=way, device=device, precision="fp32")
             results = translated_by(translator, ours, on_picture=advance)
             facts = {"model": str(path), "direction": way, "precision": "fp32"}

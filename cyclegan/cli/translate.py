@@ -71,12 +71,12 @@ def translate(
     """Redraw pictures and clips with a trained model; names, folders, formats and sizes stay as they are."""
     from PIL import Image
 
-    from cyclegan.runs import find_model, load_model
+    from cyclegan.runs import find_model, load_model_info
     from cyclegan.translation import Manner, Scorer, Translator, Work, choose_direction, plan_tasks
 
     Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow's own limit would come first
     path = find_model(model)
-    way = choose_direction(load_model(path)[0], to, direction)
+    way = choose_direction(load_model_info(path), to, direction)
     translator = Translator(path, direction=way, device=device, precision=precision, tile=tile)
     manner = Manner(
         size=size,

@@ -6,6 +6,7 @@ Pillow reads their headers and everything beside the pixels; imagecodecs (libpng
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 from imagecodecs import png_decode, png_encode, tiff_decode
@@ -23,10 +24,11 @@ ASSOCIATED = 1  # of an extra sample: alpha, and the colours are multiplied by i
 RGB, GREY = 2, 1  # photometric interpretations
 
 
-def is_deep(image: Image.Image, data: bytes) -> bool:
+def is_deep(image: Image.Image, path: Path) -> bool:
     """Tell whether an opened file holds 16 bits a channel in a way that Pillow would cut to 8."""
     if image.format == "PNG":
-        depth, colour = data[24], data[25]  # of the IHDR chunk, which comes first
+        with path.open("rb") as file:
+            depth, colour = file.read(26)[24:]  # of the IHDR chunk, which comes first
         return depth == 16 and (colour in (2, 4, 6) or "transparency" in image.info)
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         bits = image.tag_v2.get(BITS_PER_SAMPLE, ())

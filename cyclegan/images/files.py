@@ -92,13 +92,12 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
                 f"{printable(path)} has {image.width} x {image.height} pixels, more than {max_pixels:,}.",
                 LARGER,
             )
-        data = path.read_bytes() if image.format in ("PNG", "TIFF", "WEBP") else b""
-        if is_deep(image, data):
-            picture = decode_deep(image, data)
+        if is_deep(image, path):
+            picture = decode_deep(image, path.read_bytes())
         else:
             image.load()
             picture = Picture.from_image(image)
-        return replace(picture, encoding=encoding_of(image, data))
+        return replace(picture, encoding=encoding_of(image, path))
 
 
 @cache
@@ -112,12 +111,12 @@ def formats() -> tuple[str, ...]:
     return tuple(name for name in sorted({*FORMAT_OF.values()}) if name in Image.OPEN)
 
 
-def encoding_of(image: Image.Image, data: bytes = b"") -> dict[str, Any]:
+def encoding_of(image: Image.Image, path: Path) -> dict[str, Any]:
     """Return how a file's format was used, as Pillow's `save` takes it; never worse than `LEAST_QUALITY`."""
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         return _jpeg_encoding(image)
     if image.format == "WEBP":
-        return {"lossless": True} if is_lossless_webp(data) else {}
+        return {"lossless": True} if is_lossless_webp(path.read_bytes()) else {}
     if image.format == "TIFF":
         compression = image.info.get("compression")
         return {"compression": compression if compression in TIFF_COMPRESSIONS else "tiff_adobe_deflate"}

@@ -1,11 +1,14 @@
 """What the networks share."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 Norm = Literal["instance", "batch"]
+
+EPSILON = 1e-5  # added to the variance
 
 
 class InstanceNorm(nn.Module):
@@ -17,7 +20,15 @@ class InstanceNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `x` (n c h w) normalised over h and w."""
-        return F.group_norm(x, x.shape[1])
+        return F.group_norm(x, x.shape[1], eps=EPSILON)
+
+
+def replace_instance_norms(network: nn.Module, make: Callable[[], nn.Module]) -> None:
+    """Put a layer that `make` makes in the place of every instance norm."""
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, InstanceNorm):
+                setattr(module, name, make())
 
 
 def norm_layer(norm: Norm, channels: int) -> nn.Module:

@@ -34,19 +34,13 @@ class Doctor:
 
     def __call__(self, session: Session, line: dict[str, Any]) -> dict[str, Any]:
         """Return the line with its numbers and its verdict."""
-        if self.is_due(session.step):
+        if self.plan.is_due(session.step, self.plan.config.logging.examine_every):
             line = line | self.examine(session)
         known = [past for past in self.history if past["step"] > session.step - MEMORY * self.span]
         findings = diagnose([*known, line], self.span, self.plan.config.loss.adversarial)
         line = line | {"health": {"verdict": verdict(findings), "findings": [vars(finding) for finding in findings]}}
         self.history = [*known, line]
         return line
-
-    def is_due(self, step: int) -> bool:
-        """Tell whether the line that ends at `step` is the first of so many steps, or the last."""
-        logging = self.plan.config.logging
-        before = max(0, step - 1) // logging.every * logging.every  # where the line before ended
-        return step // logging.examine_every > before // logging.examine_every or step == self.plan.total_steps
 
     @torch.no_grad()
     def examine(self, session: Session) -> dict[str, float]:

@@ -43,6 +43,12 @@ class Plan:
         steps = (schedule.epochs + schedule.decay_epochs) * self.steps_per_epoch
         return min(steps, schedule.max_steps) if schedule.max_steps else steps
 
+    def is_due(self, step: int, every: int) -> bool:
+        """Tell whether the line of the metrics that ends at `step` is the first of `every` steps, or the last."""
+        line = self.config.logging.every
+        before = max(0, step - 1) // line * line  # where the line before ended
+        return step // every > before // every or step == self.total_steps
+
 
 @dataclass(frozen=True)
 class Moment:

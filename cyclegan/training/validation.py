@@ -40,7 +40,7 @@ class Validation:
 
     def __call__(self, session: Session, line: dict[str, Any]) -> dict[str, Any]:
         """Return the line with what was found, if it is time."""
-        if not self.real or not self.is_due(session.step):
+        if not self.real or not self.plan.is_due(session.step, self.every):
             return line
         scores = self.scores(session)
         score = (scores["swd_a2b"] + scores["swd_b2a"]) / 2
@@ -58,12 +58,6 @@ class Validation:
                 "plateau": best.since >= self.plan.config.schedule.plateau_patience,
             }
         )
-
-    def is_due(self, step: int) -> bool:
-        """Tell whether the line that ends at `step` is the first of so many steps, or the last."""
-        every = self.plan.config.logging.every
-        before = max(0, step - 1) // every * every  # where the line before ended
-        return step // self.every > before // self.every or step == self.plan.total_steps
 
     @torch.no_grad()
     def scores(self, session: Session) -> dict[str, float]:

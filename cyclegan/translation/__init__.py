@@ -1,9 +1,10 @@
 """Translation: redrawing pictures of any size, and folders of them."""
 
+from cyclegan.runs import Direction
 from cyclegan.translation.media import Manner, Outcome, Work, amount_of_work, translate_all
 from cyclegan.translation.scoring import Scorer, write_scores
 from cyclegan.translation.tasks import Task, plan_tasks
-from cyclegan.translation.translator import Direction, Translator, choose_direction
+from cyclegan.translation.translator import Translator, choose_direction
 from cyclegan.translation.watching import watch
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -14,11 +14,11 @@ from cyclegan.errors import DataError, ModelFileError, printable
 from cyclegan.files import write_text
 from cyclegan.images import Picture, Pixels, resized, to_images, to_pixels, with_bits, with_channels
 from cyclegan.models import Discriminator, build_discriminator
-from cyclegan.runs import load_model
+from cyclegan.runs import Direction, load_model, weights_of
 from cyclegan.translation.flicker import Flicker
 from cyclegan.translation.padding import padded_by_reflection
 from cyclegan.translation.tasks import Task
-from cyclegan.translation.translator import Direction, Translator
+from cyclegan.translation.translator import Translator
 
 MOST = 2**20  # pixels of a picture that is scored; a larger one is shrunk to so many
 FRAMES_BETWEEN = 12  # of a clip, of which one is scored
@@ -44,16 +44,15 @@ class Scorer:
         info, weights = load_model(translator.path)
         back: Direction = "b2a" if translator.direction == "a2b" else "a2b"
         judge = "disc_b" if translator.direction == "a2b" else "disc_a"
-        if info.discriminator is None or not any(name.startswith(judge) for name in weights):
+        own = weights_of(judge, weights)
+        if info.discriminator is None or not own:
             raise ModelFileError(
                 f"{printable(translator.path)} holds no discriminators, without which there are no scores.",
                 "Leave --scores away, or use the model of a run.",
             )
         self.way_back = Translator(translator.path, direction=back, device=str(translator.device))
         self.discriminator: Discriminator = build_discriminator(info.discriminator, translator.channels[1])
-        self.discriminator.load_state_dict(
-            {name.removeprefix(f"{judge}."): weight for name, weight in weights.items() if name.startswith(judge)}
-        )
+        self.discriminator.load_state_dict(own)
         self.discriminator.to(translator.device).eval().requires_grad_(False)
         self.channels = translator.channels
         self.smallest = 8 << info.discriminator.layers  # pixels, so that there are patches to judge
@@ -101,12 +100,10 @@ def _shrunk(pixels: Pixels) -> Pixels:
 
 def write_scores(scores: Mapping[Task, Score]) -> list[Path]:
     """Write a table into every folder that was translated to, keeping older lines of other pictures; return them."""
-    tables: dict[Path, dict[str, list[str]]] = {}
+    tables = _tables_of(scores)
     for task, score in scores.items():
-        table = task.root / TABLE
-        lines = tables.setdefault(table, _lines_of(table))
-        line = [printable(task.source), printable(task.target.relative_to(task.root)), *map(_number, astuple(score))]
-        lines[line[1]] = line
+        name = _name_in_table(task)
+        tables[task.root / TABLE][name] = [printable(task.source), name, *map(_number, astuple(score))]
     for table, lines in tables.items():
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([HEADER, *(lines[target] for target in sorted(lines))])
@@ -118,17 +115,19 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
-def already_scored(tasks: Iterable[Task]) -> set[Task]:
+def already_scored(tasks: Collection[Task]) -> set[Task]:
     """Return the tasks that have a line in their table; a file of that name that is no such table is an error."""
-    tables: dict[Path, dict[str, list[str]]] = {}
-    found = set()
-    for task in tasks:
-        table = task.root / TABLE
-        if table not in tables:
-            tables[table] = _lines_of(table)
-        if printable(task.target.relative_to(task.root)) in tables[table]:
-            found.add(task)
-    return found
+    tables = _tables_of(tasks)
+    return {task for task in tasks if _name_in_table(task) in tables[task.root / TABLE]}
+
+
+def _tables_of(tasks: Iterable[Task]) -> dict[Path, dict[str, list[str]]]:
+    """Return the tables that these tasks' lines belong to, as they are."""
+    return {table: _lines_of(table) for table in dict.fromkeys(task.root / TABLE for task in tasks)}
+
+
+def _name_in_table(task: Task) -> str:
+    return printable(task.target.relative_to(task.root))
 
 
 def _lines_of(table: Path) -> dict[str, list[str]]:

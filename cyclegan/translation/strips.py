@@ -15,14 +15,12 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cyclegan.models.layers import InstanceNorm
+from cyclegan.models.layers import EPSILON, InstanceNorm
 from cyclegan.models.resnet import ResidualBlock, ResNetGenerator
 from cyclegan.translation.padding import PaddedPicture, layout
 
 Strip = Float[Tensor, "1 _c _h _w"]
 Rows = Iterator[Strip]  # strips of one picture, back to back from top to bottom
-
-EPSILON = 1e-5  # of `InstanceNorm`
 
 
 class Statistics:

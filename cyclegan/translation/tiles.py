@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cyclegan.images import Images, scaled
-from cyclegan.models.layers import InstanceNorm
+from cyclegan.models.layers import EPSILON, replace_instance_norms
 from cyclegan.translation.padding import PaddedPicture, multiple_of
 
 OVERLAP = 64  # pixels in which neighbours fade into each other, at least
@@ -32,7 +32,7 @@ class GivenNorm(nn.Module):
         """Return `x` normalised by the mean and variance of the first `x` that came."""
         if self.seen is None:
             variance, mean = torch.var_mean(x.float(), dim=(2, 3), correction=0, keepdim=True)
-            self.seen = (variance + 1e-5).sqrt(), mean
+            self.seen = (variance + EPSILON).sqrt(), mean
         deviation, mean = self.seen
         return ((x.float() - mean) / deviation).to(x.dtype)
 
@@ -41,10 +41,7 @@ def with_statistics_of(generator: nn.Module, thumbnail: Images) -> nn.Module:
     """Return a generator of the same weights that normalises everything as it does the thumbnail."""
     shared = {id(weight): weight for weight in [*generator.parameters(), *generator.buffers()]}
     given = copy.deepcopy(generator, memo=shared)
-    for module in list(given.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, InstanceNorm):
-                setattr(module, name, GivenNorm())
+    replace_instance_norms(given, GivenNorm)
     given(thumbnail)
     return given
 

@@ -13,12 +13,10 @@ from cyclegan.devices import choose_device, free_memory, uses_bf16
 from cyclegan.errors import ModelFileError, printable
 from cyclegan.images import Images, Levels, Picture, Pixels, to_images, to_pixels, with_channels
 from cyclegan.models import Generator, ResNetGenerator, build_generator
-from cyclegan.runs import ModelInfo, find_model, generator_weights, load_model
+from cyclegan.runs import Direction, ModelInfo, find_model, generator_weights, load_model
 from cyclegan.translation.padding import PaddedPicture, layout, padded_by_reflection
 from cyclegan.translation.strips import kept_bytes, redraw_in_strips
 from cyclegan.translation.tiles import redraw_in_tiles
-
-Direction = Literal["a2b", "b2a"]
 
 ACTIVATIONS = 2  # maps of full size and the generator's width that are alive at once, measured
 WHOLE = 2 * 2**30  # bytes that a picture may take on a CPU to go through at once; parts are no slower

@@ -107,43 +107,46 @@ def unreadable(part: Part) -> Iterator[Finding]:
 
 def in_two_domains(groups: Sequence[Group]) -> Iterator[Finding]:
     """Find pictures that are in both domains."""
-    if shared := [group for group in groups if len(group.domains) > 1]:
-        yield Finding(
-            "in both domains",
-            f"{pictures(len(shared))} in both domains: to one discriminator it is real, to the other a fake.",
-            "Keep each in the folder where it belongs.",
-            [group.line for group in shared],
-            [group.files for group in shared],
-        )
+    yield from repeated(
+        "in both domains",
+        [group for group in groups if len(group.domains) > 1],
+        "in both domains: to one discriminator it is real, to the other a fake.",
+        "Keep each in the folder where it belongs.",
+    )
 
 
 def in_training_and_test(groups: Sequence[Group]) -> Iterator[Finding]:
     """Find test pictures that are trained on."""
-    if shared := [group for group in groups if len(group.splits) > 1]:
-        yield Finding(
-            "in training and test",
-            f"{pictures(len(shared))} in both a training and a test folder, which flatters every score.",
-            "Remove each from one of the two folders.",
-            [group.line for group in shared],
-            [group.files for group in shared],
-        )
+    yield from repeated(
+        "in training and test",
+        [group for group in groups if len(group.splits) > 1],
+        "in both a training and a test folder, which flatters every score.",
+        "Remove each from one of the two folders.",
+    )
 
 
 def in_one_folder(groups: Sequence[Group]) -> Iterator[Finding]:
     """Find pictures that are in one folder, or one domain's folders of one kind, more than once."""
-    for exact in (True, False):
-        own = [
-            group for group in groups if len(group.domains) == len(group.splits) == 1 and group.repeat.exact is exact
-        ]
-        if own:
-            yield Finding(
-                "exact duplicates" if exact else "near duplicates",
-                f"{pictures(len(own))} there more than once, {'byte for byte' if exact else 'saved another way'}, "
-                "and would be learned from as often.",
-                "Keep one of each." if exact else "Look at them, and keep the best of each.",
-                [group.line for group in own],
-                [group.files for group in own],
-            )
+    own = [group for group in groups if len(group.domains) == len(group.splits) == 1]
+    yield from repeated(
+        "exact duplicates",
+        [group for group in own if group.repeat.exact],
+        "there more than once, byte for byte, and would be learned from as often.",
+        "Keep one of each.",
+    )
+    yield from repeated(
+        "near duplicates",
+        [group for group in own if not group.repeat.exact],
+        "there more than once, saved another way, and would be learned from as often.",
+        "Look at them, and keep the best of each.",
+    )
+
+
+def repeated(name: str, groups: Sequence[Group], where: str, remedy: str) -> Iterator[Finding]:
+    """Tell of pictures that are there more than once, if there are any."""
+    if groups:
+        lines, files = [group.line for group in groups], [group.files for group in groups]
+        yield Finding(name, f"{pictures(len(groups))} {where}", remedy, lines, files)
 
 
 def uneven(parts: Sequence[Part]) -> Iterator[Finding]:
