@@ -170,6 +170,8 @@ class MachineConfig(Checked):
     threads: Annotated[int, Between(0, 256)] = 0  # of arithmetic on a CPU; 0: torch decides
     workers: Annotated[int, Between(0, 64)] = 2  # threads that prepare images; 0: the training thread does it
     cache: Literal["auto", "memory", "disk"] = "auto"  # where the resized pictures are kept
+    activation_checkpointing: bool = False  # a third more time for a third of the memory; for the resnet
+    compile: Literal["auto", "on", "off"] = "auto"  # the networks, and record the step; auto: on CUDA
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,6 +219,11 @@ class Config:
             raise ConfigError(
                 f"data.size is {self.data.size}, which does not divide by 4.",
                 f"Try --size {round(self.data.size / 4) * 4}.",
+            )
+        if self.machine.activation_checkpointing and self.generator.architecture != "resnet":
+            raise ConfigError(
+                "machine.activation_checkpointing is for the resnet architecture.",
+                "Leave it out, or take --set generator.architecture=resnet.",
             )
 
         judged = 3 * 2**self.discriminator.layers  # pixels that leave the last norm something to normalise

@@ -1,6 +1,6 @@
 """What this machine computes on, and how precisely."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psutil
@@ -47,6 +47,12 @@ def free_memory(device: torch.device) -> int:
     return int(psutil.virtual_memory().available)
 
 
+def our_memory(device: torch.device) -> int:
+    """Return the bytes of the device's memory that are free for us, or ours already."""
+    ours = torch.cuda.memory_reserved(device) if device.type == "cuda" else psutil.Process().memory_info().rss
+    return free_memory(device) + ours
+
+
 def describe_device(device: torch.device) -> str:
     """Return the device's name for people."""
     if device.type == "cuda":
@@ -56,14 +62,14 @@ def describe_device(device: torch.device) -> str:
 
 
 @contextmanager
-def memory_errors(device: torch.device, remedy: str) -> Iterator[None]:
-    """Turn a device's lack of memory into a sentence."""
+def memory_errors(device: torch.device, remedy: Callable[[], str]) -> Iterator[None]:
+    """Turn a device's lack of memory into a sentence; `remedy` then says what to do."""
     try:
         yield
     except RuntimeError as error:  # a CPU's allocator raises no class of its own
         if "memory" not in str(error):
             raise
-        raise DeviceError(f"the memory of {describe_device(device)} is not enough for this.", remedy) from error
+        raise DeviceError(f"the memory of {describe_device(device)} is not enough for this.", remedy()) from error
 
 
 def _mps() -> bool:

@@ -29,7 +29,7 @@ from cyclegan.runs import Run
 from cyclegan.training.plan import Plan
 from cyclegan.training.pool import ImagePool
 from cyclegan.training.step import Game, play
-from cyclegan.training.trainer import new_session
+from cyclegan.training.trainer import engine, new_session
 from tests.training.plain import play_plainly
 
 
@@ -73,7 +73,8 @@ def our_game(config: Config, device: torch.device) -> Game:
     """Return the game as `cyclegan train` plays it."""
     precision = "bf16" if uses_bf16(config.game.precision, device) else "fp32"
     nothing = Domain("", Path())
-    return new_session(Plan(config, Run(Path()), nothing, nothing, device, precision)).game
+    plan = Plan(config, Run(Path()), nothing, nothing, device, precision)
+    return new_session(plan, engine(plan)).game
 
 
 def seconds(work: Callable[[], object], device: torch.device) -> float:

@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -72,6 +73,10 @@ def train(
     precision: Annotated[
         Literal["auto", "fp32", "bf16"] | None, typer.Option(help="Of the networks' arithmetic.")
     ] = None,
+    compile_networks: Annotated[
+        Literal["auto", "on", "off"] | None,
+        typer.Option("--compile", help="The networks; auto: where it is worth the minutes it takes."),
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Threads that prepare images.")] = None,
     config_file: Annotated[Path | None, typer.Option("--config", help="Settings, such as a run's config.toml.")] = None,
     assignments: Annotated[
@@ -99,7 +104,7 @@ def train(
             "stop_on_plateau": stop_on_plateau or None,
         },
         "game": {"batch_size": batch_size, "seed": seed, "precision": precision, "init_from": init_from},
-        "machine": {"device": device, "workers": workers},
+        "machine": {"device": device, "workers": workers, "compile": compile_networks},
     }
     given: Settings = {
         section: {key: value for key, value in values.items() if value is not None} for section, values in flags.items()
@@ -174,7 +179,8 @@ def run_training(
                 tell(f"The old run is now {printable(aside)}.", quiet=quiet)
             stack.enter_context(locked(run))
         observers = [] if quiet else [stack.enter_context(TrainingDisplay(plan, live=sys.stderr.isatty()))]
-        return plan, train(plan, observers=observers, interrupted=interrupted)
+        hear = partial(tell, quiet=quiet)
+        return plan, train(plan, observers=observers, interrupted=interrupted, tell=hear)
 
 
 def summary(plan: "Plan") -> str:

@@ -85,6 +85,9 @@ def build_networks(config: Config) -> Networks:
         disc_a=build_discriminator(config.discriminator, a),
         disc_b=build_discriminator(config.discriminator, b),
     )
+    for redraws in (networks.a2b, networks.b2a):
+        if isinstance(redraws, ResNetGenerator):
+            redraws.activation_checkpointing = config.machine.activation_checkpointing
     random = torch.Generator().manual_seed(config.game.seed)
     for _, network in networks.named():
         initialize(network, gain=config.game.init_gain, random=random)

@@ -4,10 +4,12 @@ Zhu et al. 2017, appendix 7.2, after Johnson et al. 2016. In the paper's shortha
     c7s1-64, d128, d256, R256 x blocks, u128, u64, c7s1-3
 """
 
+import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from cyclegan.images import Images
-from cyclegan.models.layers import Norm, norm_layer
+from cyclegan.models.layers import Norm, ReflectionPad, norm_layer
 
 
 class ResNetGenerator(nn.Module):
@@ -15,6 +17,7 @@ class ResNetGenerator(nn.Module):
 
     stride: int = 4  # heights and widths must be multiples of it
     smallest: int = 8  # pixels; below it, reflection has nothing to reflect
+    activation_checkpointing: bool = False  # whether going backward computes again what it needs (1604.06174)
 
     def __init__(
         self,
@@ -27,8 +30,10 @@ class ResNetGenerator(nn.Module):
         dropout: bool = False,
     ) -> None:
         super().__init__()
+        self.blocks = blocks
+        self.dropout = dropout
         self.body = nn.Sequential(
-            nn.ReflectionPad2d(3),
+            ReflectionPad(3),
             nn.Conv2d(channels_in, width, kernel_size=7, bias=False),
             norm_layer(norm, width),
             nn.ReLU(inplace=True),
@@ -37,15 +42,26 @@ class ResNetGenerator(nn.Module):
             *[ResidualBlock(width * 4, norm, dropout) for _ in range(blocks)],
             *up(width * 4, width * 2, norm),
             *up(width * 2, width, norm),
-            nn.ReflectionPad2d(3),
+            ReflectionPad(3),
             nn.Conv2d(width, channels_out, kernel_size=7),
             nn.Tanh(),  # back to [-1, 1]
         )
 
     def forward(self, images: Images) -> Images:
         """Map images in [-1, 1] to images of the same size in [-1, 1]."""
-        redrawn: Tensor = self.body(images)
+        if not (self.activation_checkpointing and torch.is_grad_enabled()):
+            at_once: Tensor = self.body(images)
+            return at_once
+        redrawn: Tensor = images
+        for part in self.parts():
+            redrawn = checkpoint(part, redrawn, use_reentrant=False, preserve_rng_state=self.dropout)
         return redrawn
+
+    def parts(self) -> list[nn.Module]:
+        """Return the body in parts, each of which keeps about as much for its gradient: down, every block, up."""
+        first = next(place for place, layer in enumerate(self.body) if isinstance(layer, ResidualBlock))
+        last = first + self.blocks
+        return [self.body[:first], *self.body[first:last], self.body[last:]]
 
 
 class ResidualBlock(nn.Module):
@@ -54,12 +70,12 @@ class ResidualBlock(nn.Module):
     def __init__(self, width: int, norm: Norm, dropout: bool) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.ReflectionPad2d(1),
+            ReflectionPad(1),
             nn.Conv2d(width, width, kernel_size=3, bias=False),
             norm_layer(norm, width),
             nn.ReLU(inplace=True),
             *([nn.Dropout(0.5)] if dropout else []),
-            nn.ReflectionPad2d(1),
+            ReflectionPad(1),
             nn.Conv2d(width, width, kernel_size=3, bias=False),
             norm_layer(norm, width),
         )

@@ -1,19 +1,20 @@
 """A training in progress, and its state: everything that an exact continuation needs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel
 
 from cyclegan.errors import RunError
+from cyclegan.images import Images
 from cyclegan.models import Networks
 from cyclegan.training.guard import Guard
 from cyclegan.training.signs import Numbers
-from cyclegan.training.step import LOSS_NAMES, Game
+from cyclegan.training.step import LOSS_NAMES, Game, update
 
 Tensors = dict[str, Tensor]
 
@@ -61,18 +62,20 @@ class Session:
     networks: Networks  # the same networks, bare
     optimizers: Mapping[str, Optimizer]  # the same optimizers, bare
     guards: Mapping[str, Guard]  # one before each optimizer
-    averages: dict[str, AveragedModel]  # of the generators; empty without averaging
+    averages: dict[str, nn.Module]  # of the generators' weights; empty without averaging
+    decay: float  # of these averages
     device: torch.device
+    layout: torch.memory_format = torch.contiguous_format  # of images and weights
     step: int = 0  # steps played
     rescues: int = 0  # how often it has gone on at a lower learning rate
     tally: Tally = field(default_factory=Tally)
+    pull: Tensor = field(default_factory=lambda: torch.ones(()))  # of the weights as they are on their averages
     best: Best | None = None  # where there is validation
 
     def generator(self, direction: str) -> nn.Module:
         """Return the generator that translations use: the averaged one, where there is one."""
-        averaged = self.averages.get(direction)
-        bare: nn.Module = averaged.module if averaged else getattr(self.networks, direction)
-        return bare
+        generator: nn.Module = self.averages.get(direction, getattr(self.networks, direction))
+        return generator
 
     def is_finite(self) -> bool:
         """Tell whether every weight, averaged ones included, is a finite number."""
@@ -106,10 +109,20 @@ class Session:
         self.game.pool_b.discard_broken()
         self.rescues += 1
 
-    def update_averages(self) -> None:
-        """Move each average towards its generator."""
-        for direction, averaged in self.averages.items():
-            averaged.update_parameters(getattr(self.networks, direction))
+    def prepare(self, rate: float, count: int) -> None:
+        """Make ready for a step of `count` pairs: its learning rate, its random choices, its share in the averages."""
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                set_number(group, "lr", rate)
+        self.pull.fill_(1 - decay_after(self.step, self.decay))
+        self.game.draw(count)
+
+    def advance(self, real_a: Images, real_b: Images) -> Numbers:
+        """Do what the device does in a step that was prepared; return losses and vital signs, still on the device."""
+        losses = update(self.game, real_a, real_b)
+        for direction, average in self.averages.items():
+            follow(average, getattr(self.networks, direction), self.pull)
+        return losses | self.signs()
 
     def capture(self) -> tuple[Tensors, dict[str, Any]]:
         """Return the whole state: tensors by name, and the plain facts beside them."""
@@ -141,38 +154,58 @@ class Session:
                 average.load_state_dict(_under(f"average.{name}.", tensors))
             for name, optimizer in self.optimizers.items():
                 _restore_optimizer(optimizer, _under(f"{name}.", tensors))
-            self.game.pool_a.restore(_under("pool.a.", tensors), self.device)
-            self.game.pool_b.restore(_under("pool.b.", tensors), self.device)
+            self.game.pool_a.restore(_under("pool.a.", tensors))
+            self.game.pool_b.restore(_under("pool.b.", tensors))
             self.tally = Tally(facts["tally_names"], tensors["tally"].to(self.device), facts["tally_steps"])
             torch.set_rng_state(tensors["random.cpu"])
             if self.device.type == "cuda" and "random.cuda" in tensors:
                 torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
             self.best = Best(weights=_under("best.", tensors), **facts["best"]) if "best" in facts else None
             self.step, self.rescues = facts["step"], facts["rescues"]
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        except (LookupError, RuntimeError, TypeError, ValueError) as error:
             raise RunError(f"the saved state is of another game: {error}.", "Start again with --fresh.") from error
 
 
-def averaged(network: nn.Module, decay: float) -> AveragedModel:
-    """Return an exponential moving average of a network's weights (Yazici et al. 2018, 1806.04498)."""
-    return AveragedModel(network, multi_avg_fn=moving_average(decay), use_buffers=True)
+def copied(tensors: Tensors) -> Tensors:
+    """Return tensors as they are now, in memory that no training changes."""
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
 
 
-def moving_average(decay: float) -> Callable[[Any, Any, Tensor | int], None]:
-    """Return an update whose decay rises from 2/11 towards `decay`, so that the first weights are soon forgotten."""
+def averaged(network: nn.Module) -> nn.Module:
+    """Return what will hold the moving average of a network's weights (Yazici et al. 2018, 1806.04498)."""
+    return deepcopy(network).requires_grad_(False)
 
-    def update(average: list[Tensor], current: list[Tensor], updates: Tensor | int) -> None:
-        count = float(updates)
-        torch._foreach_lerp_(average, current, 1 - min(decay, (1 + count) / (10 + count)))
 
-    return update
+def decay_after(steps: int, decay: float) -> float:
+    """Return the decay of the averages after so many steps; it rises from 0, so that the first are soon forgotten."""
+    return min(decay, steps / (9 + steps))
+
+
+@torch.no_grad()
+def follow(average: nn.Module, network: nn.Module, pull: Tensor) -> None:
+    """Move averaged weights towards a network's by the share `pull`."""
+    averages: Any = list(average.parameters())
+    weights: Any = list(network.parameters())
+    ways: Any = torch._foreach_sub(weights, averages)
+    torch._foreach_mul_(ways, pull)
+    torch._foreach_add_(averages, ways)
+
+
+def set_number(group: dict[str, Any], name: str, value: float) -> None:
+    """Set an optimizer's number, on the device where it lies there."""
+    if isinstance(group[name], Tensor):
+        group[name].fill_(value)
+    else:
+        group[name] = value
 
 
 def _restore_optimizer(optimizer: Optimizer, tensors: Tensors) -> None:
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     state: dict[int, Tensors] = {}
     for name, tensor in tensors.items():
         index, _, key = name.partition(".")
-        state.setdefault(int(index), {})[key] = tensor
+        lies_like = weights[int(index)] if tensor.dim() else tensor
+        state.setdefault(int(index), {})[key] = torch.empty_like(lies_like, dtype=tensor.dtype).copy_(tensor)
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 

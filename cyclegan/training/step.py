@@ -35,32 +35,57 @@ class Game:
     backward: Callable[[Tensor], None]  # the engine's, which may scale or spread
     signs: Numbers = field(default_factory=dict)  # the last step's vital signs, still on the device
 
+    def draw(self, count: int) -> None:
+        """Make the random choices of a step of `count` pairs; nothing waits for the device."""
+        self.pool_a.draw(count)
+        self.pool_b.draw(count)
+
 
 def play(game: Game, real_a: Images, real_b: Images) -> Losses:
     """Update the generators, then the discriminators; return every loss, still on the device."""
+    game.draw(len(real_a))
+    return update(game, real_a, real_b)
+
+
+def update(game: Game, real_a: Images, real_b: Images) -> Losses:
+    """Do what of a step the device does; what is drawn for it has been drawn."""
     fake_a, fake_b, losses = update_generators(game, real_a, real_b)
     losses |= update_discriminators(game, real_a, real_b, fake_a, fake_b)
     return {name: loss.detach() for name, loss in losses.items()}
 
 
 def update_generators(game: Game, real_a: Images, real_b: Images) -> tuple[Images, Images, Losses]:
-    """Update both generators; return the fakes, detached, and the weighted losses."""
+    """Update both generators; return the fakes, detached, and the weighted losses.
+
+    What begins with A and what begins with B meet in the weights alone, so each goes backward as soon as it can, and
+    only one of them is kept at a time.
+    """
+    set_trainable((game.networks.disc_a, game.networks.disc_b), False)  # they only look: no gradient for their weights
+    game.optimizer_g.zero_grad()
+    fake_b, losses_a = there_and_back(game, "a", "b", real_a, real_b)
+    fake_a, losses_b = there_and_back(game, "b", "a", real_b, real_a)
+    game.optimizer_g.step()
+    return fake_a, fake_b, losses_a | losses_b
+
+
+def there_and_back(game: Game, source: str, target: str, real: Images, other: Images) -> tuple[Images, Losses]:
+    """Redraw real images of `source` (`a` or `b`) as `target` and bring them back; add up what the generators learn.
+
+    Real images of the other domain go the same way, which should leave them as they are.
+    """
     nets, weights = game.networks, game.weights
-    set_trainable((nets.disc_a, nets.disc_b), False)  # they only look: no gradient is computed for them
+    there, back = getattr(nets, f"{source}2{target}"), getattr(nets, f"{target}2{source}")
     losses: Losses = {}
-    if weights.identity > 0 and real_a.shape == real_b.shape:  # grey cannot be shown to a network that wants colour
-        fake_b, same_b = in_one_call(nets.a2b, real_a, real_b)
-        fake_a, same_a = in_one_call(nets.b2a, real_b, real_a)
-        losses["identity_a"] = weights.identity * weights.cycle_a * distance(same_a, real_a)
-        losses["identity_b"] = weights.identity * weights.cycle_b * distance(same_b, real_b)
+    if weights.identity > 0 and real.shape == other.shape:  # grey cannot be shown to a network that wants colour
+        fake, same = in_one_call(there, real, other)
+        identity = weights.identity * getattr(weights, f"cycle_{target}")
+        losses[f"identity_{target}"] = identity * distance(same, other)
     else:
-        fake_b, fake_a = nets.a2b(real_a), nets.b2a(real_b)
-    losses["gan_a2b"] = generator_loss(nets.disc_b(fake_b), weights.adversarial)
-    losses["gan_b2a"] = generator_loss(nets.disc_a(fake_a), weights.adversarial)
-    losses["cycle_a"] = weights.cycle_a * distance(nets.b2a(fake_b), real_a)
-    losses["cycle_b"] = weights.cycle_b * distance(nets.a2b(fake_a), real_b)
-    descend(game, game.optimizer_g, losses)
-    return fake_a.detach(), fake_b.detach(), losses
+        fake = there(real)
+    losses[f"gan_{source}2{target}"] = generator_loss(getattr(nets, f"disc_{target}")(fake), weights.adversarial)
+    losses[f"cycle_{source}"] = getattr(weights, f"cycle_{source}") * distance(back(fake), real)
+    game.backward(total(losses))
+    return fake.detach(), losses
 
 
 def update_discriminators(game: Game, real_a: Images, real_b: Images, fake_a: Images, fake_b: Images) -> Losses:
@@ -72,7 +97,9 @@ def update_discriminators(game: Game, real_a: Images, real_b: Images, fake_a: Im
     scores_b = in_one_call(nets.disc_b, real_b, past_b)
     losses = {"disc_a": discriminator_loss(*scores_a, objective), "disc_b": discriminator_loss(*scores_b, objective)}
     game.signs = score_signs("a", *scores_a, objective) | score_signs("b", *scores_b, objective)
-    descend(game, game.optimizer_d, losses)
+    game.optimizer_d.zero_grad()
+    game.backward(total(losses))
+    game.optimizer_d.step()
     return losses
 
 
@@ -82,11 +109,9 @@ def in_one_call(network: nn.Module, first: Images, second: Images) -> tuple[Tens
     return both[0], both[1]
 
 
-def descend(game: Game, optimizer: Optimizer, losses: Mapping[str, Tensor]) -> None:
-    """Take one step down the sum of the losses."""
-    optimizer.zero_grad()
-    game.backward(torch.stack(list(losses.values())).sum())
-    optimizer.step()
+def total(losses: Mapping[str, Tensor]) -> Tensor:
+    """Return the sum of the losses."""
+    return torch.stack(list(losses.values())).sum()
 
 
 def set_trainable(networks: tuple[nn.Module, ...], trainable: bool) -> None:

@@ -7,6 +7,7 @@ gradients. Nothing else in the package knows it.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch.optim import Optimizer
 from cyclegan.config import Config, forbidden_changes, save_config
 from cyclegan.data.domains import load_domain
 from cyclegan.data.loader import batches
-from cyclegan.devices import choose_device, memory_errors, uses_bf16
+from cyclegan.devices import choose_device, memory_errors, our_memory, uses_bf16
 from cyclegan.errors import ConfigError, GameLostError, RunError, printable, require_extra
 from cyclegan.images import scaled_on
 from cyclegan.models import Networks, build_networks
@@ -26,16 +27,17 @@ from cyclegan.runs import Run, forget_after, has_state, load_state
 from cyclegan.training.doctor import Doctor
 from cyclegan.training.guard import Guard
 from cyclegan.training.initial import begin_with, initial_weights
+from cyclegan.training.needs import largest_that_fits
+from cyclegan.training.pace import Pace, Tell, compile_networks, record_on_cuda
 from cyclegan.training.plan import Moment, Observer, Plan
 from cyclegan.training.pool import ImagePool
 from cyclegan.training.recording import MetricsFile, SampleGrids, Saver, TensorBoard, save_models
 from cyclegan.training.schedule import epoch_of, learning_rate_factor
 from cyclegan.training.session import Session, Tally, averaged
-from cyclegan.training.step import Game, play
+from cyclegan.training.step import Game
 from cyclegan.training.validation import Validation
 
 CALMER = 0.5  # of the learning rate, after updates that were not finite
-SMALLER = "Choose a smaller --size or --batch-size, or a smaller generator.width."
 
 
 @dataclass(frozen=True)
@@ -99,29 +101,38 @@ def prepare(
 
 
 def train(
-    plan: Plan, *, observers: Sequence[Observer] = (), interrupted: Callable[[], bool] = lambda: False
+    plan: Plan,
+    *,
+    observers: Sequence[Observer] = (),
+    interrupted: Callable[[], bool] = lambda: False,
+    tell: Tell = lambda _: None,
 ) -> Outcome:
     """Play the game from where its run stands to the end, or until `interrupted()`; everything is saved either way.
 
-    The run's folder must be ours alone (`runs.locked`) and fit to be continued (`check_continuation`).
+    The run's folder must be ours alone (`runs.locked`) and fit to be continued (`check_continuation`). `tell` hears, in
+    sentences, how the game is made fast.
     """
     save_config(plan.config, plan.run.config)
-    with memory_errors(plan.device, SMALLER):
-        session = new_session(plan)
+    fabric = engine(plan)
+    with memory_errors(plan.device, partial(what_fits, plan)):
+        session = new_session(plan, fabric)
     notes = continue_from_state(session, plan)
     doctor, validate = Doctor(plan), Validation(plan)
     observers = [MetricsFile(), SampleGrids(plan), *observers, Saver(time.monotonic)]
     if plan.config.logging.tensorboard:
         observers.insert(0, TensorBoard(plan.run, session.step))
-    first, started, since = session.step, time.perf_counter(), time.perf_counter()
     stream = batches(plan.domain_a, plan.domain_b, plan.config, session.step)
     last = session.step >= plan.total_steps or plateau(session, plan) > 0
+    play = quickened(session, plan, fabric, tell)
+    first, started, since = session.step, time.perf_counter(), time.perf_counter()
     while not last:
-        real_a, real_b = (scaled_on(batch, plan.device) for batch in next(stream))
-        rate = set_learning_rate(session, plan)
-        with memory_errors(plan.device, SMALLER):
-            session.tally.add(play(session.game, real_a, real_b) | session.signs())
-        session.update_averages()
+        real_a, real_b = (
+            scaled_on(batch, plan.device).contiguous(memory_format=session.layout) for batch in next(stream)
+        )
+        rate = learning_rate(session, plan)
+        with memory_errors(plan.device, partial(what_fits, plan)):
+            session.prepare(rate, len(real_a))
+            session.tally.add(play(real_a, real_b))
         session.step += 1
         last = session.step >= plan.total_steps or interrupted()
         metrics, lost = None, None
@@ -146,14 +157,14 @@ def train(
     return Outcome(session.step, plan.total_steps, played, seconds, tuple(notes), plateau(session, plan))
 
 
-def new_session(plan: Plan) -> Session:
+def new_session(plan: Plan, fabric: Fabric) -> Session:
     """Set up the game before its first step, on the plan's device."""
     config, device = plan.config, plan.device
-    fabric = engine(plan)
+    layout = torch.channels_last if plan.precision == "bf16" else torch.contiguous_format  # the faster one
     networks = build_networks(config)
     begin_with(networks, plan.initial)
     for _, network in networks.named():
-        network.to(device)
+        network.to(device).to(memory_format=layout)
     torch.manual_seed(config.game.seed)  # what dropout draws from
 
     optimizers = {
@@ -164,16 +175,35 @@ def new_session(plan: Plan) -> Session:
         networks=Networks(**{name: fabric.setup_module(network) for name, network in networks.named()}),
         optimizer_g=played_by(fabric, optimizers["optimizer_g"]),
         optimizer_d=played_by(fabric, optimizers["optimizer_d"]),
-        pool_a=ImagePool(config.game.pool_size, config.game.seed),
-        pool_b=ImagePool(config.game.pool_size, config.game.seed + 1),
+        pool_a=ImagePool(config.game.pool_size, config.game.seed, device, layout),
+        pool_b=ImagePool(config.game.pool_size, config.game.seed + 1, device, layout),
         weights=config.loss,
         backward=fabric.backward,
     )
-    guards = {name: Guard(optimizer) for name, optimizer in optimizers.items()}
-    generators = {"a2b": networks.a2b, "b2a": networks.b2a}
     decay = config.game.averaging
-    averages = {name: averaged(network, decay) for name, network in generators.items() if decay > 0}
-    return Session(game, networks, optimizers, guards, averages, device)
+    return Session(
+        game=game,
+        networks=networks,
+        optimizers=optimizers,
+        guards={name: Guard(optimizer) for name, optimizer in optimizers.items()},
+        averages={"a2b": averaged(networks.a2b), "b2a": averaged(networks.b2a)} if decay > 0 else {},
+        decay=decay,
+        device=device,
+        layout=layout,
+        pull=torch.ones((), device=device),
+    )
+
+
+def quickened(session: Session, plan: Plan, fabric: Fabric, tell: Tell) -> Pace:
+    """Return what plays a session's steps, as fast as the device allows; on a CPU compiling is not worth its time."""
+    config, on_cuda = plan.config, plan.device.type == "cuda"
+    if config.machine.compile == "on" or (config.machine.compile == "auto" and on_cuda):
+        channels, size = (config.data.channels_a, config.data.channels_b), config.data.size
+        images = [torch.zeros(config.game.batch_size, c, size, size, device=plan.device) for c in channels]
+        real_a, real_b = (image.contiguous(memory_format=session.layout) for image in images)
+        with memory_errors(plan.device, partial(what_fits, plan)):
+            compile_networks(session, fabric.setup_module, real_a, real_b, tell)
+    return Pace(session, record_on_cuda if on_cuda and config.machine.compile != "off" else None, tell)
 
 
 def engine(plan: Plan) -> Fabric:
@@ -193,14 +223,22 @@ def played_by(fabric: Fabric, optimizer: Optimizer) -> Optimizer:
     return steps
 
 
+def what_fits(plan: Plan) -> str:
+    """Return what to do where the memory of the plan's device is not enough."""
+    return largest_that_fits(plan.config, our_memory(plan.device), half=plan.precision == "bf16")
+
+
 def adam(config: Config, device: torch.device, *networks: nn.Module) -> torch.optim.Adam:
     """Return the paper's optimizer for these networks, all its updates in one call where the device can."""
     settings = config.optimizer
+    fused = device.type in ("cpu", "cuda")
+    rate = settings.learning_rate
     return torch.optim.Adam(
         [weight for network in networks for weight in network.parameters()],
-        lr=settings.learning_rate,
+        lr=torch.tensor(rate, device=device) if fused else rate,  # a recorded step reads it where it lies
         betas=(settings.beta1, settings.beta2),
-        fused=device.type in ("cpu", "cuda"),
+        fused=fused,
+        capturable=device.type == "cuda",
     )
 
 
@@ -224,16 +262,12 @@ def continue_from_state(session: Session, plan: Plan) -> list[str]:
     return notes
 
 
-def set_learning_rate(session: Session, plan: Plan) -> float:
-    """Set the learning rate of the step to come, and return it."""
+def learning_rate(session: Session, plan: Plan) -> float:
+    """Return the learning rate of the step to come."""
     schedule = plan.config.schedule
     epoch = epoch_of(session.step, plan.steps_per_epoch)
     factor = learning_rate_factor(epoch, schedule.epochs, schedule.decay_epochs)
-    rate = plan.config.optimizer.learning_rate * factor * CALMER**session.rescues
-    for optimizer in session.optimizers.values():
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-    return rate
+    return plan.config.optimizer.learning_rate * factor * CALMER**session.rescues
 
 
 def plateau(session: Session, plan: Plan) -> int:

@@ -16,7 +16,7 @@ from cyclegan.quality import SlicedWasserstein, structural_similarity
 from cyclegan.training.doctor import one_by_one
 from cyclegan.training.plan import Plan
 from cyclegan.training.recording import chosen
-from cyclegan.training.session import Best, Session, Tensors
+from cyclegan.training.session import Best, Session, copied
 
 MOST = 64  # pictures of each domain that are looked at
 TIE = 1.05  # of the least score: up to there, later networks, which have learned longer, count as no worse
@@ -85,11 +85,6 @@ def compared(session: Session, score: float, epoch: int) -> Best:
         best.step, best.epoch, best.weights = session.step, epoch, copied(session.weights())
     session.best = best
     return best
-
-
-def copied(weights: Tensors) -> Tensors:
-    """Return weights as they are now, in memory that no training changes."""
-    return {name: weight.detach().to("cpu", copy=True) for name, weight in weights.items()}
 
 
 def mean_score(session: Session, side: str, images: Images) -> float:

@@ -474,10 +474,10 @@ def test_remarks_are_told_once_and_their_end_with_the_verdict(capsys):
 def test_a_lost_game_ends_with_3_and_a_sentence(command, folders, tmp_path, monkeypatch):
     import torch
 
-    from cyclegan.training import trainer
+    from cyclegan.training.session import Session
 
-    play = trainer.play
-    monkeypatch.setattr(trainer, "play", lambda game, a, b: play(game, torch.full_like(a, torch.nan), b))
+    advance = Session.advance
+    monkeypatch.setattr(Session, "advance", lambda game, a, b: advance(game, torch.full_like(a, torch.nan), b))
     result = command("train", "horses", "zebras", *TINY)
     assert_a_sentence(result, "the game is lost", "no finite numbers, again", "--fresh", status=3)
     assert len(list((tmp_path / "checkpoints" / "horses2zebras" / "state").glob("step-*"))) == 1

@@ -9,6 +9,7 @@ from cyclegan.training.step import Game, Losses
 def play_plainly(game: Game, real_a: Tensor, real_b: Tensor) -> Losses:
     """Do what `cyclegan.training.step.play` does, with nothing batched."""
     nets, weights = game.networks, game.weights
+    game.draw(len(real_a))
     fake_b, fake_a = nets.a2b(real_a), nets.b2a(real_b)
     losses = {
         "gan_a2b": generator_loss(nets.disc_b(fake_b), weights.adversarial),

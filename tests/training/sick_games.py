@@ -23,7 +23,7 @@ from cyclegan.models import Networks, build_networks
 from cyclegan.runs import Run, read_metrics
 from cyclegan.training import Plan, trainer
 from cyclegan.training.session import Session
-from cyclegan.training.step import Losses
+from cyclegan.training.signs import Numbers
 
 SMALL: Settings = {
     "data": {"size": 32, "load_size": 32},
@@ -142,24 +142,22 @@ def plan_of(run: Run, *layers: Settings) -> Plan:
 
 def play(game: Game, run: Run, *layers: Settings, **options: Any) -> list[dict[str, Any]]:
     """Train, or continue, in this folder, and return the metrics."""
-    set_learning_rate, play_step, steps = trainer.set_learning_rate, trainer.play, [0]
+    prepare, advance = Session.prepare, Session.advance
 
-    def set_rates(session: Session, plan: Plan) -> float:
-        rate = set_learning_rate(session, plan)
+    def prepare_unfairly(session: Session, rate: float, count: int) -> None:
+        prepare(session, rate, count)
         session.optimizers["optimizer_d"].param_groups[0]["lr"] *= game.discriminator_rate
-        steps.append(session.step + 1)
-        return rate
 
-    def play_broken(state: Any, real_a: Tensor, real_b: Tensor) -> Losses:
-        if steps[-1] in game.broken_steps:
+    def advance_broken(session: Session, real_a: Tensor, real_b: Tensor) -> Numbers:
+        if session.step + 1 in game.broken_steps:
             real_a[0, 0, 0, 0] = torch.nan
-        return play_step(state, real_a, real_b)
+        return advance(session, real_a, real_b)
 
     run.samples.mkdir(parents=True, exist_ok=True)
     with (
         patch.object(trainer, "build_networks", game.networks),
-        patch.object(trainer, "set_learning_rate", set_rates),
-        patch.object(trainer, "play", play_broken),
+        patch.object(Session, "prepare", prepare_unfairly),
+        patch.object(Session, "advance", advance_broken),
     ):
         trainer.train(plan_of(run, game.settings, *layers), **options)
     return read_metrics(run)

@@ -10,7 +10,7 @@ from cyclegan.errors import ConfigError, ModelFileError, RunError
 from cyclegan.models import build_networks
 from cyclegan.runs import ModelInfo, Run, save_model
 from cyclegan.training import prepare
-from cyclegan.training.trainer import new_session
+from cyclegan.training.trainer import engine, new_session
 from cyclegan.workflows.importing import import_model
 from tests.models_for_tests import write_model
 from tests.pth_files import save_game
@@ -27,7 +27,8 @@ def beginning(model: Path) -> dict[str, dict[str, object]]:
 def first_networks(folders, tmp_path: Path, *settings):
     """Return the networks of a run before its first step."""
     config = build_config(*tiny_settings(folders, 4), *settings)
-    return new_session(prepare(config, Run(tmp_path / "new"), scratch=tmp_path)).networks
+    plan = prepare(config, Run(tmp_path / "new"), scratch=tmp_path)
+    return new_session(plan, engine(plan)).networks
 
 
 def is_equal(network: torch.nn.Module, other: torch.nn.Module) -> bool:

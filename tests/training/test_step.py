@@ -5,10 +5,11 @@ import copy
 import pytest
 import torch
 
+from cyclegan.models import build_networks
 from cyclegan.reference import from_reference
 from cyclegan.training.step import LOSS_NAMES, play, update_generators
 from tests.golden_files import under
-from tests.training.games import THEIR_LOSSES, THEIRS, golden_game, tiny_game
+from tests.training.games import THEIR_LOSSES, THEIRS, game_of, golden_game, tiny_config, tiny_game
 from tests.training.plain import play_plainly
 
 TRACES = ["training_lsgan", "training_vanilla_no_identity"]
@@ -89,6 +90,41 @@ def test_three_batched_updates_equal_three_plain_ones_in_float64(adversarial, id
     for (name, network), (_, other) in zip(ours.networks.named(), plain.networks.named(), strict=True):
         for weight, expected in zip(network.parameters(), other.parameters(), strict=True):
             torch.testing.assert_close(weight, expected, rtol=0, atol=1e-10, msg=name)
+
+
+@pytest.mark.parametrize("dropout", [False, True])
+def test_recomputed_activations_change_no_number(dropout):
+    losses, weights = [], []
+    for recomputed in (False, True):
+        config = tiny_config(
+            {"machine": {"activation_checkpointing": recomputed}, "generator": {"dropout": dropout, "blocks": 2}}
+        )
+        game = game_of(build_networks(config), config.loss)
+        torch.manual_seed(0)
+        real_a, real_b = torch.rand(2, 2, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
+        losses.append(play(game, real_a, real_b))
+        weights.append(game.networks.a2b.state_dict())
+    assert all(torch.equal(losses[0][name], losses[1][name]) for name in losses[0])
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_recomputed_activations_are_not_kept():
+    kept = []
+    for recomputed in (False, True):
+        config = tiny_config(
+            {"machine": {"activation_checkpointing": recomputed}, "generator": {"width": 8, "blocks": 6}}
+        )
+        network = build_networks(config).a2b
+        sizes: list[int] = []
+
+        def keep(tensor: torch.Tensor, sizes: list[int] = sizes) -> torch.Tensor:
+            sizes.append(tensor.nbytes)
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            network(torch.zeros(1, 3, 32, 32))
+        kept.append(sum(sizes))
+    assert kept[1] < kept[0] / 4
 
 
 def test_updating_generators_leaves_no_gradient_in_discriminators():

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from cyclegan import Translator
 from cyclegan.config import build_config, save_config
@@ -19,7 +20,7 @@ from cyclegan.errors import DiskError, GameLostError, MissingExtraError, RunErro
 from cyclegan.files import write_text
 from cyclegan.runs import Run, load_model, load_state, locked, read_metrics, sample_grids, unaveraged_model
 from cyclegan.training import recording
-from cyclegan.training.session import Tally, moving_average
+from cyclegan.training.session import Tally, decay_after, follow
 from cyclegan.training.step import LOSS_NAMES
 from tests.training.runs_for_tests import play_run, tiny_settings, what_is_left
 
@@ -210,13 +211,14 @@ def test_without_averaging_the_model_is_the_networks_themselves(run: Run, folder
 
 
 def test_averages_follow_the_networks_and_soon_forget_the_start():
-    average, update = [torch.zeros(3)], moving_average(0.999)
-    for count in range(1, 50):
-        update(average, [torch.ones(3)], torch.tensor(count))
-    assert average[0].min() > 0.98
-    average = [torch.zeros(1)]
-    update(average, [torch.ones(1)], 10**6)
-    torch.testing.assert_close(average[0], torch.tensor([0.001]))
+    average, network = nn.Linear(1, 1), nn.Linear(1, 1)
+    for steps in range(50):
+        nn.init.constant_(network.weight, 0.0 if steps == 0 else 1.0)
+        follow(average, network, torch.tensor(1 - decay_after(steps, 0.999)))
+        if steps == 0:
+            assert average.weight == network.weight, "the weights drawn at first are forgotten at once"
+    assert 0.98 < average.weight < 1
+    assert decay_after(10**6, 0.999) == 0.999
 
 
 def test_numbers_that_are_none_are_left_out_of_the_means():
@@ -242,7 +244,7 @@ def test_a_lost_game_is_not_saved_over_a_good_state(run: Run, folders):
 
 def test_weights_that_are_no_numbers_are_never_saved(run: Run, folders):
     def poison(moment):
-        moment.session.averages["a2b"].module.body[1].weight.data.fill_(math.nan)
+        moment.session.averages["a2b"].body[1].weight.data.fill_(math.nan)
 
     with pytest.raises(GameLostError, match="weights are no longer finite"):
         play_run(run, folders, 1, observers=[poison])

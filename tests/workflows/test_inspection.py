@@ -14,8 +14,8 @@ from cyclegan.config import build_config
 from cyclegan.data.duplicates import SIDE, near_pairs
 from cyclegan.errors import CycleganError
 from cyclegan.runs import Run
+from cyclegan.training.needs import needs_of
 from cyclegan.workflows.inspection import Finding, FolderReport, inspect, sort_out
-from cyclegan.workflows.inspection.fitting import needs_of
 from cyclegan.workflows.inspection.folders import advice_on_epochs, advice_on_size
 from cyclegan.workflows.inspection.models import inspect_model, read_header
 from tests.models_for_tests import write_model
@@ -323,11 +323,11 @@ def test_a_gpu_comes_first_and_is_what_batches_must_fit_into(monkeypatch):
 def test_what_a_step_keeps_is_counted_as_torch_keeps_it():
     """Counted without numbers, and with them on the CPU."""
     from cyclegan.models import build_networks
-    from cyclegan.workflows.inspection.fitting import kept_for_gradients, on_meta
+    from cyclegan.training.needs import kept_for_gradients, on_meta
 
     config = build_config(TINY)
     counted = kept_for_gradients(on_meta(config), config)
-    assert counted == kept_for_gradients(build_networks(config), config, torch.device("cpu"))
+    assert counted == kept_for_gradients(build_networks(config), config, device=torch.device("cpu"))
     assert needs_of(config, half=True).kept < needs_of(config, half=False).kept
 
 

@@ -13,12 +13,11 @@ from cyclegan import __version__
 from cyclegan.config import build_config
 from cyclegan.devices import choose_device, computes_bf16, describe_device, free_memory
 from cyclegan.errors import printable
+from cyclegan.training.needs import SPARED, Needs, needs_of
 from cyclegan.workflows.inspection.findings import Finding
-from cyclegan.workflows.inspection.fitting import Needs, needs_of
 
 LIBRARIES = ("torch", "torchvision", "pillow", "numpy", "lightning-fabric", "safetensors")
 SIZES = (128, 256, 512, 1024)  # pixels
-SPARED = 0.9  # share of the free memory that training may count on
 LITTLE_DISK = 10 * 2**30  # bytes
 LARGEST = 4096  # pixels, of a training image
 
@@ -72,7 +71,7 @@ def inspect_machine(place: Path) -> MachineReport:
     return MachineReport(
         devices=devices,
         fits=fits,
-        largest_size=largest_size(needs, room),
+        largest_size=needs[256].largest_size(room, upto=LARGEST),
         threads=torch.get_num_threads(),
         processors=psutil.cpu_count() or 1,
         memory=psutil.virtual_memory().total,
@@ -119,14 +118,6 @@ def library_versions() -> dict[str, str]:
 def fit(needs: Needs, size: int, room: int) -> Fit:
     """Return how large a batch of images of `size` pixels fits into so many bytes."""
     return Fit(size, needs.largest_batch(size, room), needs.at(size, batch_size=1))
-
-
-def largest_size(needs: dict[int, Needs], room: int) -> int:
-    """Return the largest training image that fits into so many bytes, in pixels that divide by 4."""
-    for size in range(LARGEST, 0, -4):
-        if needs[128 if size < 256 else 256].largest_batch(size, room):
-            return size
-    return 0
 
 
 def what_is_wrong(devices: list[DeviceFacts], fits: list[Fit], free_disk: int, place: Path) -> list[Finding]:
