@@ -6,7 +6,7 @@ import torch
 from cyclegan import Translator
 from cyclegan.models import build_networks
 from scripts import benchmark_translation
-from scripts.benchmark_training import measure, plain_networks
+from scripts.benchmark_training import measure, measure_end_to_end, plain_networks
 from tests.training.games import tiny_config
 
 
@@ -30,3 +30,12 @@ def test_the_benchmark_gives_every_figure():
     figures = measure(tiny_config({"game": {"precision": "fp32"}}), torch.device("cpu"), turns=1)
     assert figures["ratio"] == pytest.approx(figures["plain_ms"] / figures["ours_ms"], rel=0.1)
     assert figures["work_tflop"] >= 0
+    assert figures["peak_ratio"] > 0
+
+
+def test_the_benchmark_end_to_end_knows_the_time_outside_the_steps(folders, tmp_path):
+    data = {"size": 32} | {f"folder_{side}": str(folder) for side, folder in zip("ab", folders, strict=True)}
+    config = tiny_config({"data": data, "schedule": {"max_steps": 4}, "game": {"precision": "fp32"}})
+    figures = measure_end_to_end(config, tmp_path / "run")
+    assert figures["steps"] == 4
+    assert 0 < figures["share_outside"] < 1
