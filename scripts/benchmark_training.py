@@ -254,6 +254,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="auto")
+    parser.add_argument("--recompute", action="store_true", help="with activation checkpointing")
     parser.add_argument("--end-to-end", type=Path, nargs=2, metavar=("FOLDER_A", "FOLDER_B"))
     parser.add_argument("--steps", type=int, default=200, help="of the training end to end")
     parser.add_argument("--json", type=Path)
@@ -267,7 +268,7 @@ def main() -> None:
             "generator": {"width": asked.width},
             "discriminator": {"width": asked.width},
             "game": {"batch_size": asked.batch_size, "precision": asked.precision},
-            "machine": {"device": asked.device},
+            "machine": {"device": asked.device, "activation_checkpointing": asked.recompute},
             "schedule": {"max_steps": asked.steps},
         }
     )

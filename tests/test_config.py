@@ -101,3 +101,9 @@ def test_a_file_that_is_no_toml_is_a_sentence(tmp_path: Path, text: str):
 def test_every_preset_is_valid():
     for name in PRESETS:
         build_config(preset(name))
+
+
+def test_activation_checkpointing_is_for_resnets():
+    build_config({"machine": {"activation_checkpointing": True}})
+    with pytest.raises(ConfigError, match="is for the resnet architecture"):
+        build_config({"machine": {"activation_checkpointing": True}, "generator": {"architecture": "unet"}})

@@ -197,6 +197,7 @@ def new_session(plan: Plan, fabric: Fabric) -> Session:
 def quickened(session: Session, plan: Plan, fabric: Fabric, tell: Tell) -> Pace:
     """Return what plays a session's steps, as fast as the device allows; on a CPU compiling is not worth its time."""
     config, on_cuda = plan.config, plan.device.type == "cuda"
+    torch.backends.cudnn.benchmark = config.machine.compile != "off"  # all images are of one size
     if config.machine.compile == "on" or (config.machine.compile == "auto" and on_cuda):
         channels, size = (config.data.channels_a, config.data.channels_b), config.data.size
         images = [torch.zeros(config.game.batch_size, c, size, size, device=plan.device) for c in channels]

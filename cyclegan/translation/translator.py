@@ -15,6 +15,7 @@ from cyclegan.images import Images, Levels, Picture, Pixels, to_images, to_pixel
 from cyclegan.models import Generator, ResNetGenerator, build_generator
 from cyclegan.runs import Direction, ModelInfo, find_model, generator_weights, load_model
 from cyclegan.translation.padding import PaddedPicture, layout, padded_by_reflection
+from cyclegan.translation.separated import separate_last_convolution
 from cyclegan.translation.strips import kept_bytes, redraw_in_strips
 from cyclegan.translation.tiles import redraw_in_tiles
 
@@ -62,6 +63,8 @@ class Translator:
             weights = weights or load_model(self.path)[1]
             generator = _load_generator(self.path, self.info, weights, self.direction)
             generator.to(self.device, dtype, memory_format=layout(self.device, dtype))  # type: ignore[call-overload]
+            if self.device.type == "cpu" and dtype == torch.bfloat16:
+                separate_last_convolution(generator)
             self.generators[dtype] = generator
         return self.generators[dtype]
 

@@ -10,16 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
-from cyclegan.config import build_config
 from cyclegan.data.duplicates import SIDE, near_pairs
 from cyclegan.errors import CycleganError
 from cyclegan.runs import Run
-from cyclegan.training.needs import needs_of
 from cyclegan.workflows.inspection import Finding, FolderReport, inspect, sort_out
 from cyclegan.workflows.inspection.folders import advice_on_epochs, advice_on_size
 from cyclegan.workflows.inspection.models import inspect_model, read_header
 from tests.models_for_tests import write_model
-from tests.training.games import TINY
 from tests.training.runs_for_tests import play_run
 
 SHARED = Path(__file__).parents[3] / "shared" / "horse2zebra"
@@ -318,24 +315,6 @@ def test_a_gpu_comes_first_and_is_what_batches_must_fit_into(monkeypatch):
     fits = {fit.size: fit.batch_size for fit in machine.fits}
     assert fits[256] in range(6, 10)
     assert "no accelerator" not in {finding.kind for finding in machine.findings}
-
-
-def test_what_a_step_keeps_is_counted_as_torch_keeps_it():
-    """Counted without numbers, and with them on the CPU."""
-    from cyclegan.models import build_networks
-    from cyclegan.training.needs import kept_for_gradients, on_meta
-
-    config = build_config(TINY)
-    counted = kept_for_gradients(on_meta(config), config)
-    assert counted == kept_for_gradients(build_networks(config), config, device=torch.device("cpu"))
-    assert needs_of(config, half=True).kept < needs_of(config, half=False).kept
-
-
-def test_memory_grows_with_batch_and_size_and_no_further():
-    needs = needs_of(build_config(TINY), half=False)
-    room = needs.at(64, batch_size=3)
-    assert needs.largest_batch(64, room + 1) == 3
-    assert needs.largest_batch(64, 0) == 0
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="horse2zebra is not here")

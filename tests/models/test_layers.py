@@ -1,0 +1,50 @@
+"""What the networks share keeps numbers, precision and layout."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cyclegan.models.layers import InstanceNorm, ReflectionPad
+
+LAYOUTS = [torch.contiguous_format, torch.channels_last]
+
+
+def numbers(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * 3 + 5
+
+
+def followed(norm, x: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    x = x.clone().requires_grad_()
+    normalized = norm(x)
+    normalized.backward(gradient)
+    assert x.grad is not None
+    return normalized.detach(), x.grad
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("shape", [(1, 1, 2, 3), (2, 5, 8, 6), (3, 4, 1, 9)])
+def test_instance_norm_and_its_gradient_are_torch_s_in_any_layout(layout, shape):
+    x, gradient = numbers(*shape), numbers(*shape, seed=1)
+    expected = followed(F.instance_norm, x, gradient)
+    ours = followed(InstanceNorm(), x.contiguous(memory_format=layout), gradient.contiguous(memory_format=layout))
+    for value, theirs in zip(ours, expected, strict=True):
+        torch.testing.assert_close(value, theirs, rtol=0, atol=1e-12)
+        assert value.is_contiguous(memory_format=layout)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_instance_norm_in_bf16_is_as_exact_as_torch_s(layout):
+    x, gradient = (numbers(2, 16, 32, 32, seed=seed).bfloat16() for seed in (0, 1))
+    exact = followed(F.instance_norm, x.double(), gradient.double())
+    theirs = followed(F.instance_norm, x, gradient)
+    ours = followed(InstanceNorm(), x.contiguous(memory_format=layout), gradient)
+    for value, other, truth in zip(ours, theirs, exact, strict=True):
+        assert value.dtype == torch.bfloat16
+        assert (value - truth).norm() < 1.5 * (other - truth).norm()
+
+
+def test_reflection_stays_in_bf16_under_autocast():
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        padded = ReflectionPad(1)(torch.zeros(1, 3, 4, 4, dtype=torch.bfloat16))
+    assert padded.dtype == torch.bfloat16

@@ -1,0 +1,34 @@
+"""The separated convolution is the convolution."""
+
+import pytest
+import torch
+from torch import nn
+
+from cyclegan.models import ResNetGenerator
+from cyclegan.translation.separated import NARROWEST, SeparatedConv2d, separate_last_convolution
+
+
+@pytest.mark.parametrize("width", [NARROWEST, NARROWEST - 1])
+def test_a_generator_redraws_the_same_with_its_last_convolution_separated(width):
+    torch.manual_seed(0)
+    generator = ResNetGenerator(width=width, blocks=1).double()
+    image = torch.rand(2, 3, 12, 20, dtype=torch.float64) * 2 - 1
+    expected, names = generator(image), list(generator.state_dict())
+    separate_last_convolution(generator)
+    separated = [layer for layer in generator.modules() if isinstance(layer, SeparatedConv2d)]
+    assert len(separated) == (width >= NARROWEST)
+    torch.testing.assert_close(generator(image), expected, rtol=0, atol=1e-5)
+    assert list(generator.state_dict()) == names
+
+
+def test_its_sums_are_no_coarser_than_those_of_the_convolution_in_bf16():
+    torch.manual_seed(0)
+    plain = nn.Conv2d(64, 3, kernel_size=7)
+    separated = SeparatedConv2d(64, 3, kernel_size=7)
+    separated.load_state_dict(plain.state_dict())
+    images = torch.randn(1, 64, 40, 40)
+    exact = plain(images)
+    errors = [
+        (network.bfloat16()(images.bfloat16()).float() - exact).square().mean().sqrt() for network in (plain, separated)
+    ]
+    assert errors[1] < 1.2 * errors[0]
