@@ -52,7 +52,11 @@ class ResNetGenerator(nn.Module):
         if not (self.activation_checkpointing and torch.is_grad_enabled()):
             at_once: Tensor = self.body(images)
             return at_once
-        redrawn: Tensor = images
+        return torch.cat([self.frugally(image) for image in torch.split(images, 1)])
+
+    def frugally(self, image: Images) -> Images:
+        """Map one image, keeping for the gradient no more than what goes into each part."""
+        redrawn: Tensor = image
         for part in self.parts():
             redrawn = checkpoint(part, redrawn, use_reentrant=False, preserve_rng_state=self.dropout)
         return redrawn

@@ -57,7 +57,7 @@ def needs_of(config: Config, *, half: bool) -> Needs:
     recomputed = RECOMPUTED_SHARE if config.machine.activation_checkpointing else 1
     return Needs(
         fixed=COPIES * sum(weights.values()) + averages + casts + CONSTANT,
-        pooled=config.game.pool_size * (data.channels_a + data.channels_b) * 4,
+        pooled=config.game.pool_size * (data.channels_a + data.channels_b) * (2 if half else 4),
         kept=kept * recomputed / data.size**2,
     )
 

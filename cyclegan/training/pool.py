@@ -21,10 +21,12 @@ class ImagePool:
         seed: int,
         device: torch.device = CPU,
         layout: torch.memory_format = torch.contiguous_format,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         self.size = size
         self.device = device
         self.layout = layout
+        self.dtype = dtype  # of what is kept; what the discriminators compute in loses nothing
         self.images = torch.zeros(0, device=device)  # size c h w, once the first fake has come
         self.held = 0  # of these, from the first on
         self.random = torch.Generator().manual_seed(seed)
@@ -50,8 +52,8 @@ class ImagePool:
         given = []
         for fake, place, goes, swapped in zip(*(torch.split(row, 1) for row in (fakes, *self.choices)), strict=True):
             older = self.images.index_select(0, place)
-            self.images.index_copy_(0, place, torch.where(goes.bool(), fake, older))
-            given.append(torch.where(swapped.bool(), older, fake))
+            self.images.index_copy_(0, place, torch.where(goes.bool(), fake.to(self.dtype), older))
+            given.append(torch.where(swapped.bool(), older.to(fake.dtype), fake))
         return torch.cat(given)
 
     def discard_broken(self) -> None:
@@ -76,7 +78,8 @@ class ImagePool:
         self.random.set_state(state["random"])
 
     def _room(self, images: Images) -> Tensor:
-        return images.new_zeros(self.size, *images.shape[1:]).contiguous(memory_format=self.layout)
+        room = images.new_zeros(self.size, *images.shape[1:], dtype=self.dtype)
+        return room.contiguous(memory_format=self.layout)
 
     def _choice(self) -> tuple[int, bool, bool]:
         if self.held < self.size:

@@ -160,7 +160,11 @@ def train(
 def new_session(plan: Plan, fabric: Fabric) -> Session:
     """Set up the game before its first step, on the plan's device."""
     config, device = plan.config, plan.device
-    layout = torch.channels_last if plan.precision == "bf16" else torch.contiguous_format  # the faster one
+    half = plan.precision == "bf16"
+    layout = torch.channels_last if half else torch.contiguous_format  # the faster one
+    pool = partial(
+        ImagePool, config.game.pool_size, device=device, layout=layout, dtype=torch.bfloat16 if half else torch.float32
+    )
     networks = build_networks(config)
     begin_with(networks, plan.initial)
     for _, network in networks.named():
@@ -175,8 +179,8 @@ def new_session(plan: Plan, fabric: Fabric) -> Session:
         networks=Networks(**{name: fabric.setup_module(network) for name, network in networks.named()}),
         optimizer_g=played_by(fabric, optimizers["optimizer_g"]),
         optimizer_d=played_by(fabric, optimizers["optimizer_d"]),
-        pool_a=ImagePool(config.game.pool_size, config.game.seed, device, layout),
-        pool_b=ImagePool(config.game.pool_size, config.game.seed + 1, device, layout),
+        pool_a=pool(config.game.seed),
+        pool_b=pool(config.game.seed + 1),
         weights=config.loss,
         backward=fabric.backward,
     )
