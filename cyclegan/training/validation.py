@@ -10,12 +10,14 @@ import math
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from cyclegan.images import Images
 from cyclegan.quality import SlicedWasserstein, structural_similarity
-from cyclegan.training.doctor import one_by_one
+from cyclegan.training.held_out import Redrawn, record
 from cyclegan.training.plan import Plan
-from cyclegan.training.recording import chosen
+from cyclegan.training.recording import chosen, evenly, one_by_one
 from cyclegan.training.session import Best, Session, copied
 
 MOST = 64  # pictures of each domain that are looked at
@@ -30,22 +32,26 @@ class Validation:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.every = plan.config.logging.validate_every or interval(plan)
-        held_out = {"a": plan.domain_a.held_out, "b": plan.domain_b.held_out}
+        domains = {side: domain for side, domain in (("a", plan.domain_a), ("b", plan.domain_b)) if domain.held_out}
+        self.names = {
+            side: [path.name for path in evenly(domain.held_out_files, MOST)] for side, domain in domains.items()
+        }
         self.real = {
-            side: chosen(pictures, MOST, plan.config.data.size).to(plan.device)
-            for side, pictures in held_out.items()
-            if pictures
+            side: chosen(domain.held_out, MOST, plan.config.data.size).to(plan.device)
+            for side, domain in domains.items()
         }
         self.distance = {side: SlicedWasserstein(images) for side, images in self.real.items()}
 
     def __call__(self, session: Session, line: dict[str, Any]) -> dict[str, Any]:
-        """Return the line with what was found, if it is time."""
+        """Return the line with what was found, if it is time; what became of each picture is written down."""
         if not self.real or not self.plan.is_due(session.step, self.every):
             return line
-        scores = self.scores(session)
+        redrawn = self.redraw(session)
+        scores = self.scores(session, redrawn)
         score = (scores["swd_a2b"] + scores["swd_b2a"]) / 2
         if not math.isfinite(score):
             return line
+        record(self.plan.run, session.step, redrawn)
         best = compared(session, score, line["epoch"])
         return (
             line
@@ -60,17 +66,29 @@ class Validation:
         )
 
     @torch.no_grad()
-    def scores(self, session: Session) -> dict[str, float]:
-        """Translate the held-out pictures, one at a time, and return what is seen, by the metrics' names."""
+    def redraw(self, session: Session) -> dict[str, Redrawn]:
+        """Translate the held-out pictures and bring them back, one at a time."""
+        generators = {way: session.generator(way).eval() for way in ("a2b", "b2a")}
+        redrawn = {}
+        for way, back, source, target in (("a2b", "b2a", "a", "b"), ("b2a", "a2b", "b", "a")):
+            real = self.real[source]
+            fake = one_by_one(generators[way], real)
+            cycled = one_by_one(generators[back], fake)
+            redrawn[source] = Redrawn(self.names[source], real, fake, cycled, scored(session, target, fake))
+        for generator in generators.values():
+            generator.train()
+        return redrawn
+
+    @torch.no_grad()
+    def scores(self, session: Session, redrawn: dict[str, Redrawn]) -> dict[str, float]:
+        """Return what is seen in the redrawn pictures, by the metrics' names."""
         found: dict[str, float] = {}
         for way, source, target in (("a2b", "a", "b"), ("b2a", "b", "a")):
-            generator = session.generator(way).eval()
-            fake = one_by_one(generator, self.real[source])
-            generator.train()
-            levels = self.distance[target](fake)
+            these = redrawn[source]
+            levels = self.distance[target](these.fake)
             found[f"swd_{way}"] = sum(levels) / len(levels)
-            found[f"faithfulness_{source}"] = structural_similarity(self.real[source], fake).mean().item()
-            found[f"held_out_score_{source}"] = mean_score(session, source, self.real[source])
+            found[f"faithfulness_{source}"] = structural_similarity(these.real, these.fake).mean().item()
+            found[f"held_out_score_{source}"] = scored(session, source, these.real).mean().item()
         return found
 
 
@@ -87,10 +105,10 @@ def compared(session: Session, score: float, epoch: int) -> Best:
     return best
 
 
-def mean_score(session: Session, side: str, images: Images) -> float:
-    """Return how real the discriminator of a domain takes images to be."""
+def scored(session: Session, side: str, images: Images) -> Float[Tensor, " n"]:
+    """Return how real the discriminator of a domain takes each image to be."""
     judge = getattr(session.networks, f"disc_{side}")
-    return torch.stack([judge(image).mean() for image in torch.split(images, 1)]).mean().item()
+    return torch.stack([judge(image).mean() for image in torch.split(images, 1)])
 
 
 def interval(plan: Plan) -> int:

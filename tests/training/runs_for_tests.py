@@ -6,7 +6,7 @@ from typing import Any
 from safetensors.torch import load_file
 
 from cyclegan.config import build_config
-from cyclegan.runs import Run, load_model, load_state, locked, read_metrics
+from cyclegan.runs import Run, held_out_files, load_model, load_state, locked, read_metrics
 from cyclegan.training import Outcome, check_continuation, prepare, train
 from tests.training.games import TINY
 
@@ -50,4 +50,5 @@ def what_is_left(run: Run) -> dict[str, Any]:
             if path.exists()
         ],
         "samples": {path.name: path.read_bytes() for path in sorted(run.samples.iterdir())},
+        "held out": {path.name: path.read_bytes() for path in held_out_files(run)},
     }
