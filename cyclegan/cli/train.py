@@ -25,7 +25,7 @@ from cyclegan.cli.console import (
 )
 from cyclegan.cli.datasets import data_set_at, without_folders
 from cyclegan.config import PRESETS, Config, Settings, build_config, load_settings, parse_assignment, preset
-from cyclegan.errors import ConfigError, printable
+from cyclegan.errors import ConfigError, GameLostError, printable
 from cyclegan.files import is_file_name
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ def run_training(
 
     from cyclegan.cli.display import TrainingDisplay
     from cyclegan.data.folders import list_pictures
+    from cyclegan.reports import write_report
     from cyclegan.runs import Run, locked, set_aside
     from cyclegan.training import check_continuation, prepare, train
 
@@ -180,7 +181,13 @@ def run_training(
             stack.enter_context(locked(run))
         observers = [] if quiet else [stack.enter_context(TrainingDisplay(plan, live=sys.stderr.isatty()))]
         hear = partial(tell, quiet=quiet)
-        return plan, train(plan, observers=observers, interrupted=interrupted, tell=hear)
+        try:
+            outcome = train(plan, observers=observers, interrupted=interrupted, tell=hear)
+        except GameLostError:
+            write_report(run)
+            raise
+        write_report(run)
+        return plan, outcome
 
 
 def summary(plan: "Plan") -> str:
@@ -194,18 +201,13 @@ def summary(plan: "Plan") -> str:
     ]
     skipped = len(plan.domain_a.skipped) + len(plan.domain_b.skipped)
     schedule = config.schedule
-    network = (
-        f"U-Net, depth {config.unet_depth}"
-        if config.generator.architecture == "unet"
-        else f"ResNet, residual blocks: {config.resnet_blocks}"
-    )
     shape = "aspect kept" if data.keep_aspect else "squashed to a square"
     return table(
         [
             *domains,
             *([("skipped", f"{skipped} pictures that cannot be read")] if skipped else []),
             ("images", f"{data.size} x {data.size} pixels, cropped from {data.short_side}, {shape}"),
-            ("networks", f"{network}, width {config.generator.width}"),
+            ("networks", config.generator_in_words),
             *(
                 [("identity", f"no such loss: {data.channels_a} channels against {data.channels_b}")]
                 if data.channels_a != data.channels_b and config.loss.identity

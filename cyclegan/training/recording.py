@@ -1,13 +1,14 @@
 """Observers that write a run down: metrics, sample grids, states and models."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
+from cyclegan.data.folders import evenly
 from cyclegan.errors import GameLostError
 from cyclegan.files import written_whole
 from cyclegan.images import Images, Pixels, read_picture, to_images, to_pixels, with_channels
@@ -23,8 +24,6 @@ from cyclegan.runs import (
 )
 from cyclegan.training.plan import Moment, Plan
 from cyclegan.training.session import Session, Tensors
-
-Item = TypeVar("Item")
 
 LOST = "What was saved before is kept. Try again with --fresh and a lower optimizer.learning_rate, or in fp32."
 
@@ -125,11 +124,6 @@ def save_networks(plan: Plan, path: Path, steps: int, weights: Tensors) -> None:
 def chosen(pictures: list[Pixels], count: int, size: int) -> Images:
     """Return the middle squares of `count` pictures, evenly chosen, as images."""
     return torch.cat([to_images(middle(picture, size)) for picture in evenly(pictures, count)])
-
-
-def evenly(items: Sequence[Item], count: int) -> list[Item]:
-    """Return `count` of the items, if there are so many, evenly chosen from the first to the last."""
-    return [items[place] for place in np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)]
 
 
 def middle(pixels: Pixels, size: int) -> Pixels:

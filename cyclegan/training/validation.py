@@ -13,16 +13,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cyclegan.data.folders import evenly
 from cyclegan.images import Images
 from cyclegan.quality import SlicedWasserstein, structural_similarity
+from cyclegan.training.health import overfitting_share
 from cyclegan.training.held_out import Redrawn, record
 from cyclegan.training.plan import Plan
-from cyclegan.training.recording import chosen, evenly, one_by_one
+from cyclegan.training.recording import chosen, one_by_one
 from cyclegan.training.session import Best, Session, copied
 
 MOST = 64  # pictures of each domain that are looked at
 TIE = 1.05  # of the least score: up to there, later networks, which have learned longer, count as no worse
 WORTH = 10  # pairs trained for each picture that is looked at, at least: what bounds the cost
+DOUBT = 2  # standard errors, by which mean scores of some pictures may differ by chance
 LONGEST = 2000  # steps between two validations, however long an epoch is
 
 
@@ -38,6 +41,10 @@ class Validation:
         }
         self.real = {
             side: chosen(domain.held_out, MOST, plan.config.data.size).to(plan.device)
+            for side, domain in domains.items()
+        }
+        self.trained = {
+            side: chosen(domain.pictures, MOST, plan.config.data.size).to(plan.device)
             for side, domain in domains.items()
         }
         self.distance = {side: SlicedWasserstein(images) for side, images in self.real.items()}
@@ -88,8 +95,17 @@ class Validation:
             levels = self.distance[target](these.fake)
             found[f"swd_{way}"] = sum(levels) / len(levels)
             found[f"faithfulness_{source}"] = structural_similarity(these.real, these.fake).mean().item()
-            found[f"held_out_score_{source}"] = scored(session, source, these.real).mean().item()
+            found |= self.judged(session, source, fake_scores=redrawn[target].scores)
         return found
+
+    def judged(self, session: Session, side: str, fake_scores: Tensor) -> dict[str, float]:
+        """Return how a discriminator scores real images held out and trained on, and whether it tells them apart."""
+        held_out, trained = (scored(session, side, images[side]) for images in (self.real, self.trained))
+        doubt = DOUBT * sum(scores.var() / len(scores) for scores in (held_out, trained)) ** 0.5
+        real, other = trained.mean().item(), held_out.mean().item()
+        share = overfitting_share(real, other, fake_scores.mean().item(), float(doubt))
+        found = {f"trained_score_{side}": real, f"held_out_score_{side}": other}
+        return found | ({f"overfitting_{side}": share} if math.isfinite(share) else {})
 
 
 def compared(session: Session, score: float, epoch: int) -> Best:

@@ -1,6 +1,5 @@
 """Models and runs: what they are, from the headers of their files and from what else is small."""
 
-import dataclasses
 import json
 import math
 from collections.abc import Mapping
@@ -8,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cyclegan.config import SECTIONS, Config
+from cyclegan.config import Config, changed_settings
 from cyclegan.errors import ModelFileError, printable
 from cyclegan.runs import ModelInfo, Run, described, read_metrics, states
 from cyclegan.workflows.inspection.findings import Finding
 
 NETWORKS = ("a2b", "b2a", "disc_a", "disc_b")
 LONGEST_HEADER = 100_000_000  # bytes; what the safetensors library itself accepts
-PLACES = ("folder_a", "folder_b", "name_a", "name_b")  # settings that every run has of its own
 
 
 @dataclass(frozen=True)
@@ -148,16 +146,6 @@ def inspect_run(run: Run) -> RunReport:
 def is_loss(name: str) -> bool:
     """Tell whether a key of the metrics is a loss."""
     return name.startswith(("gan_", "cycle_", "identity_", "disc_"))
-
-
-def changed_settings(config: Config) -> dict[str, Any]:
-    """Return the settings that differ from the defaults, but for where the pictures are."""
-    return {
-        f"{section}.{field.name}": value
-        for section in SECTIONS
-        for field in dataclasses.fields(getattr(config, section))
-        if (value := getattr(getattr(config, section), field.name)) != field.default and field.name not in PLACES
-    }
 
 
 def what_is_wrong(run: Run, config: Config, losses: Mapping[str, float | None]) -> list[Finding]:
