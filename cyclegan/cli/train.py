@@ -60,7 +60,10 @@ def train(
     ] = None,
     validate: Annotated[
         float | None,
-        typer.Option(metavar="FRACTION", help="Hold out so much of both folders, and keep the best model."),
+        typer.Option(
+            metavar="FRACTION",
+            help="Hold out so much of both folders, and keep the best model; 0: not even a data set's test pictures.",
+        ),
     ] = None,
     validate_a: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Pictures of A's kind to validate with instead.")
@@ -109,12 +112,15 @@ def train(
     given: Settings = {
         section: {key: value for key, value in values.items() if value is not None} for section, values in flags.items()
     }
-    config = build_config(
+    layers = [
         preset(preset_name),
         load_settings(config_file) if config_file else {},
         given,
         *map(parse_assignment, assignments or []),
-    )
+    ]
+    if data_set and not asked_how_to_validate(layers):
+        layers.append({"data": data_set.held_out})
+    config = build_config(*layers)
     if not (config.data.folder_a and config.data.folder_b):
         raise without_folders(a)
     name = name or (data_set.name if data_set else f"{config.data.name_a}2{config.data.name_b}")
@@ -122,6 +128,12 @@ def train(
         raise ConfigError(f"{printable(name)} cannot be a run's name.", "Choose one without slashes.")
     plan, outcome = run_training(config, checkpoints / name, fresh=fresh, dry_run=dry_run, quiet=quiet)
     report_training(plan, outcome, quiet=quiet, as_json=as_json)
+
+
+def asked_how_to_validate(layers: list[Settings]) -> bool:
+    """Tell whether any of the settings speaks of validation."""
+    sections = [section for layer in layers if isinstance(section := layer.get("data"), dict)]
+    return any(key.startswith("validate") for section in sections for key in section)
 
 
 def folders_and_names(a: Path | None, b: Path | None) -> dict[str, str]:
@@ -229,8 +241,11 @@ def summary(plan: "Plan") -> str:
 
 def validation(plan: "Plan") -> str:
     """Return which pictures are held out."""
-    a, b = plan.domain_a, plan.domain_b
-    return f"{len(a.held_out)} and {len(b.held_out)} held-out pictures"
+    counts, data = (len(plan.domain_a.held_out), len(plan.domain_b.held_out)), plan.config.data
+    if data.validate_a:
+        places = zip(counts, (data.validate_a, data.validate_b), strict=True)
+        return " and ".join(f"{count} pictures in {printable(place)}" for count, place in places)
+    return f"{counts[0]} and {counts[1]} held-out pictures"
 
 
 def beginning(plan: "Plan") -> str:

@@ -139,7 +139,7 @@ def test_knowing_nothing_costs_what_the_objective_says():
 def test_overfitting_is_how_far_held_out_images_are_scored_on_the_way_to_fakes():
     assert overfitting_share(trained=0.8, held_out=0.8, fake=0.2) == 0
     assert overfitting_share(trained=0.8, held_out=0.5, fake=0.2) == pytest.approx(0.5)
-    assert overfitting_share(trained=0.8, held_out=0.5, fake=0.2, doubt=0.3) == 0
+    assert overfitting_share(trained=0.8, held_out=0.5, fake=0.2, doubt=0.4) == 0
     assert overfitting_share(trained=0.8, held_out=0.2, fake=0.2) == 1
     assert math.isnan(overfitting_share(trained=0.2, held_out=0.2, fake=0.2))
 

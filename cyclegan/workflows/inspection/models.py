@@ -9,6 +9,7 @@ from typing import Any
 
 from cyclegan.config import Config, changed_settings
 from cyclegan.errors import ModelFileError, printable
+from cyclegan.reports.remarks import findings_of, verdict_of
 from cyclegan.runs import ModelInfo, Run, described, read_metrics, states
 from cyclegan.workflows.inspection.findings import Finding
 
@@ -51,6 +52,7 @@ class RunReport:
     epochs: int  # in all
     max_steps: int  # 0: as the epochs say
     losses: dict[str, float | None]  # the last; none where they are no numbers any more
+    verdict: str  # the doctor's; fine, watch, stop, or nothing where it has not examined yet
     states: list[str]
     models: list[ModelReport]
     findings: list[Finding]
@@ -137,10 +139,19 @@ def inspect_run(run: Run) -> RunReport:
         epochs=config.schedule.epochs + config.schedule.decay_epochs,
         max_steps=config.schedule.max_steps,
         losses=losses,
+        verdict=verdict_of(last),
         states=[path.name for path in states(run)],
         models=models,
-        findings=[*damaged, *what_is_wrong(run, config, losses)],
+        findings=[*damaged, *what_is_wrong(run, config, losses), *remarks_of(last)],
     )
+
+
+def remarks_of(line: dict[str, Any]) -> list[Finding]:
+    """Return what the doctor found in a line of the metrics."""
+    return [
+        Finding(found["name"], printable(f"{found['verdict']}: {found['reason']}"), printable(found["remedy"]))
+        for found in findings_of(line)
+    ]
 
 
 def is_loss(name: str) -> bool:
