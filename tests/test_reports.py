@@ -84,7 +84,7 @@ def test_large_samples_are_made_smaller(tmp_path: Path):
     run.samples.mkdir()
     Image.new("RGB", (6 * 512 + SAMPLE_GAP, 4096)).save(run.samples / "000000001.png")
     widths = re.findall(r'width="(\d+)" height="(\d+)"', write_report(run).read_text())
-    assert [int(width) * int(height) < 810_000 for width, height in widths] == [True, True]
+    assert [int(width) * int(height) < 410_000 for width, height in widths] == [True, True]
 
 
 def test_the_best_and_the_worst_held_out_pictures_are_shown_each_once(tmp_path: Path):

@@ -241,11 +241,10 @@ def summary(plan: "Plan") -> str:
 
 def validation(plan: "Plan") -> str:
     """Return which pictures are held out."""
-    counts, data = (len(plan.domain_a.held_out), len(plan.domain_b.held_out)), plan.config.data
+    a, b, data = len(plan.domain_a.held_out), len(plan.domain_b.held_out), plan.config.data
     if data.validate_a:
-        places = zip(counts, (data.validate_a, data.validate_b), strict=True)
-        return " and ".join(f"{count} pictures in {printable(place)}" for count, place in places)
-    return f"{counts[0]} and {counts[1]} held-out pictures"
+        return f"{a} held-out pictures in {printable(data.validate_a)} and {b} in {printable(data.validate_b)}"
+    return f"{a} and {b} held-out pictures"
 
 
 def beginning(plan: "Plan") -> str:

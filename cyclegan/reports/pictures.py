@@ -14,8 +14,8 @@ from cyclegan.images import Pixels, read_picture
 from cyclegan.runs import SAMPLE_GAP, Run, sample_grids
 
 FRAMES = 40  # steps that the slider shows at most
-AREA = 800_000  # pixels of a picture in a page; larger ones are made smaller
-QUALITY = 85  # of WebP
+AREA = 400_000  # pixels of a picture in a page; larger ones are made smaller
+QUALITY = 80  # of WebP
 
 
 def samples_section(run: Run, config: Config) -> str:
@@ -69,7 +69,7 @@ def picture(pixels: Pixels, alt: str, *, frame: int | None = None, hidden: bool 
     image = Image.fromarray(pixels)
     if (area := image.width * image.height) > AREA:
         scale = (AREA / area) ** 0.5
-        image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
+        image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
     file = io.BytesIO()
     image.save(file, format="WEBP", quality=QUALITY)
     data = base64.b64encode(file.getvalue()).decode("ascii")

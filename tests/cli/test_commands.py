@@ -22,6 +22,7 @@ from PIL import Image
 
 from cyclegan import Translator
 from cyclegan.config import PRESETS
+from cyclegan.errors import GameLostError
 from cyclegan.runs import Run, read_metrics
 from cyclegan.translation import Manner, Work, plan_tasks, translate_all
 from tests.models_for_tests import write_model
@@ -90,6 +91,20 @@ def test_the_whole_story_of_a_run(program, command, folders, tmp_path):
     assert reported.stdout == f"Report: {Path('checkpoints/horses2zebras/report.html')}\n"
 
 
+def test_training_ends_with_a_report_also_when_the_game_is_lost(command, folders, tmp_path, monkeypatch):
+    report = tmp_path / "checkpoints" / "horses2zebras" / "report.html"
+    assert command("train", "horses", "zebras", *TINY, "--quiet").returncode == 0
+    assert "<dt>Steps</dt><dd>4</dd>" in report.read_text(encoding="utf-8")
+
+    def lose(*_: object, **__: object) -> None:
+        raise GameLostError("the game is lost.")
+
+    report.unlink()
+    monkeypatch.setattr("cyclegan.training.train", lose)
+    assert_a_sentence(command("train", "horses", "zebras", *TINY), "the game is lost", status=3)
+    assert report.exists()
+
+
 def test_a_dry_run_writes_nothing(command, folders, tmp_path):
     result = command("train", "horses", "zebras", *TINY, "--dry-run", "--json")
     assert result.returncode == 0, result.stderr
@@ -142,7 +157,7 @@ def test_settings_that_are_none_are_sentences(command, folders):
 def test_validation_is_shown_while_training(command, folders):
     result = command("train", "horses", "zebras", *TINY, "--validate-a", "zebras", "--validate-b", "horses")
     assert result.returncode == 0
-    assert "5 and 5 held-out pictures" in result.stderr
+    assert "5 held-out pictures in " in result.stderr
     assert re.search(r"validation \d\.\d+ \(distance a2b .* faithfulness a .*\) · kept as the best", result.stderr)
 
 

@@ -63,13 +63,13 @@ def test_the_test_pictures_of_a_set_are_validated_with_unless_something_else_is_
     command("download", "days2nights", "--from", server.url("/s.zip"))
     dry = ("train", "days2nights", *TINY, "--dry-run")
     test_a, test_b = (str(tmp_path / "datasets" / "days2nights" / name) for name in ("testA", "testB"))
-    assert f"validation  2 pictures in {test_a} and 2 pictures in {test_b}" in command(*dry).stdout
+    assert f"validation  2 held-out pictures in {test_a} and 2 in {test_b}" in command(*dry).stdout
     for otherwise in (
         ("--validate", 0),
         ("--set", "data.validate=0"),
         ("--validate-a", test_b, "--validate-b", test_a),
     ):
-        assert f"2 pictures in {test_a} and" not in command(*dry, *otherwise).stdout
+        assert f"in {test_a} and 2 in {test_b}" not in command(*dry, *otherwise).stdout
     (tmp_path / "datasets" / "days2nights" / "testB" / "1.png").unlink()
     assert "validation" not in command(*dry).stdout
 

@@ -17,7 +17,7 @@ from cyclegan.training.guard import Guard
 from cyclegan.training.health import diagnose, overfitting_share, span_of, verdict
 from cyclegan.training.signs import correlation, diversity, examine_cycle, examine_translations, push, score_signs
 from tests.training.runs_for_tests import what_is_left
-from tests.training.sick_games import SICK, Game, play
+from tests.training.sick_games import HEALTHY_GAME, SICK, Game, play
 
 SPAN = 100
 HEALTHY = {  # as measured in a healthy game
@@ -300,5 +300,6 @@ def test_a_game_made_sick_is_named_within_the_steps_it_states(tmp_path: Path, ga
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(int(os.environ.get("CYCLEGAN_SEEDS", "2"))))
 def test_a_healthy_game_raises_no_stop(tmp_path: Path, seed: int):
-    lines = play(Game(), Run(tmp_path / "run"), {"game": {"seed": seed}})
+    lines = play(HEALTHY_GAME, Run(tmp_path / "run"), {"game": {"seed": seed}})
+    assert all("validation" in line for line in lines[4::5])
     assert {line["health"]["verdict"] for line in lines} == {"fine"}
