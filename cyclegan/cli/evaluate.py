@@ -9,7 +9,7 @@ import typer
 
 from cyclegan.cli.console import Json, Quiet, complain, counting, say, say_json, tell
 from cyclegan.cli.download import watching
-from cyclegan.errors import ConfigError, printable, require_extra
+from cyclegan.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from cyclegan.evaluation import Evaluation, Folder
@@ -68,8 +68,8 @@ def evaluate(
         raise ConfigError("--to and --direction are of a model.", "Name one with --model, or leave them out.")
     if model is not None and source is not None:
         raise ConfigError("--source is of translations that are there already.", "Leave out --source or --model.")
-    network = load_extractor(extractor or inception(quiet=quiet), side=extractor_size, device=device)
     ours, theirs = Folder(translated, size), Folder(real, size)
+    network = load_extractor(extractor or inception(quiet=quiet), side=extractor_size, device=device)
     origin = Folder(source, size) if source else ours if model else None
     facts: dict[str, Any] = {}
     work = len(ours.paths) * (2 if model else 1) + len(theirs.paths)
@@ -105,7 +105,6 @@ def inception(*, quiet: bool) -> Path:
     """Return Inception's weights, downloaded in plain sight if need be."""
     from cyclegan.workflows.evaluating import fetched_inception
 
-    require_extra("torch_fidelity", "evaluate")
     with watching("Inception's weights", quiet=quiet) as watchers:
         return fetched_inception(
             on_begin=lambda host: tell(f"Downloading Inception's weights (91 MiB) from {host}.", quiet=quiet),

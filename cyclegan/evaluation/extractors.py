@@ -113,9 +113,7 @@ def inception_cache() -> Path:
 
 def inception_url() -> str:
     """Return where torch-fidelity has the published weights from."""
-    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
-
-    url: str = URL_INCEPTION_V3
+    url: str = require_extra("torch_fidelity.feature_extractor_inceptionv3", "evaluate").URL_INCEPTION_V3
     return url
 
 

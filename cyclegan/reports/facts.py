@@ -30,7 +30,7 @@ def headline_facts(config: Config, metrics: Sequence[dict[str, Any]]) -> Rows:
     if best := numbers(metrics, "best_step"):
         rows.append(("Best by validation", f"step {best[-1]:,.0f}"))
     guesses = [f"{found[-1]:.0%}" for side in "ab" if (found := numbers(metrics, f"right_guesses_{side}"))]
-    return [*rows, *([("Right guesses", " and ".join(guesses))] if guesses else [])]
+    return [*rows, *([("Right guesses", " / ".join(guesses))] if guesses else [])]
 
 
 def numbers(metrics: Sequence[dict[str, Any]], name: str) -> list[float]:

@@ -38,13 +38,13 @@ def samples_section(run: Run, config: Config) -> str:
     slider = (
         '<div class="slider" hidden><button type="button" id="play">Play</button><input type="range" id="time" '
         f'min="0" max="{newest}" value="{newest}" data-steps="{" ".join(str(step) for step, _ in frames)}" '
-        f'aria-label="Step of the samples" aria-valuetext="{last}"></div>'
+        f'aria-label="Step of the samples" aria-valuetext="{last}"><output id="step">{last}</output></div>'
     )
     left_out = f"{len(frames)} of {len(grids)} grids, " if len(frames) < len(grids) else ""
     return (
         f'<div class="player">{sides}</div>{slider if newest else ""}'
-        f'<p class="soft"><output id="step">{last}</output>: the same pictures each time, {left_out}compressed; '
-        "samples/ holds them all as they were drawn.</p>"
+        f'<p class="soft">The same pictures each time, at last at {last}; {left_out}compressed. All are in samples/ as '
+        "they were drawn.</p>"
     )
 
 

@@ -34,19 +34,18 @@ class Redrawn:
 def record(run: Run, step: int, redrawn: Mapping[str, Redrawn]) -> None:
     """Write every picture's numbers, and a grid with a row real | fake | cycled for each of the best and worst."""
     facts: dict[str, list[dict[str, object]]] = {}
-    halves = []
-    row = 0
+    grids, row = [], 0
     for side, these in redrawn.items():
         errors, scores = these.cycle_errors().tolist(), these.scores.tolist()
         shown = sorted(extremes(errors) | extremes(scores))
         rows = {number: row + place for place, number in enumerate(shown)}
         row += len(shown)
-        halves.append(triples(*(images[shown] for images in (these.real, these.fake, these.cycled))))
+        grids.append(triples(*(images[shown] for images in (these.real, these.fake, these.cycled))))
         facts[side] = [
             {"picture": name, "cycle_error": error, "score": score, "row": rows.get(number)}
             for number, (name, error, score) in enumerate(zip(these.names, errors, scores, strict=True))
         ]
-    save_grid(run.held_out / f"{step:09}.png", np.concatenate(halves))
+    save_grid(run.held_out / f"{step:09}.png", np.concatenate(grids))
     write_text(run.held_out / f"{step:09}.json", json.dumps(facts) + "\n")  # the grid that it speaks of is there
 
 

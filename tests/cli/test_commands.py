@@ -1,9 +1,11 @@
 """The command line says what it does, exits as it promises, and never shows a traceback."""
 
+import html
 import io
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import struct
@@ -18,7 +20,9 @@ from unittest.mock import create_autospec
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from cyclegan import Translator
 from cyclegan.config import PRESETS
@@ -89,6 +93,20 @@ def test_the_whole_story_of_a_run(program, command, folders, tmp_path):
 
     reported = command("report", "horses2zebras")
     assert reported.stdout == f"Report: {Path('checkpoints/horses2zebras/report.html')}\n"
+
+
+def test_the_commands_in_a_report_continue_and_repeat_the_run(command, folders, tmp_path):
+    command("train", "horses", "zebras", *TINY, "--name", "my run", "--seed", "3")
+    page = (tmp_path / "checkpoints" / "my run" / "report.html").read_text(encoding="utf-8")
+    lines = [shlex.split(html.unescape(line)) for line in re.findall(r"<code>cyclegan (.*?)</code>", page)]
+    assert [line[0] for line in lines] == ["train", "train", "translate", "report"]
+    assert "finished already" in command(*lines[0]).stdout
+    assert command(*lines[1]).returncode == 0
+    first, again = (
+        load_file(tmp_path / "checkpoints" / name / "model.safetensors") for name in ("my run", "my run-again")
+    )
+    assert all(torch.equal(again[name], weight) for name, weight in first.items())
+    assert command(*lines[3]).returncode == 0
 
 
 def test_training_ends_with_a_report_also_when_the_game_is_lost(command, folders, tmp_path, monkeypatch):
