@@ -109,7 +109,7 @@ def discriminator_wins(history: History, span: int, side: str, way: str) -> Iter
 
 
 NOTHING_KNOWN = {"lsgan": 0.25, "vanilla": math.log(2), "hinge": 1.0}  # loss of one that says the same of everything
-WORSE = 1.3  # of that. Healthy games: up to 1.0, of photographs at first 1.56, but falling; never learning: from 2.1
+WORSE = 1.7  # of that. Healthy games: up to 1.0, of photographs at first 1.6; never learning: from 2.1
 FALLING = 0.97  # of the loss over twice the time: it is still learning. Never learning: 1.0
 FLAT = 0.02  # spread of its scores. Healthy games: from 0.10 up
 
