@@ -163,7 +163,8 @@ def test_names_are_never_read_as_markup(tmp_path: Path):
 def test_metrics_full_of_garbage_still_give_a_report(tmp_path: Path):
     run = make_run(tmp_path)
     sick = '{"step": 2, "health": {"findings": [1, {"name": []}]}}\n{"step": 2, "health": [], "right_guesses_a": null}'
-    write_text(run.metrics, f'{{"step": 1, "gan_a2b": "x"}}\n\x00\n{sick}\n{{"step": -3, "gan_a2b": 1, "epoch": []}}')
+    numbers = '"epoch": [], "elapsed_seconds": NaN, "pairs_per_second": Infinity, "best_step": 1e300'
+    write_text(run.metrics, f'{{"step": 1, "gan_a2b": "x"}}\n\x00\n{sick}\n{{"step": -3, "gan_a2b": 1, {numbers}}}')
     assert "<dd>-3</dd>" in write_report(run).read_text()
 
 

@@ -13,6 +13,7 @@ from cyclegan.errors import printable
 from cyclegan.runs import Run
 
 RECENT = 20  # lines of the metrics, whose speed is that of now
+SENSIBLE = 1e12  # what no number reaches that is shown here
 
 Rows = Sequence[tuple[str, str]]
 
@@ -34,8 +35,9 @@ def headline_facts(config: Config, metrics: Sequence[dict[str, Any]]) -> Rows:
 
 
 def numbers(metrics: Sequence[dict[str, Any]], name: str) -> list[float]:
-    """Return every value of a number."""
-    return [value for line in metrics if isinstance(value := line.get(name), int | float)]
+    """Return every value of a number that makes sense."""
+    found = (line.get(name) for line in metrics)
+    return [value for value in found if isinstance(value, int | float) and abs(value) < SENSIBLE]
 
 
 def trained_seconds(elapsed: Sequence[float]) -> float:
