@@ -11,6 +11,7 @@ from cyclegan.config import Config, changed_settings
 from cyclegan.errors import ModelFileError, printable
 from cyclegan.reports.remarks import findings_of, verdict_of
 from cyclegan.runs import ModelInfo, Run, described, read_metrics, states
+from cyclegan.training.step import LOSS_NAMES
 from cyclegan.workflows.inspection.findings import Finding
 
 NETWORKS = ("a2b", "b2a", "disc_a", "disc_b")
@@ -119,7 +120,7 @@ def inspect_run(run: Run) -> RunReport:
     losses = {
         name: value if math.isfinite(value) else None
         for name, value in last.items()
-        if is_loss(name) and isinstance(value, float)
+        if name in LOSS_NAMES and isinstance(value, float)
     }
     epoch = last.get("epoch")
     models, damaged = [], []
@@ -152,11 +153,6 @@ def remarks_of(line: dict[str, Any]) -> list[Finding]:
         Finding(found["name"], printable(f"{found['verdict']}: {found['reason']}"), printable(found["remedy"]))
         for found in findings_of(line)
     ]
-
-
-def is_loss(name: str) -> bool:
-    """Tell whether a key of the metrics is a loss."""
-    return name.startswith(("gan_", "cycle_", "identity_", "disc_"))
 
 
 def what_is_wrong(run: Run, config: Config, losses: Mapping[str, float | None]) -> list[Finding]:
