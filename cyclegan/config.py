@@ -240,6 +240,13 @@ class Config:
         return self.generator.blocks or (9 if self.data.size >= 256 else 6)
 
     @property
+    def generator_in_words(self) -> str:
+        """What the generators are."""
+        unet = self.generator.architecture == "unet"
+        built = f"U-Net, depth {self.unet_depth}" if unet else f"ResNet, residual blocks: {self.resnet_blocks}"
+        return f"{built}, width {self.generator.width}"
+
+    @property
     def unet_depth(self) -> int:
         """How often the U-Net generator halves its image."""
         return self.generator.depth or self.data.size.bit_length() - 1
@@ -247,6 +254,7 @@ class Config:
 
 SECTIONS: dict[str, type[Checked]] = {f.name: f.type for f in dataclasses.fields(Config)}  # type: ignore[misc]
 SECTION_OF = {section: name for name, section in SECTIONS.items()}
+PLACES = ("folder_a", "folder_b", "name_a", "name_b")  # settings that every run has of its own
 MAY_CHANGE = ("machine", "logging", "schedule")  # what a continued run may do otherwise
 
 PRESETS: dict[str, Settings] = {
@@ -322,6 +330,16 @@ def forbidden_changes(old: Config, new: Config) -> list[str]:
         for f in dataclasses.fields(before)
         if getattr(before, f.name) != getattr(after, f.name)
     ]
+
+
+def changed_settings(config: Config) -> dict[str, Any]:
+    """Return the settings that differ from the defaults, but for where the pictures are."""
+    return {
+        f"{section}.{f.name}": value
+        for section in SECTIONS
+        for f in dataclasses.fields(getattr(config, section))
+        if (value := getattr(getattr(config, section), f.name)) != f.default and f.name not in PLACES
+    }
 
 
 SPELLING = "Check the spelling."

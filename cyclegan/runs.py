@@ -6,6 +6,7 @@ best.safetensors       the best so far by validation, where there is validation
 state/                 all that an exact continuation needs: the last two states, and the lock
 metrics.jsonl          one line per logging interval
 samples/               grids of real | fake | cycled
+held_out/              what validation saw last: numbers of every held-out picture, and a grid of the best and worst
 evaluation.json        scores against known answers, where there are any (the demo)
 report.html
 """
@@ -34,6 +35,7 @@ Tensors = dict[str, Tensor]
 Direction = Literal["a2b", "b2a"]
 FORMAT = "1"  # of model files and states; another number is another layout
 STATES_KEPT = 2
+SAMPLE_GAP = 4  # white pixels between the two halves of a sample grid
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ class Run:
         return self.folder / "samples"
 
     @property
+    def held_out(self) -> Path:
+        """The folder of what became of held-out pictures, named after the step."""
+        return self.folder / "held_out"
+
+    @property
     def evaluation(self) -> Path:
         """Scores against known answers."""
         return self.folder / "evaluation.json"
@@ -106,7 +113,7 @@ def locked(run: Run) -> Iterator[None]:
                 "Wait for it, or give this one another --name.",
             ) from error
     try:
-        for folder in (run.folder, run.states, run.samples):
+        for folder in (run.folder, run.states, run.samples, run.held_out):
             remove_partials(folder)
         yield
     finally:
@@ -327,13 +334,13 @@ def read_metrics(run: Run) -> list[dict[str, Any]]:
 
 
 def forget_after(run: Run, step: int) -> None:
-    """Take back the metrics and samples of steps that a continued run will play again."""
+    """Take back what was written of steps that a continued run will play again: metrics, samples, held-out pictures."""
     if run.metrics.exists():
         kept = [json.dumps(line) + "\n" for line in read_metrics(run) if line["step"] <= step]
         write_text(run.metrics, "".join(kept))
-    for sample in sample_grids(run):
-        if int(sample.stem) > step:
-            sample.unlink(missing_ok=True)
+    for picture in [*sample_grids(run), *held_out_files(run)]:
+        if int(picture.stem) > step:
+            picture.unlink(missing_ok=True)
 
 
 def save_evaluation(run: Run, scores: Mapping[str, Any]) -> None:
@@ -352,7 +359,34 @@ def read_evaluation(run: Run) -> dict[str, Any]:
 
 def sample_grids(run: Run) -> list[Path]:
     """Return the sample grids in the order of their steps."""
-    return sorted(path for path in run.samples.glob("*.png") if path.stem.isdecimal() and path.is_file())
+    return numbered(run.samples, ".png")
+
+
+def held_out_files(run: Run) -> list[Path]:
+    """Return the numbers of held-out pictures and the grids of some of them, in the order of their steps."""
+    return numbered(run.held_out, ".json", ".png")
+
+
+def forget_held_out_before_newest(run: Run) -> None:
+    """Delete what later validations have replaced, once a state is saved that knows of them."""
+    files = held_out_files(run)
+    for path in files:
+        if int(path.stem) < int(files[-1].stem):
+            path.unlink(missing_ok=True)
+
+
+def numbered(folder: Path, *suffixes: str) -> list[Path]:
+    """Return the files of a folder that are named after a step, in the order of their steps."""
+    files = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path for path in files if path.suffix in suffixes and path.stem.isdecimal() and path.is_file())
+
+
+def read_held_out(run: Run) -> tuple[int, dict[str, list[dict[str, Any]]]]:
+    """Return the step of the newest numbers of held-out pictures, and these by the domain; none if there are none."""
+    for path in reversed(numbered(run.held_out, ".json")):
+        with suppress(OSError, ValueError, RecursionError):
+            return int(path.stem), json.loads(path.read_text(encoding="utf-8"))
+    return 0, {}
 
 
 # ---- safetensors

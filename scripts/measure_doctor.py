@@ -28,10 +28,10 @@ from cyclegan.training.doctor import Doctor
 from cyclegan.training.health import NOTHING_KNOWN, WARM_UP, span_of
 from cyclegan.training.history import mean
 from cyclegan.workflows.demo import FULL, demo_config, draw_demo
-from tests.training.sick_games import SICK, Game, play
+from tests.training.sick_games import HEALTHY_GAME, SICK, Game, play
 
 SPANNED = ("right_guesses", "score_spread", "disc")  # judged by their means over a span
-EXAMINED = ("diversity", "change", "correlation", "fragility")
+EXAMINED = ("diversity", "change", "correlation", "fragility", "overfitting")
 EXAMINED_ERRORS = ("rounded", "jpeg", "noise")
 
 
@@ -78,7 +78,7 @@ def measure_healthy(seeds: int, assignments: list[str]) -> list[str]:
     nothing = NOTHING_KNOWN[build_config(*layers).loss.adversarial]
     all_extremes = defaultdict(list)
     for seed in range(seeds):
-        lines = in_a_new_folder(Game(), *layers, {"game": {"seed": seed}})
+        lines = in_a_new_folder(HEALTHY_GAME, *layers, {"game": {"seed": seed}})
         report.append(f"seed {seed}: {said(lines) or 'fine'}")
         for name, pair in extremes(lines, nothing).items():
             all_extremes[name] += pair

@@ -1,43 +1,102 @@
-"""The report stands alone and trusts no name."""
+"""The report stands alone, shows what there is, and trusts nothing that it reads."""
 
+import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from cyclegan.config import build_config, save_config
 from cyclegan.files import write_text
-from cyclegan.reports import evenly, write_report
-from cyclegan.reports.curves import POINTS, chart, points
+from cyclegan.reports import write_report
+from cyclegan.reports.curves import POINTS, chart, points, ticks
+from cyclegan.reports.facts import trained_seconds
+from cyclegan.reports.pictures import FRAMES
 from cyclegan.reports.remarks import collect_remarks
-from cyclegan.runs import Run, append_metrics, save_evaluation
+from cyclegan.runs import SAMPLE_GAP, Run, append_metrics, save_evaluation
+
+HOSTILE = "<script>document.title='owned'</script>"
+SIDE = 8
 
 
 def make_run(folder: Path, name: str = "horses") -> Run:
     run = Run(folder / "run")
-    save_config(build_config({"data": {"name_a": name, "folder_a": name}}), run.config)
+    save_config(build_config({"data": {"name_a": name, "name_b": "zebras", "folder_a": name}}), run.config)
     return run
 
 
+def draw_samples(run: Run, *steps: int) -> None:
+    """Draw a grid of one picture of each domain for each step."""
+    run.samples.mkdir(exist_ok=True)
+    for step in steps:
+        pixels = np.full((SIDE, 6 * SIDE + SAMPLE_GAP, 3), step % 256, np.uint8)
+        Image.fromarray(pixels).save(run.samples / f"{step:09}.png")
+
+
+def leave_held_out(run: Run, *names: str) -> None:
+    """Leave numbers and a grid of held-out pictures, the same of both domains; each is worse than the one before."""
+    facts = [
+        {"picture": name, "cycle_error": number / 10, "score": 1 - number / 10, "row": number}
+        for number, name in enumerate(names)
+    ]
+    run.held_out.mkdir(exist_ok=True)
+    Image.new("RGB", (3 * SIDE, SIDE * len(names))).save(run.held_out / "000000030.png")
+    write_text(run.held_out / "000000030.json", json.dumps({"a": facts, "b": facts}))
+
+
 def test_a_run_that_has_just_begun_has_a_report(tmp_path: Path):
-    assert "None yet" in write_report(make_run(tmp_path)).read_text()
+    page = write_report(make_run(tmp_path)).read_text()
+    assert "None yet" in page
+    assert "Not examined yet" in page
 
 
 def test_a_report_shows_curves_samples_and_scores_and_needs_nothing_else(tmp_path: Path):
     run = make_run(tmp_path)
     for step in (10, 20, 30):
         append_metrics(run, {"step": step, "epoch": 1, "gan_a2b": 1 / step, "cycle_a": step})
-    run.samples.mkdir()
-    Image.new("RGB", (4, 4)).save(run.samples / "000000010.png")
+    draw_samples(run, 10, 20)
     way = {"from": "a", "to": "b", "error": 10.0, "unchanged": 40.0, "ratio": 0.25}
     save_evaluation(run, {"pictures": 3, "directions": [way]})
     page = write_report(run).read_text()
-    assert "30 steps" in page
+    assert "<dt>Steps</dt><dd>30</dd>" in page
     assert page.count("<polyline") == 2
-    assert "Samples at step 10" in page
+    assert page.count("data:image/webp;base64,") == 4
+    assert "redrawn at step 10" in page
     assert "<td>10.00</td><td>40.00</td><td>0.25</td>" in page
-    assert not re.search(r"https?://|<script|<link", page)
+    assert not re.search(r"https?://|<script \w|<link|@import|url\(", page)
+
+
+def test_of_many_samples_some_are_shown_the_first_and_the_newest_always(tmp_path: Path):
+    run = make_run(tmp_path)
+    draw_samples(run, *range(1, FRAMES + 20))
+    page = write_report(run).read_text()
+    assert page.count("<img") == 2 * FRAMES
+    assert "redrawn at step 1<" not in page
+    assert 'data-steps="1 ' in page
+    assert f' {FRAMES + 19}"' in page
+    assert f"{FRAMES} of {FRAMES + 19} grids" in page
+
+
+def test_large_samples_are_made_smaller(tmp_path: Path):
+    run = make_run(tmp_path)
+    run.samples.mkdir()
+    Image.new("RGB", (6 * 512 + SAMPLE_GAP, 4096)).save(run.samples / "000000001.png")
+    widths = re.findall(r'width="(\d+)" height="(\d+)"', write_report(run).read_text())
+    assert [int(width) * int(height) < 410_000 for width, height in widths] == [True, True]
+
+
+def test_the_best_and_the_worst_held_out_pictures_are_shown_each_once(tmp_path: Path):
+    run = make_run(tmp_path)
+    names = [f"{number}.png" for number in range(7)]
+    leave_held_out(run, *names)
+    page = write_report(run).read_text()
+    shown = re.findall(r'class="name"><span>(.*?)</span><b>(.*?)</b>', page)
+    best, worst = names[:3], names[:-4:-1]
+    assert [name for name, _ in shown] == 4 * [*best, *worst]
+    assert [value for _, value in shown[:6]] == ["0.0", "12.8", "25.5", "76.5", "63.8", "51.0"]
+    assert [value for _, value in shown[6:12]] == ["1.00", "0.90", "0.80", "0.40", "0.50", "0.60"]
 
 
 def line_with(step: int, *findings: dict) -> dict:
@@ -60,20 +119,28 @@ def test_remarks_stand_in_a_list_and_at_their_places_in_the_curves(tmp_path: Pat
     for step in range(10, 60, 10):
         append_metrics(run, line_with(step, *([WINNER] if step in (30, 40) else [])))
     page = write_report(run).read_text()
-    assert "<strong>watch</strong>, steps 30 to 40: disc_a &lt;b&gt;wins&lt;/b&gt;. Widen." in page
-    assert page.count('class="mark"') == 1
-    assert 'class="half"' in page
+    assert "<b>steps 30 to 40</b> disc_a &lt;b&gt;wins&lt;/b&gt;. Widen." in page
+    assert page.count('<path class="mark" d="M60.00 ') == 1
+    assert '<span class="label" style="left:60.00%">1</span>' in page
+
+
+def test_the_verdict_of_now_stands_with_its_remedy(tmp_path: Path):
+    run = make_run(tmp_path)
+    append_metrics(run, line_with(10, WINNER))
+    assert '<section class="verdict watch">' in (page := write_report(run).read_text())
+    assert "disc_a &lt;b&gt;wins&lt;/b&gt;. <b>Widen.</b>" in page
+    append_metrics(run, line_with(20))
+    assert '<section class="verdict fine">' in write_report(run).read_text()
 
 
 def test_the_best_step_stands_in_the_curve_of_the_validation(tmp_path: Path):
     run = make_run(tmp_path)
-    for step, score, best in ((10, 0.5, 10), (20, 0.2, 20), (30, 0.3, 20)):
+    for step, score, best in ((10, 0.5, 10), (20, 0.2, 20), (40, 0.3, 20)):
         append_metrics(run, {"step": step, "validation": score, "swd_a2b": score, "swd_b2a": score, "best_step": best})
     page = write_report(run).read_text()
-    assert "Validation: distance" in page
     assert page.count("<polyline") == 3
-    middle = re.search(r'class="mark" d="M([\d.]+) .*?<text x="\1" y="-4">best</text>', page)
-    assert middle is not None
+    assert '<span class="label" style="left:50.00%">best</span>' in page
+    assert "<dt>Best by validation</dt><dd>step 20</dd>" in page
 
 
 def test_a_remark_that_comes_and_goes_is_one_until_it_stays_away():
@@ -83,35 +150,50 @@ def test_a_remark_that_comes_and_goes_is_one_until_it_stays_away():
     assert [(remark.step, remark.until) for remark in collect_remarks(twice)] == [(1, 1), (12, 12)]
 
 
-def test_a_healthy_run_says_so(tmp_path: Path):
-    run = make_run(tmp_path)
-    append_metrics(run, line_with(10))
-    assert "nothing to remark" in write_report(run).read_text()
-
-
 def test_names_are_never_read_as_markup(tmp_path: Path):
-    page = write_report(make_run(tmp_path, name="<script>alert(1)")).read_text()
-    assert "<script>" not in page
+    run = make_run(tmp_path, name=HOSTILE.replace("/", "|"))
+    draw_samples(run, 1, 2)
+    leave_held_out(run, HOSTILE, f'"{HOSTILE}', "c.png", "d.png")
+    append_metrics(run, line_with(10, WINNER | {"reason": HOSTILE, "remedy": HOSTILE, "verdict": HOSTILE}))
+    page = write_report(run).read_text()
+    assert page.count("<script") == 1
+    assert "&lt;script&gt;document.title" in page
 
 
 def test_metrics_full_of_garbage_still_give_a_report(tmp_path: Path):
     run = make_run(tmp_path)
     sick = '{"step": 2, "health": {"findings": [1, {"name": []}]}}\n{"step": 2, "health": [], "right_guesses_a": null}'
-    write_text(run.metrics, f'{{"step": 1, "gan_a2b": "x"}}\n\x00\n{sick}\n{{"step": 3, "gan_a2b": 1}}')
-    assert "3 steps" in write_report(run).read_text()
+    numbers = '"epoch": [], "elapsed_seconds": NaN, "pairs_per_second": Infinity, "best_step": 1e300'
+    write_text(run.metrics, f'{{"step": 1, "gan_a2b": "x"}}\n\x00\n{sick}\n{{"step": -3, "gan_a2b": 1, {numbers}}}')
+    assert "<dd>-3</dd>" in write_report(run).read_text()
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"directions": [{}]}', '{"pictures": 1, "directions": [{"from": 1}]}'])
-def test_scores_full_of_garbage_still_give_a_report(tmp_path: Path, text: str):
+def test_scores_and_pictures_full_of_garbage_still_give_a_report(tmp_path: Path, text: str):
     run = make_run(tmp_path)
-    write_text(run.evaluation, text)
+    leave_held_out(run, "a.png", "b.png")
+    for path in (run.evaluation, run.held_out / "000000040.json", run.samples / "000000002.png"):
+        write_text(path, text)
     (run.samples / "000000001.png").mkdir(parents=True)
-    assert "<h2>Settings</h2>" in write_report(run).read_text()
+    assert "<h2>Commands</h2>" in write_report(run).read_text()
 
 
-def test_long_runs_are_thinned_and_short_ones_are_not():
-    lines = [{"step": step, "disc_a": 0.5} for step in range(10 * POINTS)]
-    assert len(points(lines, "disc_a")) == POINTS
+def test_long_runs_are_thinned_to_means_and_short_ones_are_not():
+    lines = [{"step": step, "disc_a": step % 10} for step in range(10 * POINTS)]
+    assert points(lines, "disc_a") == [(step, 4.5) for step in range(9, 10 * POINTS, 10)]
     assert len(points(lines[:5], "disc_a")) == 5
     assert chart("title", lines[:1], ["disc_a"]) == ""
-    assert [path.name for path in evenly([Path(str(n)) for n in range(10)], 3)] == ["9", "5", "0"]
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 2.7), (-0.3, 0.9), (0.0, 2e-4), (0.0, 0.0), (0.0, 1e29), (-5.0, -5.0)])
+def test_the_numbers_beside_a_chart_enclose_its_curves(low: float, high: float):
+    levels = ticks(low, high)
+    assert levels[0] <= low
+    assert levels[-1] >= high
+    assert 2 <= len(levels) <= 7
+    assert levels == sorted(set(levels))
+
+
+def test_the_time_of_every_continuation_counts():
+    assert trained_seconds([5.0, 10.0, 3.0, 4.0]) == 14.0
+    assert trained_seconds([]) == 0.0

@@ -3,8 +3,12 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cyclegan.errors import ConfigError, CycleganError, DataError, printable
+
+if TYPE_CHECKING:
+    from cyclegan.data.folders import DomainFolders
 
 DATASETS = Path("datasets")  # where sets are downloaded to, and found by their names
 
@@ -15,6 +19,7 @@ class NamedSet:
 
     name: str
     settings: dict[str, str]  # of the section `data`
+    held_out: dict[str, str]  # likewise: its test pictures, to validate with
 
 
 def data_set_at(place: Path) -> NamedSet | None:
@@ -28,8 +33,19 @@ def data_set_at(place: Path) -> NamedSet | None:
             return NamedSet(
                 folder.name,
                 {"folder_a": str(folder_a), "folder_b": str(folder_b), "name_a": name_a, "name_b": name_b},
+                held_out_in(found),
             )
     return None
+
+
+def held_out_in(found: "DomainFolders") -> dict[str, str]:
+    """Return the settings that validate with a set's test pictures, where there are enough."""
+    from cyclegan.data.domains import FEWEST
+    from cyclegan.data.folders import list_pictures
+
+    if not found.test or any(len(list_pictures(folder, may_be_none=True)) < FEWEST for folder in found.test):
+        return {}
+    return {"validate_a": str(found.test[0]), "validate_b": str(found.test[1])}
 
 
 def without_folders(place: Path | None) -> CycleganError:

@@ -44,7 +44,7 @@ def download(
     from cyclegan.data.installing import install
 
     try:
-        with watching(data_set, quiet=quiet) as watchers:
+        with watching(data_set.name, quiet=quiet) as watchers:
             installed = install(data_set, folder, source=source, watchers=watchers)
     except KeyboardInterrupt:
         tell("Interrupted; what came is kept. The same command continues.", quiet=quiet)
@@ -84,7 +84,7 @@ def in_bytes(count: int) -> str:
 
 
 @contextmanager
-def watching(data_set: "DataSet", *, quiet: bool) -> Iterator["Watchers"]:
+def watching(name: str, *, quiet: bool) -> Iterator["Watchers"]:
     """Show how far a download is: a bar on a terminal, a line for every tenth elsewhere."""
     from cyclegan.data.installing import NOBODY, Watchers
 
@@ -92,11 +92,9 @@ def watching(data_set: "DataSet", *, quiet: bool) -> Iterator["Watchers"]:
         yield NOBODY
     elif sys.stderr.isatty():
         with bars() as show:
-            yield Watchers(
-                lambda here, total: show(data_set.name, here, total), lambda n, total: show("unpacking", n, total)
-            )
+            yield Watchers(lambda here, total: show(name, here, total), lambda n, total: show("unpacking", n, total))
     else:
-        yield Watchers(on_bytes=tenths(data_set.name))
+        yield Watchers(on_bytes=tenths(name))
 
 
 def tenths(name: str) -> Callable[[int, int | None], None]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cyclegan.cli.console import Json, Quiet, complain, counting, say, say_json
+from cyclegan.cli.console import Json, Quiet, complain, counting, say, say_json, tell
+from cyclegan.cli.download import watching
 from cyclegan.errors import ConfigError, printable
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def evaluate(
         typer.Option(
             metavar="FILE",
             help="Inception's weights, or a TorchScript or torch.export file of your own, whose code is run: name only "
-            "what you trust.  [default: Inception's weights in torch's cache]",
+            "what you trust.  [default: Inception's weights, downloaded once into torch's cache]",
             show_default=False,
         ),
     ] = None,
@@ -67,8 +68,8 @@ def evaluate(
         raise ConfigError("--to and --direction are of a model.", "Name one with --model, or leave them out.")
     if model is not None and source is not None:
         raise ConfigError("--source is of translations that are there already.", "Leave out --source or --model.")
-    network = load_extractor(extractor, side=extractor_size, device=device)
     ours, theirs = Folder(translated, size), Folder(real, size)
+    network = load_extractor(extractor or inception(quiet=quiet), side=extractor_size, device=device)
     origin = Folder(source, size) if source else ours if model else None
     facts: dict[str, Any] = {}
     work = len(ours.paths) * (2 if model else 1) + len(theirs.paths)
@@ -98,6 +99,17 @@ def evaluate(
         say(in_words(evaluation, ours, theirs))
     if evaluation.failed:
         raise typer.Exit(1)
+
+
+def inception(*, quiet: bool) -> Path:
+    """Return Inception's weights, downloaded in plain sight if need be."""
+    from cyclegan.workflows.evaluating import fetched_inception
+
+    with watching("Inception's weights", quiet=quiet) as watchers:
+        return fetched_inception(
+            on_begin=lambda host: tell(f"Downloading Inception's weights (91 MiB) from {host}.", quiet=quiet),
+            on_progress=watchers.on_bytes,
+        )
 
 
 def as_facts(evaluation: "Evaluation", translated: "Folder", real: "Folder") -> dict[str, Any]:

@@ -131,6 +131,7 @@ def run_in_words(run: "RunReport") -> Iterator[str]:
             ("settings", settings or "the defaults"),
             ("trained", f"{goal}, in epoch {run.epoch} of {run.epochs}"),
             *([("losses", losses)] if losses else []),
+            *([("health", run.verdict)] if run.verdict else []),
             ("states", ", ".join(map(printable, run.states)) or "none"),
         ]
     )

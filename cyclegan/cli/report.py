@@ -14,7 +14,7 @@ def report(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Write one self-contained HTML page about a run: its losses, samples and settings."""
+    """Write one self-contained HTML page about a run: samples, curves, health, settings."""
     from cyclegan.reports import write_report
     from cyclegan.runs import find_run
 

@@ -25,7 +25,7 @@ from cyclegan.cli.console import (
 )
 from cyclegan.cli.datasets import data_set_at, without_folders
 from cyclegan.config import PRESETS, Config, Settings, build_config, load_settings, parse_assignment, preset
-from cyclegan.errors import ConfigError, printable
+from cyclegan.errors import ConfigError, GameLostError, printable
 from cyclegan.files import is_file_name
 
 if TYPE_CHECKING:
@@ -60,7 +60,10 @@ def train(
     ] = None,
     validate: Annotated[
         float | None,
-        typer.Option(metavar="FRACTION", help="Hold out so much of both folders, and keep the best model."),
+        typer.Option(
+            metavar="FRACTION",
+            help="Hold out so much of both folders, and keep the best model; 0: not even a data set's test pictures.",
+        ),
     ] = None,
     validate_a: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Pictures of A's kind to validate with instead.")
@@ -109,12 +112,15 @@ def train(
     given: Settings = {
         section: {key: value for key, value in values.items() if value is not None} for section, values in flags.items()
     }
-    config = build_config(
+    layers = [
         preset(preset_name),
         load_settings(config_file) if config_file else {},
         given,
         *map(parse_assignment, assignments or []),
-    )
+    ]
+    if data_set and not asked_how_to_validate(layers):
+        layers.append({"data": data_set.held_out})
+    config = build_config(*layers)
     if not (config.data.folder_a and config.data.folder_b):
         raise without_folders(a)
     name = name or (data_set.name if data_set else f"{config.data.name_a}2{config.data.name_b}")
@@ -122,6 +128,12 @@ def train(
         raise ConfigError(f"{printable(name)} cannot be a run's name.", "Choose one without slashes.")
     plan, outcome = run_training(config, checkpoints / name, fresh=fresh, dry_run=dry_run, quiet=quiet)
     report_training(plan, outcome, quiet=quiet, as_json=as_json)
+
+
+def asked_how_to_validate(layers: list[Settings]) -> bool:
+    """Tell whether any of the settings speaks of validation."""
+    sections = [section for layer in layers if isinstance(section := layer.get("data"), dict)]
+    return any(key.startswith("validate") for section in sections for key in section)
 
 
 def folders_and_names(a: Path | None, b: Path | None) -> dict[str, str]:
@@ -145,6 +157,7 @@ def run_training(
 
     from cyclegan.cli.display import TrainingDisplay
     from cyclegan.data.folders import list_pictures
+    from cyclegan.reports import write_report
     from cyclegan.runs import Run, locked, set_aside
     from cyclegan.training import check_continuation, prepare, train
 
@@ -180,7 +193,13 @@ def run_training(
             stack.enter_context(locked(run))
         observers = [] if quiet else [stack.enter_context(TrainingDisplay(plan, live=sys.stderr.isatty()))]
         hear = partial(tell, quiet=quiet)
-        return plan, train(plan, observers=observers, interrupted=interrupted, tell=hear)
+        try:
+            outcome = train(plan, observers=observers, interrupted=interrupted, tell=hear)
+        except GameLostError:
+            write_report(run)
+            raise
+        write_report(run)
+        return plan, outcome
 
 
 def summary(plan: "Plan") -> str:
@@ -194,18 +213,13 @@ def summary(plan: "Plan") -> str:
     ]
     skipped = len(plan.domain_a.skipped) + len(plan.domain_b.skipped)
     schedule = config.schedule
-    network = (
-        f"U-Net, depth {config.unet_depth}"
-        if config.generator.architecture == "unet"
-        else f"ResNet, residual blocks: {config.resnet_blocks}"
-    )
     shape = "aspect kept" if data.keep_aspect else "squashed to a square"
     return table(
         [
             *domains,
             *([("skipped", f"{skipped} pictures that cannot be read")] if skipped else []),
             ("images", f"{data.size} x {data.size} pixels, cropped from {data.short_side}, {shape}"),
-            ("networks", f"{network}, width {config.generator.width}"),
+            ("networks", config.generator_in_words),
             *(
                 [("identity", f"no such loss: {data.channels_a} channels against {data.channels_b}")]
                 if data.channels_a != data.channels_b and config.loss.identity
@@ -227,8 +241,10 @@ def summary(plan: "Plan") -> str:
 
 def validation(plan: "Plan") -> str:
     """Return which pictures are held out."""
-    a, b = plan.domain_a, plan.domain_b
-    return f"{len(a.held_out)} and {len(b.held_out)} held-out pictures"
+    a, b, data = len(plan.domain_a.held_out), len(plan.domain_b.held_out), plan.config.data
+    if data.validate_a:
+        return f"{a} held-out pictures in {printable(data.validate_a)} and {b} in {printable(data.validate_b)}"
+    return f"{a} and {b} held-out pictures"
 
 
 def beginning(plan: "Plan") -> str:

@@ -1,15 +1,17 @@
 """Folders of pictures, and which picture comes when."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from cyclegan.errors import DataError, printable
 from cyclegan.images import FORMAT_OF
 
+Item = TypeVar("Item")
 Pair = tuple[Path, Path]  # a folder of pictures of A, and one of B
 
 
@@ -61,6 +63,11 @@ def walk(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
                 yield from walk(place, suffixes)
         elif place.suffix.lower() in suffixes and (place.is_file() or place.is_symlink()):
             yield place  # no pipes and devices; a link that leads nowhere is named when it is read
+
+
+def evenly(items: Sequence[Item], most: int) -> list[Item]:
+    """Return at most `most` of the items, evenly chosen from the first to the last."""
+    return [items[place] for place in np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)]
 
 
 def drawn(seed: int, stream: int, draw: int, pictures: int) -> int:

@@ -51,7 +51,9 @@ def load_extractor(path: Path | None = None, *, side: int = INCEPTION_SIDE, devi
     Without a path, Inception's weights are looked for where torch-fidelity and pytorch-fid keep theirs.
     """
     require_extra("torch_fidelity", "evaluate")
-    path = path or find_inception()
+    path = path or cached_inception()
+    if path is None:
+        raise without_inception()
     digest = sha256_of(path)
     published = digest == INCEPTION_SHA256
     where = choose_device(device)
@@ -90,19 +92,29 @@ def tried(extractor: Extractor, path: Path) -> Extractor:
     return replace(extractor, features=features.shape[1])
 
 
-def find_inception() -> Path:
-    """Return the published weights from torch's cache; they are never downloaded unasked."""
-    cache = Path(torch.hub.get_dir()) / "checkpoints"
-    for name in CACHED_AS:
-        if (cache / name).is_file():
-            return cache / name
-    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
+def cached_inception() -> Path | None:
+    """Return the published weights in torch's cache, if they are there."""
+    return next((place for name in CACHED_AS if (place := inception_cache() / name).is_file()), None)
 
-    raise ModelFileError(
-        f"the Inception network's weights are not on this machine (looked for in {printable(cache)}).",
-        f"Download {URL_INCEPTION_V3} (91 MiB) to that folder, or name it, or an extractor of your own, with "
+
+def without_inception(why: str = "") -> ModelFileError:
+    """Return what there is to say without weights: where they were looked for, and how to get them."""
+    return ModelFileError(
+        f"the Inception network's weights are not on this machine (looked for in {printable(inception_cache())}){why}.",
+        f"Download {inception_url()} (91 MiB) to that folder, or name it, or an extractor of your own, with "
         "--extractor.",
     )
+
+
+def inception_cache() -> Path:
+    """Return the folder where torch-fidelity and pytorch-fid keep the published weights."""
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def inception_url() -> str:
+    """Return where torch-fidelity has the published weights from."""
+    url: str = require_extra("torch_fidelity.feature_extractor_inceptionv3", "evaluate").URL_INCEPTION_V3
+    return url
 
 
 def sha256_of(path: Path) -> str:

@@ -1,66 +1,93 @@
-"""A run's folder in, one HTML file out, which needs nothing else: no network, no script of anybody's."""
+"""A run's folder in, one HTML file out, which needs nothing else: no network, nothing of anybody's."""
 
 import base64
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Any
 
+from cyclegan import __version__
+from cyclegan.config import changed_settings
 from cyclegan.errors import printable
 from cyclegan.files import write_text
-from cyclegan.reports.curves import chart
-from cyclegan.reports.remarks import collect_remarks, remarks_section
-from cyclegan.runs import Run, read_evaluation, read_metrics, sample_grids
+from cyclegan.reports.curves import Marks, chart
+from cyclegan.reports.facts import command_list, commands, definitions, headline_facts, training_facts
+from cyclegan.reports.held_out import held_out_section
+from cyclegan.reports.pictures import samples_section, shown_names
+from cyclegan.reports.remarks import collect_remarks, remarks_section, verdict_section
+from cyclegan.runs import Run, read_evaluation, read_metrics
 
-SAMPLES_SHOWN = 6
-CHARTS = (  # the losses that are looked at together
+VALIDATION = (  # curves that are looked at together
+    ("Distance of held-out translations from real images; less is better", ("validation", "swd_a2b", "swd_b2a")),
+    ("Faithfulness: structural similarity of translation and input", ("faithfulness_a", "faithfulness_b")),
+)
+CURVES = (
     ("Who fools whom", ("gan_a2b", "gan_b2a", "disc_a", "disc_b")),
     ("There and back", ("cycle_a", "cycle_b")),
     ("Leaving alone what is right", ("identity_a", "identity_b")),
+    ("Scores of disc_a", ("real_score_a", "fake_score_a", "trained_score_a", "held_out_score_a")),
+    ("Scores of disc_b", ("real_score_b", "fake_score_b", "trained_score_b", "held_out_score_b")),
+    ("Variety of translations; 1 is that of real images", ("diversity_a2b", "diversity_b2a")),
+    ("Change by translation; 1 is what lies between the domains", ("change_a2b", "change_b2a")),
+    ("Learning rate", ("learning_rate",)),
+    ("Pairs per second", ("pairs_per_second",)),
 )
-VALIDATION = "Validation: distance of held-out translations from real images; less is better"
-GUESSES = "Right guesses of the discriminators; perfect play leaves them one half"
+GUESSES = "Right guesses; perfect play leaves the discriminators one half"
 
 
 def write_report(run: Run) -> Path:
     """Write the report on a run, finished or not; return where it is."""
-    page = Template(files("cyclegan.reports").joinpath("page.html").read_text(encoding="utf-8"))
-    config = run.load_config()
-    metrics = read_metrics(run)
-    step = metrics[-1]["step"] if metrics else 0
+    config, metrics = run.load_config(), read_metrics(run)
     remarks = collect_remarks(metrics)
-    marks = [(str(number), remark.step) for number, remark in enumerate(remarks, 1)]
-    text = page.substitute(
+    a, b = shown_names(config)
+    changed = [(name, str(value)) for name, value in changed_settings(config).items()]
+    script = part("page.js")
+    text = Template(part("page.html")).substitute(
         title=escape(printable(run.name)),
-        domain_a=escape(printable(config.data.name_a)),
-        domain_b=escape(printable(config.data.name_b)),
-        steps=f"{step:,} steps",
-        scores=scores_table(read_evaluation(run)),
-        samples="\n".join(sample_figure(path) for path in evenly(sample_grids(run), SAMPLES_SHOWN)) or NOTHING_YET,
-        health=remarks_section(remarks, metrics),
-        guesses=chart(GUESSES, metrics, ("right_guesses_a", "right_guesses_b"), marks, share=True),
-        charts="\n".join(chart(title, metrics, names, marks) for title, names in CHARTS),
-        validation=validation_section(metrics),
+        domain_a=a,
+        domain_b=b,
+        written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by cyclegan {__version__}",
+        style=part("page.css"),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+        verdict=verdict_section(metrics),
+        headline=definitions(headline_facts(config, metrics), "tiles"),
+        scores=scores_section(read_evaluation(run)),
+        samples=samples_section(run, config),
+        remarks=remarks_section(remarks),
+        curves=curves_section(metrics, [(str(number), remark.step) for number, remark in enumerate(remarks, 1)]),
+        held_out=held_out_section(run, config),
+        facts=definitions(training_facts(config), "facts"),
+        changed=definitions(changed, "facts") if changed else "<p>None.</p>",
         settings=escape(run.config.read_text(encoding="utf-8")),
+        commands=command_list(commands(run)),
     )
     write_text(run.report, text)
     return run.report
 
 
-NOTHING_YET = "<p>None yet.</p>"
+def part(name: str) -> str:
+    """Return a part of the page as it is kept beside this module."""
+    return files("cyclegan.reports").joinpath(name).read_text(encoding="utf-8")
 
 
-def validation_section(metrics: list[dict[str, Any]]) -> str:
-    """Return the curves of the validation, with the step that was kept as the best; nothing where there was none."""
-    best = [step for line in metrics if isinstance(step := line.get("best_step"), int)][-1:]
-    return chart(VALIDATION, metrics, ("validation", "swd_a2b", "swd_b2a"), [("best", step) for step in best]) + chart(
-        "Faithfulness: structural similarity of translation and input", metrics, ("faithfulness_a", "faithfulness_b")
-    )
+def curves_section(metrics: Sequence[dict[str, Any]], marks: Marks) -> str:
+    """Return all curves; the validation's with the step that was kept as the best."""
+    best = [("best", step) for line in metrics if isinstance(step := line.get("best_step"), int)][-1:]
+    charts = [
+        *(chart(title, metrics, names, best) for title, names in VALIDATION),
+        chart(GUESSES, metrics, ("right_guesses_a", "right_guesses_b"), marks, share=True),
+        *(chart(title, metrics, names, marks) for title, names in CURVES),
+    ]
+    return "\n".join(charts) if any(charts) else '<p class="soft">None yet.</p>'
 
 
-def scores_table(evaluation: dict[str, Any]) -> str:
-    """Return the errors to the true counterparts as a section, where they are known."""
+def scores_section(evaluation: dict[str, Any]) -> str:
+    """Return the errors to the true counterparts, where they are known."""
     if not evaluation:
         return ""
     try:
@@ -73,25 +100,7 @@ def scores_table(evaluation: dict[str, Any]) -> str:
     except (KeyError, TypeError, ValueError, AttributeError):
         return "<section><h2>Errors</h2><p>evaluation.json is damaged.</p></section>"
     return (
-        f"<section><h2>Errors</h2><p>Mean absolute difference to the true counterparts of {pictures} "
+        f'<section><h2>Errors</h2><p class="soft">Mean absolute difference to the true counterparts of {pictures} '
         "held-out pictures, in grey levels of 255.</p><table><tr><th></th><th>translated</th><th>left unchanged</th>"
         f"<th>ratio</th></tr>{rows}</table></section>"
     )
-
-
-def sample_figure(path: Path) -> str:
-    """Return a sample grid as a figure with its pixels inside."""
-    data = base64.b64encode(path.read_bytes()).decode("ascii")
-    step = int(path.stem)
-    return (
-        f'<figure><img src="data:image/png;base64,{data}" alt="Samples at step {step:,}">'
-        f"<figcaption>step {step:,}</figcaption></figure>"
-    )
-
-
-def evenly(paths: list[Path], most: int) -> list[Path]:
-    """Return at most `most` of the paths, evenly chosen, the newest first."""
-    newest_first = paths[::-1]
-    if len(newest_first) <= most:
-        return newest_first
-    return [newest_first[round(place * (len(paths) - 1) / (most - 1))] for place in range(most)]

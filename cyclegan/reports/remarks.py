@@ -9,6 +9,11 @@ from cyclegan.errors import printable
 
 MOST = 40  # remarks that are shown
 BREAK = 5  # lines without a finding, after which it is a new remark
+IN_WORDS = {
+    "fine": "The game is in balance, as far as numbers tell",
+    "watch": "Something is worth watching",
+    "stop": "This is not going well: stop",
+}
 
 
 @dataclass(frozen=True)
@@ -48,18 +53,42 @@ def findings_of(line: dict[str, Any]) -> list[dict[str, str]]:
     ]
 
 
-def remarks_section(remarks: Sequence[Remark], metrics: Sequence[dict[str, Any]]) -> str:
+def verdict_of(line: dict[str, Any]) -> str:
+    """Return the doctor's verdict in a line of the metrics; nothing where it has none that is known."""
+    health = line.get("health")
+    verdict = health.get("verdict") if isinstance(health, dict) else None
+    return verdict if verdict in IN_WORDS else ""
+
+
+def verdict_section(metrics: Sequence[dict[str, Any]]) -> str:
+    """Return how the game stands now, why, and what to do."""
+    last: dict[str, Any] = next((line for line in reversed(metrics) if verdict_of(line)), {})
+    if not last:
+        return '<section class="verdict"><h2>Not examined yet</h2></section>'
+    verdict = verdict_of(last)
+    findings = "".join(
+        f"<p>{escape(printable(finding['reason']))} <b>{escape(printable(finding['remedy']))}</b></p>"
+        for finding in findings_of(last)
+    )
+    return (
+        f'<section class="verdict {verdict}"><h2><span class="badge">{verdict}</span>{IN_WORDS[verdict]}</h2>'
+        f"{findings}</section>"
+    )
+
+
+def remarks_section(remarks: Sequence[Remark]) -> str:
     """Return the remarks as a numbered list; the numbers are those in the curves."""
-    if not any("health" in line for line in metrics):
-        return "<p>Not examined yet.</p>"
     if not remarks:
-        return "<p>The doctor had nothing to remark.</p>"
+        return "<p>None in the course of this run.</p>"
     items = "".join(
-        f'<li class="{"stop" if remark.verdict == "stop" else "watch"}"><strong>{escape(printable(remark.verdict))}'
-        f"</strong>, {steps(remark)}: {escape(printable(remark.text))}</li>"
+        f'<li><span class="badge {remark.verdict if remark.verdict in IN_WORDS else ""}">'
+        f"{escape(printable(remark.verdict))}</span> <b>{steps(remark)}</b> {escape(printable(remark.text))}</li>"
         for remark in remarks
     )
-    return f'<p class="soft">The numbers stand at their places in the curves.</p><ol class="remarks">{items}</ol>'
+    return (
+        '<p class="soft">In the course of this run; the numbers stand at their places in the curves.</p>'
+        f'<ol class="remarks">{items}</ol>'
+    )
 
 
 def steps(remark: Remark) -> str:

@@ -13,7 +13,7 @@ from cyclegan.images import Images, to_images, to_pixels
 from cyclegan.runs import read_metrics
 from cyclegan.training.health import MEMORY, diagnose, span_of, verdict
 from cyclegan.training.plan import Plan
-from cyclegan.training.recording import chosen
+from cyclegan.training.recording import chosen, one_by_one
 from cyclegan.training.session import Session
 from cyclegan.training.signs import Numbers, examine_cycle, examine_translations, push
 
@@ -62,11 +62,6 @@ class Doctor:
             generator.train()
         values = torch.stack(list(found.values())).tolist()
         return {name: value for name, value in zip(found, values, strict=True) if math.isfinite(value)}
-
-
-def one_by_one(network: Any, images: Images) -> Images:
-    """Pass images through a network without ever holding more than one in it."""
-    return torch.cat([network(image) for image in torch.split(images, 1)])
 
 
 def as_jpeg(images: Images) -> Images:

@@ -55,7 +55,7 @@ def diagnose(history: History, span: int, objective: Objective) -> list[Finding]
         findings += [
             *discriminator_wins(warm, span, side, way),
             *(swings or discriminator_gave_up(warm, span, side, objective)),
-            *overfitting(warm, span, side),
+            *overfitting(warm, side),
             *collapse(warm, way),
             *copying(warm, side, way),
             *inversion(warm, way),
@@ -109,7 +109,7 @@ def discriminator_wins(history: History, span: int, side: str, way: str) -> Iter
 
 
 NOTHING_KNOWN = {"lsgan": 0.25, "vanilla": math.log(2), "hinge": 1.0}  # loss of one that says the same of everything
-WORSE = 1.3  # of that. Healthy games: up to 1.0, of photographs at first 1.56, but falling; never learning: from 2.1
+WORSE = 1.7  # of that. Healthy games: up to 1.0, of photographs at first 1.6; never learning: from 2.1
 FALLING = 0.97  # of the loss over twice the time: it is still learning. Never learning: 1.0
 FLAT = 0.02  # spread of its scores. Healthy games: from 0.10 up
 
@@ -157,9 +157,9 @@ def oscillation(history: History, side: str) -> Iterator[Finding]:
 OVERFITTED, WHOLLY = 0.5, 0.9
 
 
-def overfitting(history: History, span: int, side: str) -> Iterator[Finding]:
-    """See a discriminator that knows its training images by heart; needs the scores of held-out ones."""
-    share = overfitting_share(*(mean(history, f"{kind}_score_{side}", span) for kind in ("real", "held_out", "fake")))
+def overfitting(history: History, side: str) -> Iterator[Finding]:
+    """See a discriminator that knows its training images by heart; needs held-out ones."""
+    share, _ = lasting(history, f"overfitting_{side}")
     if share > OVERFITTED:
         yield Finding(
             "overfitting",
@@ -171,12 +171,13 @@ def overfitting(history: History, span: int, side: str) -> Iterator[Finding]:
         )
 
 
-def overfitting_share(real: float, held_out: float, fake: float) -> float:
+def overfitting_share(trained: float, held_out: float, fake: float, doubt: float = 0.0) -> float:
     """Return how far held-out real images are scored on the way from training images, 0, to fakes, 1.
 
-    The heuristic r_v of Karras et al. 2020 (2006.06676, section 3).
+    The heuristic r_v of Karras et al. 2020 (2006.06676, section 3), but that of the difference between both kinds of
+    real images only what is beyond `doubt` counts.
     """
-    return (real - held_out) / (real - fake) if real > fake else math.nan
+    return max(0.0, trained - held_out - doubt) / (trained - fake) if trained > fake else math.nan
 
 
 def plateau(history: History) -> Iterator[Finding]:

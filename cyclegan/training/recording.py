@@ -8,16 +8,24 @@ import numpy as np
 import torch
 from PIL import Image
 
+from cyclegan.data.folders import evenly
 from cyclegan.errors import GameLostError
 from cyclegan.files import written_whole
-from cyclegan.images import Images, Pixels, to_images, to_pixels, with_channels
+from cyclegan.images import Images, Pixels, read_picture, to_images, to_pixels, with_channels
 from cyclegan.models import resolved
-from cyclegan.runs import ModelInfo, Run, append_metrics, save_model, save_state
+from cyclegan.runs import (
+    SAMPLE_GAP,
+    ModelInfo,
+    Run,
+    append_metrics,
+    forget_held_out_before_newest,
+    save_model,
+    save_state,
+)
 from cyclegan.training.plan import Moment, Plan
 from cyclegan.training.session import Session, Tensors
 
 LOST = "What was saved before is kept. Try again with --fresh and a lower optimizer.learning_rate, or in fp32."
-GAP = 4  # white pixels between the two halves of a grid
 
 
 class MetricsFile:
@@ -41,8 +49,7 @@ class SampleGrids:
         """Write a grid, when one is due."""
         if moment.step % moment.plan.config.logging.samples_every == 0 or moment.step == moment.plan.total_steps:
             grid = sample_grid(moment.session, self.real_a, self.real_b)
-            with written_whole(moment.plan.run.samples / f"{moment.step:09}.png") as aside:
-                Image.fromarray(grid).save(aside, format="PNG")
+            save_grid(moment.plan.run.samples / f"{moment.step:09}.png", grid)
 
 
 class Saver:
@@ -61,7 +68,7 @@ class Saver:
 
 
 class TensorBoard:
-    """Shows the losses in TensorBoard, which reads the folder `tensorboard` of the run."""
+    """Shows numbers and sample grids in TensorBoard, which reads the folder `tensorboard` of the run."""
 
     def __init__(self, run: Run, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
@@ -69,10 +76,13 @@ class TensorBoard:
         self.writer: Any = SummaryWriter(run.folder / "tensorboard", purge_step=step + 1)
 
     def __call__(self, moment: Moment) -> None:
-        """Send the numbers of a line."""
+        """Send the numbers of a line, and a grid that was just drawn."""
         for name, value in (moment.metrics or {}).items():
             if isinstance(value, int | float):
                 self.writer.add_scalar(name, value, moment.step)
+        grid = moment.plan.run.samples / f"{moment.step:09}.png"
+        if grid.exists():
+            self.writer.add_image("samples", read_picture(grid).pixels, moment.step, dataformats="HWC")
         if moment.last:
             self.writer.close()
 
@@ -84,6 +94,7 @@ def save(plan: Plan, session: Session) -> None:
     tensors, facts = session.capture()
     save_state(plan.run, session.step, tensors, facts | {"pictures": plan.fingerprints})
     save_models(plan, session)
+    forget_held_out_before_newest(plan.run)
 
 
 def save_models(plan: Plan, session: Session) -> None:
@@ -112,8 +123,7 @@ def save_networks(plan: Plan, path: Path, steps: int, weights: Tensors) -> None:
 
 def chosen(pictures: list[Pixels], count: int, size: int) -> Images:
     """Return the middle squares of `count` pictures, evenly chosen, as images."""
-    places = np.linspace(0, len(pictures) - 1, min(count, len(pictures))).round().astype(int)
-    return torch.cat([to_images(middle(pictures[place], size)) for place in places])
+    return torch.cat([to_images(middle(picture, size)) for picture in evenly(pictures, count)])
 
 
 def middle(pixels: Pixels, size: int) -> Pixels:
@@ -133,14 +143,30 @@ def sample_grid(session: Session, real_a: Images, real_b: Images) -> Pixels:
     a2b, b2a = (session.generator(direction).eval() for direction in ("a2b", "b2a"))
     halves = []
     for real, there, back in ((real_a, a2b, b2a), (real_b, b2a, a2b)):
-        rows = []
-        for image in torch.split(real, 1):
-            fake = there(image)
-            rows.append(np.concatenate([shown_pixels(shown) for shown in (image, fake, back(fake))], axis=1))
-        halves.append(np.concatenate(rows))
+        fake = one_by_one(there, real)
+        halves.append(triples(real, fake, one_by_one(back, fake)))
     for generator in (a2b, b2a):
         generator.train()
     height = max(half.shape[0] for half in halves)
     halves = [np.pad(half, ((0, height - len(half)), (0, 0), (0, 0)), constant_values=255) for half in halves]
-    white = np.full((height, GAP, 3), 255, dtype=np.uint8)
+    white = np.full((height, SAMPLE_GAP, 3), 255, dtype=np.uint8)
     return np.concatenate([halves[0], white, halves[1]], axis=1)
+
+
+def one_by_one(network: Any, images: Images) -> Images:
+    """Pass images through a network without ever holding more than one in it."""
+    return torch.cat([network(image) for image in torch.split(images, 1)])
+
+
+def triples(real: Images, fake: Images, cycled: Images) -> Pixels:
+    """Return a picture with a row real | fake | cycled for each of the images."""
+    columns = [
+        np.concatenate([shown_pixels(image) for image in torch.split(images, 1)]) for images in (real, fake, cycled)
+    ]
+    return np.concatenate(columns, axis=1)
+
+
+def save_grid(path: Path, grid: Pixels) -> None:
+    """Write a grid as PNG, whole."""
+    with written_whole(path) as aside:
+        Image.fromarray(grid).save(aside, format="PNG")

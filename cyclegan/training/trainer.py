@@ -118,9 +118,9 @@ def train(
         session = new_session(plan, fabric)
     notes = continue_from_state(session, plan)
     doctor, validate = Doctor(plan), Validation(plan)
-    observers = [MetricsFile(), SampleGrids(plan), *observers, Saver(time.monotonic)]
     if plan.config.logging.tensorboard:
-        observers.insert(0, TensorBoard(plan.run, session.step))
+        observers = [TensorBoard(plan.run, session.step), *observers]
+    observers = [MetricsFile(), SampleGrids(plan), *observers, Saver(time.monotonic)]
     stream = batches(plan.domain_a, plan.domain_b, plan.config, session.step)
     last = session.step >= plan.total_steps or plateau(session, plan) > 0
     play = quickened(session, plan, fabric, tell)

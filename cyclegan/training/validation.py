@@ -10,17 +10,22 @@ import math
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
+from cyclegan.data.folders import evenly
 from cyclegan.images import Images
 from cyclegan.quality import SlicedWasserstein, structural_similarity
-from cyclegan.training.doctor import one_by_one
+from cyclegan.training.health import overfitting_share
+from cyclegan.training.held_out import Redrawn, record
 from cyclegan.training.plan import Plan
-from cyclegan.training.recording import chosen
+from cyclegan.training.recording import chosen, one_by_one
 from cyclegan.training.session import Best, Session, copied
 
 MOST = 64  # pictures of each domain that are looked at
 TIE = 1.05  # of the least score: up to there, later networks, which have learned longer, count as no worse
 WORTH = 10  # pairs trained for each picture that is looked at, at least: what bounds the cost
+DOUBT = 2  # standard errors, by which mean scores of some pictures may differ by chance
 LONGEST = 2000  # steps between two validations, however long an epoch is
 
 
@@ -30,22 +35,30 @@ class Validation:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.every = plan.config.logging.validate_every or interval(plan)
-        held_out = {"a": plan.domain_a.held_out, "b": plan.domain_b.held_out}
+        domains = {side: domain for side, domain in (("a", plan.domain_a), ("b", plan.domain_b)) if domain.held_out}
+        self.names = {
+            side: [path.name for path in evenly(domain.held_out_files, MOST)] for side, domain in domains.items()
+        }
         self.real = {
-            side: chosen(pictures, MOST, plan.config.data.size).to(plan.device)
-            for side, pictures in held_out.items()
-            if pictures
+            side: chosen(domain.held_out, MOST, plan.config.data.size).to(plan.device)
+            for side, domain in domains.items()
+        }
+        self.trained = {
+            side: chosen(domain.pictures, MOST, plan.config.data.size).to(plan.device)
+            for side, domain in domains.items()
         }
         self.distance = {side: SlicedWasserstein(images) for side, images in self.real.items()}
 
     def __call__(self, session: Session, line: dict[str, Any]) -> dict[str, Any]:
-        """Return the line with what was found, if it is time."""
+        """Return the line with what was found, if it is time; what became of each picture is written down."""
         if not self.real or not self.plan.is_due(session.step, self.every):
             return line
-        scores = self.scores(session)
+        redrawn = self.redraw(session)
+        scores = self.scores(session, redrawn)
         score = (scores["swd_a2b"] + scores["swd_b2a"]) / 2
         if not math.isfinite(score):
             return line
+        record(self.plan.run, session.step, redrawn)
         best = compared(session, score, line["epoch"])
         return (
             line
@@ -60,18 +73,39 @@ class Validation:
         )
 
     @torch.no_grad()
-    def scores(self, session: Session) -> dict[str, float]:
-        """Translate the held-out pictures, one at a time, and return what is seen, by the metrics' names."""
+    def redraw(self, session: Session) -> dict[str, Redrawn]:
+        """Translate the held-out pictures and bring them back, one at a time."""
+        generators = {way: session.generator(way).eval() for way in ("a2b", "b2a")}
+        redrawn = {}
+        for way, back, source, target in (("a2b", "b2a", "a", "b"), ("b2a", "a2b", "b", "a")):
+            real = self.real[source]
+            fake = one_by_one(generators[way], real)
+            cycled = one_by_one(generators[back], fake)
+            redrawn[source] = Redrawn(self.names[source], real, fake, cycled, scored(session, target, fake))
+        for generator in generators.values():
+            generator.train()
+        return redrawn
+
+    @torch.no_grad()
+    def scores(self, session: Session, redrawn: dict[str, Redrawn]) -> dict[str, float]:
+        """Return what is seen in the redrawn pictures, by the metrics' names."""
         found: dict[str, float] = {}
         for way, source, target in (("a2b", "a", "b"), ("b2a", "b", "a")):
-            generator = session.generator(way).eval()
-            fake = one_by_one(generator, self.real[source])
-            generator.train()
-            levels = self.distance[target](fake)
+            these = redrawn[source]
+            levels = self.distance[target](these.fake)
             found[f"swd_{way}"] = sum(levels) / len(levels)
-            found[f"faithfulness_{source}"] = structural_similarity(self.real[source], fake).mean().item()
-            found[f"held_out_score_{source}"] = mean_score(session, source, self.real[source])
+            found[f"faithfulness_{source}"] = structural_similarity(these.real, these.fake).mean().item()
+            found |= self.judged(session, source, fake_scores=redrawn[target].scores)
         return found
+
+    def judged(self, session: Session, side: str, fake_scores: Tensor) -> dict[str, float]:
+        """Return how a discriminator scores real images held out and trained on, and whether it tells them apart."""
+        held_out, trained = (scored(session, side, images[side]) for images in (self.real, self.trained))
+        doubt = DOUBT * sum(scores.var() / len(scores) for scores in (held_out, trained)) ** 0.5
+        real, other = trained.mean().item(), held_out.mean().item()
+        share = overfitting_share(real, other, fake_scores.mean().item(), float(doubt))
+        found = {f"trained_score_{side}": real, f"held_out_score_{side}": other}
+        return found | ({f"overfitting_{side}": share} if math.isfinite(share) else {})
 
 
 def compared(session: Session, score: float, epoch: int) -> Best:
@@ -87,10 +121,10 @@ def compared(session: Session, score: float, epoch: int) -> Best:
     return best
 
 
-def mean_score(session: Session, side: str, images: Images) -> float:
-    """Return how real the discriminator of a domain takes images to be."""
+def scored(session: Session, side: str, images: Images) -> Float[Tensor, " n"]:
+    """Return how real the discriminator of a domain takes each image to be."""
     judge = getattr(session.networks, f"disc_{side}")
-    return torch.stack([judge(image).mean() for image in torch.split(images, 1)]).mean().item()
+    return torch.stack([judge(image).mean() for image in torch.split(images, 1)])
 
 
 def interval(plan: Plan) -> int:

@@ -1,9 +1,11 @@
 """The command line says what it does, exits as it promises, and never shows a traceback."""
 
+import html
 import io
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import struct
@@ -18,10 +20,13 @@ from unittest.mock import create_autospec
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from cyclegan import Translator
 from cyclegan.config import PRESETS
+from cyclegan.errors import GameLostError
 from cyclegan.runs import Run, read_metrics
 from cyclegan.translation import Manner, Work, plan_tasks, translate_all
 from tests.models_for_tests import write_model
@@ -90,6 +95,34 @@ def test_the_whole_story_of_a_run(program, command, folders, tmp_path):
     assert reported.stdout == f"Report: {Path('checkpoints/horses2zebras/report.html')}\n"
 
 
+def test_the_commands_in_a_report_continue_and_repeat_the_run(command, folders, tmp_path):
+    command("train", "horses", "zebras", *TINY, "--name", "my run", "--seed", "3")
+    page = (tmp_path / "checkpoints" / "my run" / "report.html").read_text(encoding="utf-8")
+    lines = [shlex.split(html.unescape(line)) for line in re.findall(r"<code>cyclegan (.*?)</code>", page)]
+    assert [line[0] for line in lines] == ["train", "train", "translate", "report"]
+    assert "finished already" in command(*lines[0]).stdout
+    assert command(*lines[1]).returncode == 0
+    first, again = (
+        load_file(tmp_path / "checkpoints" / name / "model.safetensors") for name in ("my run", "my run-again")
+    )
+    assert all(torch.equal(again[name], weight) for name, weight in first.items())
+    assert command(*lines[3]).returncode == 0
+
+
+def test_training_ends_with_a_report_also_when_the_game_is_lost(command, folders, tmp_path, monkeypatch):
+    report = tmp_path / "checkpoints" / "horses2zebras" / "report.html"
+    assert command("train", "horses", "zebras", *TINY, "--quiet").returncode == 0
+    assert "<dt>Steps</dt><dd>4</dd>" in report.read_text(encoding="utf-8")
+
+    def lose(*_: object, **__: object) -> None:
+        raise GameLostError("the game is lost.")
+
+    report.unlink()
+    monkeypatch.setattr("cyclegan.training.train", lose)
+    assert_a_sentence(command("train", "horses", "zebras", *TINY), "the game is lost", status=3)
+    assert report.exists()
+
+
 def test_a_dry_run_writes_nothing(command, folders, tmp_path):
     result = command("train", "horses", "zebras", *TINY, "--dry-run", "--json")
     assert result.returncode == 0, result.stderr
@@ -142,7 +175,7 @@ def test_settings_that_are_none_are_sentences(command, folders):
 def test_validation_is_shown_while_training(command, folders):
     result = command("train", "horses", "zebras", *TINY, "--validate-a", "zebras", "--validate-b", "horses")
     assert result.returncode == 0
-    assert "5 and 5 held-out pictures" in result.stderr
+    assert "5 held-out pictures in " in result.stderr
     assert re.search(r"validation \d\.\d+ \(distance a2b .* faithfulness a .*\) · kept as the best", result.stderr)
 
 

@@ -58,6 +58,22 @@ def test_a_set_is_downloaded_and_trained_on_by_its_name(command, server, tmp_pat
     assert settings["folder_a"] == str(tmp_path / "datasets" / "days2nights" / "trainA")
 
 
+def test_the_test_pictures_of_a_set_are_validated_with_unless_something_else_is_asked_for(command, server, tmp_path):
+    server.pages["/s.zip"] = Page(zipped_set())
+    command("download", "days2nights", "--from", server.url("/s.zip"))
+    dry = ("train", "days2nights", *TINY, "--dry-run")
+    test_a, test_b = (str(tmp_path / "datasets" / "days2nights" / name) for name in ("testA", "testB"))
+    assert f"validation  2 held-out pictures in {test_a} and 2 in {test_b}" in command(*dry).stdout
+    for otherwise in (
+        ("--validate", 0),
+        ("--set", "data.validate=0"),
+        ("--validate-a", test_b, "--validate-b", test_a),
+    ):
+        assert f"in {test_a} and 2 in {test_b}" not in command(*dry, *otherwise).stdout
+    (tmp_path / "datasets" / "days2nights" / "testB" / "1.png").unlink()
+    assert "validation" not in command(*dry).stdout
+
+
 def test_any_folder_with_the_two_layouts_is_trained_on(command, folders, tmp_path):
     (tmp_path / "mine" / "train").mkdir(parents=True)
     shutil.copytree(folders[0], tmp_path / "mine" / "train" / "A")

@@ -1,11 +1,16 @@
 """`evaluate` says all that makes its numbers comparable, and what it will not do."""
 
+import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cyclegan.evaluation.extractors import CACHED_AS
+from cyclegan.workflows import evaluating
 from tests.cli.test_commands import assert_a_sentence
+from tests.data.server_for_tests import Page, serving
 from tests.models_for_tests import write_model
 from tests.test_evaluation import SIDE, SmallEye, draw, save_program
 
@@ -80,7 +85,45 @@ def test_what_does_not_fit_together_is_a_sentence(command, places):
     assert_a_sentence(command("evaluate", "nowhere", *places[1:]), "there is no folder nowhere")
 
 
-def test_without_weights_it_says_how_to_get_them_and_asks_no_network(command, places, monkeypatch, tmp_path):
+@pytest.fixture
+def served(monkeypatch, tmp_path) -> Iterator[Page]:
+    """Serve something in place of Inception's weights, into a cache of its own."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    page = Page(save_program(SmallEye(), tmp_path / "eye.pt2", 299).read_bytes())
+    monkeypatch.setattr(evaluating, "INCEPTION_SHA256", hashlib.sha256(page.content).hexdigest())
+    with serving() as server:
+        server.pages["/weights.pth"] = page
+        monkeypatch.setattr("torch_fidelity.feature_extractor_inceptionv3.URL_INCEPTION_V3", server.url("/weights.pth"))
+        yield page
+
+
+def test_weights_are_downloaded_once_in_plain_sight_and_continued(command, places, served, tmp_path):
+    served.cuts = 4 * [len(served.content) // 8]
+    result = command("evaluate", "a", "b", "--device", "cpu")
+    assert_a_sentence(result, "weights are not on this machine", "127.0.0.1 sent a part only", "--extractor")
+    served.cuts = []
+    result = command("evaluate", "a", "b", "--device", "cpu")
+    assert result.returncode == 0, result.stderr
+    assert "Downloading Inception's weights (91 MiB) from 127.0.0.1." in result.stderr
+    megabytes = f"{len(served.content) / 1e6:.1f} MB"
+    assert f"Inception's weights: {megabytes} of {megabytes}" in result.stderr
+    assert [path.name for path in (tmp_path / "torch" / "hub" / "checkpoints").iterdir()] == [CACHED_AS[0]]
+    served.content = b""
+    assert "Downloading" not in command("evaluate", "a", "b", "--device", "cpu").stderr
+
+
+def test_weights_that_are_not_the_published_ones_are_thrown_away(command, places, served, tmp_path):
+    served.content += b"more"
+    assert_a_sentence(command("evaluate", "a", "b"), "127.0.0.1 sent something else: its SHA-256 is", "--extractor")
+    assert list((tmp_path / "torch" / "hub" / "checkpoints").iterdir()) == []
+
+
+def test_without_weights_and_network_it_says_how_to_get_them(command, places, served, monkeypatch):
+    monkeypatch.setattr("torch_fidelity.feature_extractor_inceptionv3.URL_INCEPTION_V3", "http://127.0.0.1:9/w.pth")
     result = command("evaluate", "a", "b")
-    assert_a_sentence(result, "weights are not on this machine", "Download https://", "--extractor")
+    assert_a_sentence(result, "weights are not on this machine", "cannot be reached", "Download http://", "--extractor")
+
+
+def test_an_extractor_of_one_s_own_asks_no_network(command, places, served):
+    assert "Downloading" not in command("evaluate", *places).stderr

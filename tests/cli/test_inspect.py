@@ -50,6 +50,7 @@ def test_a_run_is_described_by_its_name(command, folders):
     words = command("inspect", "horses2zebras").stdout
     for part in ("horses and zebras", "generator.width = 8", "step 4 of at most 4", "gan_a2b", "000000004.safetensors"):
         assert part in words
+    assert "health    fine" in words
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="other names are allowed there")

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file
 
 from cyclegan.config import build_config
-from cyclegan.runs import Run, load_model, load_state, locked, read_metrics
+from cyclegan.runs import Run, held_out_files, load_model, load_state, locked, read_metrics
 from cyclegan.training import Outcome, check_continuation, prepare, train
 from tests.training.games import TINY
 
@@ -43,11 +44,12 @@ def what_is_left(run: Run) -> dict[str, Any]:
     return {
         "facts": facts,
         "metrics": metrics,
-        "state": {name: tensor.numpy().tobytes() for name, tensor in tensors.items()},
+        "state": {name: tensor.reshape(-1).view(torch.uint8).numpy().tobytes() for name, tensor in tensors.items()},
         "models": [
             (load_model(path)[0], {name: tensor.numpy().tobytes() for name, tensor in load_file(path).items()})
             for path in (run.model, run.best)
             if path.exists()
         ],
         "samples": {path.name: path.read_bytes() for path in sorted(run.samples.iterdir())},
+        "held out": {path.name: path.read_bytes() for path in held_out_files(run)},
     }

@@ -35,6 +35,7 @@ SMALL: Settings = {
     "machine": {"workers": 0},
     "logging": {"every": 10, "samples_every": 10**6, "examine_every": 50},
 }
+VALIDATED: Settings = {"logging": {"validate_every": 50}}
 FREE: Settings = {"loss": {"cycle_a": 0, "cycle_b": 0, "identity": 0}}
 
 
@@ -48,6 +49,8 @@ class Game:
     networks: Callable[[Config], Networks] = build_networks
     discriminator_rate: float = 1.0  # of the learning rate
     broken_steps: tuple[int, ...] = ()  # whose pictures hold a NaN
+    pictures: int = 32  # of each domain that are trained on
+    held_out: int = 0  # further ones, to validate with
 
 
 class Copier(nn.Module):
@@ -122,6 +125,7 @@ def landscapes(count: int) -> tuple[list[Pixels], list[Pixels]]:
     return pictures[::2], pictures[1::2]
 
 
+HEALTHY_GAME = Game(settings=VALIDATED, held_out=16)
 SICK = (
     Game("discriminator_wins", 200, {"optimizer": {"learning_rate": 2e-5}}, discriminator_rate=50),
     Game("discriminator_gave_up", 300, {"optimizer": {"learning_rate": 2e-4}}, discriminator_rate=0),
@@ -131,13 +135,25 @@ SICK = (
     Game("inversion", 200, networks=played_by(Inverter, Inverter)),
     Game("hidden_message", 200, networks=played_by(Smuggler, Receiver)),
     Game("not_finite", 20, broken_steps=(13,)),
+    Game(
+        "overfitting",
+        300,
+        VALIDATED | {"optimizer": {"learning_rate": 2e-4}, "discriminator": {"width": 32}},
+        discriminator_rate=10,
+        pictures=2,
+        held_out=16,
+    ),
 )
 
 
-def plan_of(run: Run, *layers: Settings) -> Plan:
+def plan_of(run: Run, game: Game, *layers: Settings) -> Plan:
     """Return a plan to play with landscapes that are kept in memory."""
-    summer, winter = (Domain(name, Path(), pictures) for name, pictures in zip("ab", landscapes(32), strict=True))
-    return Plan(build_config(SMALL, *layers), run, summer, winter, torch.device("cpu"), "fp32")
+    names = [Path(f"{number}.png") for number in range(game.held_out)]
+    summer, winter = (
+        Domain(name, Path(), pictures[: game.pictures], held_out=pictures[game.pictures :], held_out_files=names)
+        for name, pictures in zip("ab", landscapes(game.pictures + game.held_out), strict=True)
+    )
+    return Plan(build_config(SMALL, game.settings, *layers), run, summer, winter, torch.device("cpu"), "fp32")
 
 
 def play(game: Game, run: Run, *layers: Settings, **options: Any) -> list[dict[str, Any]]:
@@ -159,5 +175,5 @@ def play(game: Game, run: Run, *layers: Settings, **options: Any) -> list[dict[s
         patch.object(Session, "prepare", prepare_unfairly),
         patch.object(Session, "advance", advance_broken),
     ):
-        trainer.train(plan_of(run, game.settings, *layers), **options)
+        trainer.train(plan_of(run, game, *layers), **options)
     return read_metrics(run)

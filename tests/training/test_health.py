@@ -17,7 +17,7 @@ from cyclegan.training.guard import Guard
 from cyclegan.training.health import diagnose, overfitting_share, span_of, verdict
 from cyclegan.training.signs import correlation, diversity, examine_cycle, examine_translations, push, score_signs
 from tests.training.runs_for_tests import what_is_left
-from tests.training.sick_games import SICK, Game, play
+from tests.training.sick_games import HEALTHY_GAME, SICK, Game, play
 
 SPAN = 100
 HEALTHY = {  # as measured in a healthy game
@@ -29,7 +29,7 @@ HEALTHY = {  # as measured in a healthy game
     "score_spread_b": 0.2,
     "real_score_a": 0.6,
     "fake_score_a": 0.4,
-    "held_out_score_a": 0.58,
+    "overfitting_a": 0.1,
     "refused_updates": 0.0,
 }
 EXAMINED = {
@@ -77,8 +77,8 @@ def test_a_healthy_history_is_fine():
         ({"disc_a": 0.5}, ("discriminator_gave_up", "disc_a", "stop")),
         ({"score_spread_a": 0.001}, ("discriminator_gave_up", "disc_a", "watch")),
         ({"right_guesses_a": lambda step: 0.5 + 0.3 * math.sin(step / 25)}, ("oscillation", "disc_a", "watch")),
-        ({"held_out_score_a": 0.47}, ("overfitting", "disc_a", "watch")),
-        ({"held_out_score_a": 0.4}, ("overfitting", "disc_a", "stop")),
+        ({"overfitting_a": 0.6}, ("overfitting", "disc_a", "watch")),
+        ({"overfitting_a": 0.95}, ("overfitting", "disc_a", "stop")),
         ({"diversity_a2b": 0.3}, ("collapse", "a2b", "watch")),
         ({"diversity_a2b": 0.05}, ("collapse", "a2b", "stop")),
         ({"change_a2b": 0.02}, ("copying", "a2b", "watch")),
@@ -137,10 +137,11 @@ def test_knowing_nothing_costs_what_the_objective_says():
 
 
 def test_overfitting_is_how_far_held_out_images_are_scored_on_the_way_to_fakes():
-    assert overfitting_share(real=0.8, held_out=0.8, fake=0.2) == 0
-    assert overfitting_share(real=0.8, held_out=0.5, fake=0.2) == pytest.approx(0.5)
-    assert overfitting_share(real=0.8, held_out=0.2, fake=0.2) == 1
-    assert math.isnan(overfitting_share(real=0.2, held_out=0.2, fake=0.2))
+    assert overfitting_share(trained=0.8, held_out=0.8, fake=0.2) == 0
+    assert overfitting_share(trained=0.8, held_out=0.5, fake=0.2) == pytest.approx(0.5)
+    assert overfitting_share(trained=0.8, held_out=0.5, fake=0.2, doubt=0.4) == 0
+    assert overfitting_share(trained=0.8, held_out=0.2, fake=0.2) == 1
+    assert math.isnan(overfitting_share(trained=0.2, held_out=0.2, fake=0.2))
 
 
 def test_for_long_is_a_twentieth_of_the_run():
@@ -299,5 +300,6 @@ def test_a_game_made_sick_is_named_within_the_steps_it_states(tmp_path: Path, ga
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(int(os.environ.get("CYCLEGAN_SEEDS", "2"))))
 def test_a_healthy_game_raises_no_stop(tmp_path: Path, seed: int):
-    lines = play(Game(), Run(tmp_path / "run"), {"game": {"seed": seed}})
+    lines = play(HEALTHY_GAME, Run(tmp_path / "run"), {"game": {"seed": seed}})
+    assert all("validation" in line for line in lines[4::5])
     assert {line["health"]["verdict"] for line in lines} == {"fine"}

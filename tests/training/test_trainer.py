@@ -18,7 +18,16 @@ from cyclegan import Translator
 from cyclegan.config import build_config, save_config
 from cyclegan.errors import DiskError, GameLostError, MissingExtraError, RunError
 from cyclegan.files import write_text
-from cyclegan.runs import Run, load_model, load_state, locked, read_metrics, sample_grids, unaveraged_model
+from cyclegan.runs import (
+    SAMPLE_GAP,
+    Run,
+    load_model,
+    load_state,
+    locked,
+    read_metrics,
+    sample_grids,
+    unaveraged_model,
+)
 from cyclegan.training import recording
 from cyclegan.training.session import Tally, decay_after, follow
 from cyclegan.training.step import LOSS_NAMES
@@ -77,7 +86,7 @@ def test_every_kind_of_game_can_be_played_and_its_model_loaded(run: Run, folders
 def test_a_grid_shows_real_fake_and_cycled_of_both_domains(run: Run, folders):
     play_run(run, folders, 5)
     with Image.open(sample_grids(run)[0]) as grid:
-        assert grid.size == (2 * 3 * 32 + recording.GAP, 2 * 32)
+        assert grid.size == (2 * 3 * 32 + SAMPLE_GAP, 2 * 32)
 
 
 def test_an_interrupted_run_ends_with_what_an_unbroken_one_ends_with(run: Run, folders, tmp_path):
@@ -265,6 +274,18 @@ def test_tensorboard_gets_every_loss(run: Run, folders):
     events = EventAccumulator(str(run.folder / "tensorboard"))
     events.Reload()
     assert set(LOSS_NAMES) <= set(events.Tags()["scalars"])
+
+
+def test_tensorboard_gets_the_sample_grids(run: Run, folders):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    play_run(run, folders, 7, {"logging": {"tensorboard": True, "samples_every": 3}})
+    events = EventAccumulator(str(run.folder / "tensorboard"))
+    events.Reload()
+    images = events.Images("samples")
+    assert [image.step for image in images] == [3, 6, 7]
+    with Image.open(run.samples / "000000007.png") as newest:
+        assert (images[-1].width, images[-1].height) == newest.size
 
 
 @pytest.mark.slow

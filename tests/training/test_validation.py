@@ -12,9 +12,11 @@ from safetensors.torch import load_file
 from cyclegan.config import build_config
 from cyclegan.data.domains import is_held_out, load_domain
 from cyclegan.errors import ConfigError, DataError, RunError
-from cyclegan.runs import Run, find_model, load_model, read_metrics
+from cyclegan.images import read_picture
+from cyclegan.runs import Run, find_model, held_out_files, load_model, read_held_out, read_metrics
 from cyclegan.training import prepare, recording, validation
 from cyclegan.training.health import diagnose
+from cyclegan.training.held_out import Redrawn, record
 from cyclegan.training.session import Session
 from cyclegan.training.validation import compared, interval
 from tests.training.runs_for_tests import play_run, tiny_settings, what_is_left
@@ -50,8 +52,8 @@ def scores_of(monkeypatch: pytest.MonkeyPatch, scores: dict[int, float]) -> None
     """Let the scores of a run be these, by step."""
     true = validation.Validation.scores
 
-    def given(self, session):
-        return true(self, session) | dict.fromkeys(("swd_a2b", "swd_b2a"), scores[session.step])
+    def given(self, session, redrawn):
+        return true(self, session, redrawn) | dict.fromkeys(("swd_a2b", "swd_b2a"), scores[session.step])
 
     monkeypatch.setattr(validation.Validation, "scores", given)
 
@@ -130,6 +132,32 @@ def test_validation_changes_nothing_in_the_game(run: Run, folders, validated, tm
     play_run(other, folders, 8, validated)
     assert load_file(run.model).keys() == load_file(other.model).keys()
     assert all(torch.equal(load_file(other.model)[name], weight) for name, weight in load_file(run.model).items())
+
+
+def test_what_became_of_each_held_out_picture_is_left(run: Run, folders, validated):
+    play_run(run, folders, 10, validated)
+    step, facts = read_held_out(run)
+    assert [path.name for path in held_out_files(run)] == ["000000010.json", "000000010.png"]
+    assert step == 10
+    assert [[fact["picture"] for fact in facts[side]] for side in "ab"] == [
+        ["000.png", "001.png", "002.png"],
+        ["000.png", "001.png"],
+    ]
+    rows = read_picture(run.held_out / "000000010.png").pixels.astype(float).reshape(5, 32, 3, 32, 3)
+    for fact in facts["a"] + facts["b"]:
+        real, cycled = rows[fact["row"], :, 0], rows[fact["row"], :, 2]
+        assert np.abs(real - cycled).mean() / 127.5 == pytest.approx(fact["cycle_error"], abs=0.01)
+
+
+def test_the_best_and_the_worst_by_each_number_are_shown(tmp_path: Path):
+    real = torch.zeros(12, 3, 32, 32)
+    errors = torch.linspace(0, 1, 12).view(12, 1, 1, 1)
+    scores = torch.tensor([3.0] * 5 + [9.0, 8.0] + [3.0] * 3 + [2.0, 1.0])
+    redrawn = Redrawn([f"{n}.png" for n in range(12)], real, real, real + errors, scores)
+    record(Run(tmp_path), 7, {"a": redrawn})
+    shown = {fact["picture"]: fact["row"] for fact in read_held_out(Run(tmp_path))[1]["a"] if fact["row"] is not None}
+    assert {"0.png", "1.png", "2.png", "9.png", "10.png", "11.png", "5.png", "6.png"} <= shown.keys()
+    assert sorted(shown.values()) == list(range(len(shown)))
 
 
 class Killed(BaseException):

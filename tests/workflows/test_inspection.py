@@ -12,7 +12,8 @@ from PIL import Image
 
 from cyclegan.data.duplicates import SIDE, near_pairs
 from cyclegan.errors import CycleganError
-from cyclegan.runs import Run
+from cyclegan.runs import Run, append_metrics
+from cyclegan.training.step import LOSS_NAMES
 from cyclegan.workflows.inspection import Finding, FolderReport, inspect, sort_out
 from cyclegan.workflows.inspection.folders import advice_on_epochs, advice_on_size
 from cyclegan.workflows.inspection.models import inspect_model, read_header
@@ -279,9 +280,9 @@ def test_a_run_says_how_far_it_is(tmp_path, folders):
     assert (report.step, report.max_steps, report.epochs, report.domain_a) == (8, 8, 22, "horses")
     assert report.settings["generator.width"] == 4
     assert "data.folder_a" not in report.settings
-    assert report.losses.keys() >= {"gan_a2b", "cycle_a", "disc_b"}
+    assert report.losses.keys() == set(LOSS_NAMES)
     assert report.models[0].info.steps == 8
-    assert report.findings == []
+    assert (report.verdict, report.findings) == ("fine", [])
 
     state = run.states / report.states[0]
     state.write_bytes(state.read_bytes()[:-10])
@@ -289,6 +290,22 @@ def test_a_run_says_how_far_it_is(tmp_path, folders):
     (folders[0]).rename(tmp_path / "elsewhere")
     kinds = {finding.kind for finding in inspect(sort_out([run.folder])).runs[0].findings}
     assert kinds == {"damaged file", "no model", "no pictures"}
+
+
+def test_what_the_doctor_found_last_is_found_again(tmp_path, folders):
+    run = Run(tmp_path / "run")
+    play_run(run, folders, 8)
+    found = {
+        "name": "copying",
+        "about": "a2b",
+        "verdict": "watch",
+        "reason": "a2b copies\x1b[0m.",
+        "remedy": "Lower it.",
+    }
+    append_metrics(run, {"step": 9, "health": {"verdict": "watch", "findings": [found, "damaged"]}})
+    report = inspect(sort_out([run.folder])).runs[0]
+    assert report.verdict == "watch"
+    assert report.findings == [Finding("copying", "watch: a2b copies\\x1b[0m.", "Lower it.")]
 
 
 def test_the_machine_is_described():

@@ -1,6 +1,5 @@
 """Models and runs: what they are, from the headers of their files and from what else is small."""
 
-import dataclasses
 import json
 import math
 from collections.abc import Mapping
@@ -8,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cyclegan.config import SECTIONS, Config
+from cyclegan.config import Config, changed_settings
 from cyclegan.errors import ModelFileError, printable
+from cyclegan.reports.remarks import findings_of, verdict_of
 from cyclegan.runs import ModelInfo, Run, described, read_metrics, states
+from cyclegan.training.step import LOSS_NAMES
 from cyclegan.workflows.inspection.findings import Finding
 
 NETWORKS = ("a2b", "b2a", "disc_a", "disc_b")
 LONGEST_HEADER = 100_000_000  # bytes; what the safetensors library itself accepts
-PLACES = ("folder_a", "folder_b", "name_a", "name_b")  # settings that every run has of its own
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class RunReport:
     epochs: int  # in all
     max_steps: int  # 0: as the epochs say
     losses: dict[str, float | None]  # the last; none where they are no numbers any more
+    verdict: str  # the doctor's; fine, watch, stop, or nothing where it has not examined yet
     states: list[str]
     models: list[ModelReport]
     findings: list[Finding]
@@ -119,7 +120,7 @@ def inspect_run(run: Run) -> RunReport:
     losses = {
         name: value if math.isfinite(value) else None
         for name, value in last.items()
-        if is_loss(name) and isinstance(value, float)
+        if name in LOSS_NAMES and isinstance(value, float)
     }
     epoch = last.get("epoch")
     models, damaged = [], []
@@ -139,25 +140,19 @@ def inspect_run(run: Run) -> RunReport:
         epochs=config.schedule.epochs + config.schedule.decay_epochs,
         max_steps=config.schedule.max_steps,
         losses=losses,
+        verdict=verdict_of(last),
         states=[path.name for path in states(run)],
         models=models,
-        findings=[*damaged, *what_is_wrong(run, config, losses)],
+        findings=[*damaged, *what_is_wrong(run, config, losses), *remarks_of(last)],
     )
 
 
-def is_loss(name: str) -> bool:
-    """Tell whether a key of the metrics is a loss."""
-    return name.startswith(("gan_", "cycle_", "identity_", "disc_"))
-
-
-def changed_settings(config: Config) -> dict[str, Any]:
-    """Return the settings that differ from the defaults, but for where the pictures are."""
-    return {
-        f"{section}.{field.name}": value
-        for section in SECTIONS
-        for field in dataclasses.fields(getattr(config, section))
-        if (value := getattr(getattr(config, section), field.name)) != field.default and field.name not in PLACES
-    }
+def remarks_of(line: dict[str, Any]) -> list[Finding]:
+    """Return what the doctor found in a line of the metrics."""
+    return [
+        Finding(found["name"], printable(f"{found['verdict']}: {found['reason']}"), printable(found["remedy"]))
+        for found in findings_of(line)
+    ]
 
 
 def what_is_wrong(run: Run, config: Config, losses: Mapping[str, float | None]) -> list[Finding]:
