@@ -1,6 +1,7 @@
 """A run's folder in, one HTML file out, which needs nothing else: no network, no script of anybody's."""
 
 import base64
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import Any
 
 from cyclegan.errors import printable
 from cyclegan.files import write_text
-from cyclegan.reports.curves import chart
-from cyclegan.reports.remarks import collect_remarks, remarks_section
+from cyclegan.reports.curves import Mark, chart
+from cyclegan.reports.remarks import collect_remarks, marks_of, remarks_section
 from cyclegan.runs import Run, read_evaluation, read_metrics, sample_grids
 
 SAMPLES_SHOWN = 6
@@ -25,13 +26,14 @@ GUESSES = "Right guesses of the discriminators; perfect play leaves them one hal
 
 def write_report(run: Run) -> Path:
     """Write the report on a run, finished or not; return where it is."""
-    page = Template(files("cyclegan.reports").joinpath("page.html").read_text(encoding="utf-8"))
+    page = Template(packaged("page.html"))
     config = run.load_config()
     metrics = read_metrics(run)
     step = metrics[-1]["step"] if metrics else 0
     remarks = collect_remarks(metrics)
-    marks = [(str(number), remark.step) for number, remark in enumerate(remarks, 1)]
+    marks = marks_of(remarks)
     text = page.substitute(
+        curves=packaged("curves.css"),
         title=escape(printable(run.name)),
         domain_a=escape(printable(config.data.name_a)),
         domain_b=escape(printable(config.data.name_b)),
@@ -39,8 +41,8 @@ def write_report(run: Run) -> Path:
         scores=scores_table(read_evaluation(run)),
         samples="\n".join(sample_figure(path) for path in evenly(sample_grids(run), SAMPLES_SHOWN)) or NOTHING_YET,
         health=remarks_section(remarks, metrics),
-        guesses=chart(GUESSES, metrics, ("right_guesses_a", "right_guesses_b"), marks, share=True),
-        charts="\n".join(chart(title, metrics, names, marks) for title, names in CHARTS),
+        guesses=guesses_chart(metrics, marks),
+        charts=loss_charts(metrics, marks),
         validation=validation_section(metrics),
         settings=escape(run.config.read_text(encoding="utf-8")),
     )
@@ -49,6 +51,21 @@ def write_report(run: Run) -> Path:
 
 
 NOTHING_YET = "<p>None yet.</p>"
+
+
+def packaged(name: str) -> str:
+    """Return the text of a file that stands beside this module."""
+    return files("cyclegan.reports").joinpath(name).read_text(encoding="utf-8")
+
+
+def guesses_chart(metrics: list[dict[str, Any]], marks: Sequence[Mark]) -> str:
+    """Return the curves of how often the discriminators are right."""
+    return chart(GUESSES, metrics, ("right_guesses_a", "right_guesses_b"), marks, share=True)
+
+
+def loss_charts(metrics: list[dict[str, Any]], marks: Sequence[Mark]) -> str:
+    """Return the curves of the losses."""
+    return "\n".join(chart(title, metrics, names, marks) for title, names in CHARTS)
 
 
 def validation_section(metrics: list[dict[str, Any]]) -> str:

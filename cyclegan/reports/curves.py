@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+Mark = tuple[str, int]  # a label, and the step it stands at
+
 WIDTH, HEIGHT = 640, 200  # units of the drawing
 LEFT, BOTTOM = 44, 22  # room for the numbers on the axes
 MARGIN = 16  # room for the numbers of the marks, above
@@ -14,13 +16,13 @@ def chart(
     title: str,
     metrics: Sequence[dict[str, Any]],
     names: Sequence[str],
-    marks: Sequence[tuple[str, int]] = (),
+    marks: Sequence[Mark] = (),
     *,
     share: bool = False,
 ) -> str:
     """Return a section with the curves of `names` over the steps; nothing where there are fewer than two points.
 
-    `marks` are labels and the steps they stand at. The scale of a share ends at 1, and one half is drawn.
+    The scale of a share ends at 1, and one half is drawn.
     """
     curves = {name: curve for name in names if len(curve := points(metrics, name)) > 1}
     if not curves:
@@ -47,7 +49,7 @@ def chart(
     legend = "".join(f'<span class="c{number}">{name}</span>' for number, name in enumerate(curves))
     return (
         f'<section><h3>{title}</h3><p class="legend">{legend}</p>'
-        f'<svg viewBox="0 {-MARGIN} {WIDTH} {HEIGHT + MARGIN}" role="img" '
+        f'<svg class="chart" viewBox="0 {-MARGIN} {WIDTH} {HEIGHT + MARGIN}" role="img" '
         f'aria-label="{", ".join(curves)} over the steps">'
         f'<path class="axis" d="M{LEFT} 0V{HEIGHT - BOTTOM}H{WIDTH}"/>'
         f'<text x="{LEFT - 6}" y="6" text-anchor="end">{top:.3g}</text>'
