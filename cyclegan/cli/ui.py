@@ -23,7 +23,10 @@ def ui(
     port: Annotated[
         int | None,
         typer.Option(
-            min=0, max=65_535, help="Listen here; 0: where it is free.  [default: 7860, or the next]", show_default=False
+            min=0,
+            max=65_535,
+            help="Listen here; 0: where it is free.  [default: 7860, or the next]",
+            show_default=False,
         ),
     ] = None,
     host: Annotated[str, typer.Option(help="Listen on this address; others than this machine's are for everybody.")] = (

@@ -41,7 +41,7 @@ HEADERS = {
 }
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """A request that is not let through: the status and the sentence of the answer."""
 
     def __init__(self, status: int, sentence: str) -> None:
@@ -58,6 +58,7 @@ class Guard:
         self.host = host
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer a request: refuse it, or let the page answer, with headers that keep the browser here."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
@@ -67,7 +68,7 @@ class Guard:
             self.check_wish(scope)
             if scope["method"] == "POST" and scope["path"] != UPLOAD:
                 receive = repeated(await checked_body(receive), receive)
-        except Refusal as refusal:
+        except RefusalError as refusal:
             await answer(send, refusal)
             return
 
@@ -84,13 +85,13 @@ class Guard:
         headers = headers_of(scope)
         host = headers.get("host", "")
         if not self.knows(host):
-            raise Refusal(421, "This page is not served under that name; open it at the address that was printed.")
+            raise RefusalError(421, "This page is not served under that name; open it at the address that was printed.")
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != host:
-            raise Refusal(403, "Requests from other sites are refused.")
+            raise RefusalError(403, "Requests from other sites are refused.")
         elsewhere = headers.get("sec-fetch-site") in ("cross-site", "same-site")
         if elsewhere and not (headers.get("sec-fetch-mode") == "navigate" and scope["path"] == "/"):
-            raise Refusal(403, "Requests from other sites are refused.")
+            raise RefusalError(403, "Requests from other sites are refused.")
 
     def knows(self, host: str) -> bool:
         """Tell whether a Host is this machine: an address, which nobody can make lead elsewhere, or a name of ours."""
@@ -111,15 +112,17 @@ class Guard:
         """Refuse what is no part of the page, or too large."""
         path = scope["path"]
         if not SERVED.fullmatch(path):
-            raise Refusal(404, "There is nothing here.")
+            raise RefusalError(404, "There is nothing here.")
         headers = headers_of(scope)
         length = headers.get("content-length", "0")
         if "transfer-encoding" in headers or not length.isdecimal():
-            raise Refusal(411, "Say how long the request is.")
+            raise RefusalError(411, "Say how long the request is.")
         if int(length) > (MOST_AT_ONCE if path == UPLOAD else MOST_SAID):
-            raise Refusal(413, f"That is too much at once: uploads have at most {MOST_AT_ONCE >> 20} MiB together.")
+            raise RefusalError(
+                413, f"That is too much at once: uploads have at most {MOST_AT_ONCE >> 20} MiB together."
+            )
         if path == UPLOAD and int(length) + bytes_in(self.place) > MOST_KEPT:
-            raise Refusal(507, "Too many pictures wait to be cleared away; try again in an hour, or start anew.")
+            raise RefusalError(507, "Too many pictures wait to be cleared away; try again in an hour, or start anew.")
 
 
 def is_local(host: str) -> bool:
@@ -150,14 +153,14 @@ async def checked_body(receive: Receive) -> bytes:
     try:
         json.loads(body, object_hook=refuse_outside)
     except (ValueError, RecursionError) as error:
-        raise Refusal(400, "That is no JSON.") from error
+        raise RefusalError(400, "That is no JSON.") from error
     return body
 
 
 def refuse_outside(entry: dict[str, Any]) -> dict[str, Any]:
     """Raise a refusal for a file that is an address."""
     if "://" in str(entry.get("path", "")):
-        raise Refusal(400, "Only pictures that were uploaded are redrawn; nothing is fetched from elsewhere.")
+        raise RefusalError(400, "Only pictures that were uploaded are redrawn; nothing is fetched from elsewhere.")
     return entry
 
 
@@ -171,7 +174,7 @@ def repeated(body: bytes, receive: Receive) -> Receive:
     return receive_again
 
 
-async def answer(send: Send, refusal: Refusal) -> None:
+async def answer(send: Send, refusal: RefusalError) -> None:
     """Send a refusal as plain text."""
     headers = [(b"content-type", b"text/plain; charset=utf-8")]
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})

@@ -32,27 +32,30 @@ class Pair:
     score: Score | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """How pictures are to be redrawn."""
+
+    model: Path
+    direction: Direction
+    strength: float = 1.0  # 1: the translation; less: blended with the original
+    scores: bool = False
+
+
 def redraw(
-    site: Site,
-    pictures: Sequence[Path],
-    path: Path,
-    direction: Direction,
-    *,
-    strength: float,
-    scores: bool,
-    on_picture: Callable[[], object],
+    site: Site, pictures: Sequence[Path], wish: Wish, on_picture: Callable[[], object]
 ) -> tuple[list[Pair], list[str]]:
     """Redraw pictures with a model; return what became of each, and what there is to say of the others."""
     if not 0 < len(pictures) <= MOST_PICTURES:
         raise DataError(f"these are {len(pictures)} pictures.", f"Drop 1 to {MOST_PICTURES} at a time.")
-    translator, scorer = loaded(path, look(path), direction, site.device)
+    translator, scorer = loaded(wish.model, look(wish.model), wish.direction, site.device)
     folder = Path(tempfile.mkdtemp(prefix="redrawn-", dir=site.place))
     tasks = [Task(picture, folder / str(number) / picture.name, folder) for number, picture in enumerate(pictures)]
     moving = [PictureError(f"{printable(task.source)} moves.", COMMAND) for task in tasks if is_animation(task.source)]
     work = Work(
         translator,
-        Manner(strength=strength, max_pixels=MOST_PIXELS),
-        scorer if scores else None,
+        Manner(strength=wish.strength, max_pixels=MOST_PIXELS),
+        scorer if wish.scores else None,
         interrupted=site.closing.is_set,
     )
     outcome = translate_all([task for task in tasks if not is_animation(task.source)], work, on_picture=on_picture)

@@ -64,7 +64,7 @@ def build_app(settings: Settings, place: Path, closing: Event) -> Any:
     from fastapi import FastAPI
 
     from cyclegan.web.guard import Guard
-    from cyclegan.web.page import build_page, look_of_the_page
+    from cyclegan.web.page import appearance, build_page
     from cyclegan.web.redrawing import MOST_BYTES
     from cyclegan.web.site import Site
 
@@ -88,7 +88,7 @@ def build_app(settings: Settings, place: Path, closing: Event) -> Any:
         ssr_mode=False,
         pwa=False,
         mcp_server=False,
-        **look_of_the_page(),
+        **appearance(),
     )
     page.has_launched = True  # until then, gradio takes any path from a browser for that of an upload
     return Guard(app, site.place, settings.host)
@@ -103,7 +103,9 @@ def listening(host: str, port: int | None) -> socket.socket:
             return socket.create_server((host, number), family=family)
         except OSError as error:
             reason = error.strerror or str(error)
-    raise AddressError(f"the page cannot be served at {printable(host)}, port {number}: {reason}.", "Choose another --port.")
+    raise AddressError(
+        f"the page cannot be served at {printable(host)}, port {number}: {reason}.", "Choose another --port."
+    )
 
 
 def address_of(listener: socket.socket) -> str:

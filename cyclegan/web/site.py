@@ -22,7 +22,10 @@ class Site:
 
     def models(self) -> dict[str, Path]:
         """Return the models by the names they are offered under: the one asked for, then the newest runs'."""
-        paths = [*([self.model] if self.model else []), *(find_model(run.folder) for run in trained_runs(self.checkpoints))]
+        paths = [
+            *([self.model] if self.model else []),
+            *(find_model(run.folder) for run in trained_runs(self.checkpoints)),
+        ]
         offered: dict[str, Path] = {}
         for path in paths:
             offered.setdefault(printable(model_name(path.absolute())), path)

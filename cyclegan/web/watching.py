@@ -9,8 +9,8 @@ from typing import Any
 
 from cyclegan.config import Config
 from cyclegan.errors import printable
-from cyclegan.reports import guesses_chart, loss_charts, marks_of, remarks_section, validation_section
-from cyclegan.reports.remarks import collect_remarks
+from cyclegan.reports import guesses_chart, loss_charts, validation_section
+from cyclegan.reports.remarks import collect_remarks, marks_of, remarks_section
 from cyclegan.runs import Run, read_metrics, sample_grids
 from cyclegan.web.redrawing import Look, look
 

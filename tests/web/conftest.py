@@ -1,4 +1,4 @@
-"""One page for all the tests of a module."""
+"""One page for all the tests that may share it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +15,9 @@ from tests.web.page_for_tests import Served, serving
 EVIL = "<img src=x onerror=alert(1)>"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A page with a model of horses and zebras, and a run in training."""
+    """Serve a page with a model of horses and zebras, and a run in training."""
     folder = tmp_path_factory.mktemp("page")
     run = Run(folder / "checkpoints" / "horses2zebras")
     write_model(run.model)
@@ -40,7 +40,7 @@ def make_run(run: Run, name: str = "horses") -> None:
 
 @pytest.fixture
 def photograph(tmp_path: Path) -> Path:
-    """A picture of soft colours, with a date and a place in its EXIF."""
+    """Draw a picture of soft colours, with a date and a place in its EXIF."""
     random = np.random.default_rng(0)
     path = tmp_path / "a horse & a foal.jpg"
     coarse = Image.fromarray(random.integers(0, 256, (4, 6, 3), dtype=np.uint8))
