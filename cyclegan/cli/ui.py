@@ -39,10 +39,7 @@ def ui(
 ) -> None:
     """Serve a page in the browser of this machine, to redraw pictures on and to watch runs."""
     from cyclegan.devices import choose_device
-    from cyclegan.errors import require_extra
     from cyclegan.runs import find_model
-
-    require_extra("gradio", "ui")
     from cyclegan.web import Settings, serve
 
     def show(address: str) -> None:

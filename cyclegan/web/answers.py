@@ -1,6 +1,8 @@
 """What the page answers: from what was chosen and dropped to what is shown. Its functions are called by gradio."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import wraps
 from html import escape
 from pathlib import Path
@@ -36,6 +38,7 @@ class Answers:
 
     def __init__(self, site: Site) -> None:
         self.site = site
+        self.worker = ThreadPoolExecutor(1)  # each of gradio's many threads would keep memory of its own
 
     @told
     def models(self) -> Update:
@@ -69,7 +72,11 @@ class Answers:
             strength=strength,
             scores=scores,
         )
-        done, remarks = redraw(self.site, paths, wish, lambda: progress((next(steps), len(paths)), unit="pictures"))
+
+        def on_picture() -> None:
+            progress((next(steps), len(paths)), unit="pictures")
+
+        done, remarks = self.worker.submit(copy_context().run, redraw, self.site, paths, wish, on_picture).result()
         files = [str(pair.target) for pair in done]
         lines = [
             [printable(pair.target.name), round(pair.score.realism, 3), round(pair.score.cycle_error, 2)]
@@ -86,7 +93,7 @@ class Answers:
     @told
     def compare(self, done: Sequence[Pair]) -> tuple[Update, Update, list[Any]]:
         """Show the first translation beside its source, and offer the others."""
-        shows = [tuple(map(str, shown(pair))) for pair in done]
+        shows = [tuple(map(str, pair)) for pair in self.worker.map(shown, done)]
         gallery = gr.Gallery([after for _, after in shows], visible=len(shows) > 1)
         return shows[0] if shows else None, gallery, shows
 

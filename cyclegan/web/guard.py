@@ -9,16 +9,19 @@ import json
 import re
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from cyclegan.web.redrawing import MOST_BYTES, MOST_PICTURES
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
-MOST_AT_ONCE = 200 * 2**20  # bytes of one upload, of several files
+MOST_AT_ONCE = MOST_PICTURES * MOST_BYTES + 2**20  # bytes of one upload, with what stands between the files
 MOST_KEPT = 4 * 2**30  # bytes of uploads and translations that wait for their hour to end
 MOST_SAID = 2**20  # bytes of any other request
 UPLOAD = "/gradio_api/upload"
@@ -87,7 +90,7 @@ class Guard:
         if not self.knows(host):
             raise RefusalError(421, "This page is not served under that name; open it at the address that was printed.")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin not in (None, f"http://{host}", f"https://{host}"):
             raise RefusalError(403, "Requests from other sites are refused.")
         elsewhere = headers.get("sec-fetch-site") in ("cross-site", "same-site")
         if elsewhere and not (headers.get("sec-fetch-mode") == "navigate" and scope["path"] == "/"):
@@ -140,7 +143,11 @@ def headers_of(scope: MutableMapping[str, Any]) -> dict[str, str]:
 
 def bytes_in(folder: Path) -> int:
     """Return how large the files in a folder are together."""
-    return sum(path.lstat().st_size for path in folder.rglob("*"))
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):  # it has just been cleared away
+            total += path.lstat().st_size
+    return total
 
 
 async def checked_body(receive: Receive) -> bytes:

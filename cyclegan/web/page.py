@@ -15,18 +15,20 @@ EVERY = 5  # seconds between two looks at a run
 KEPT = 3600  # seconds that uploads and translations are kept
 CLEARED = 300  # seconds between two clearings
 WAITING = 200  # requests in the queue, at most
+REMEMBERED = 200  # visits whose pictures can still be compared; gradio itself keeps 10,000
 SILENTLY: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 def build_page(site: Site) -> gr.Blocks:
     """Return the page, not yet served."""
     answers = Answers(site)
-    page = gr.Blocks(title="cyclegan", analytics_enabled=False, delete_cache=(CLEARED, KEPT))
+    page = gr.Blocks(title="cyclegan", delete_cache=(CLEARED, KEPT))
     with page:
         with gr.Tab("Translate"):
             translate_tab(answers, page)
         with gr.Tab("Watch") as tab:
             watch_tab(answers, tab)
+    page.state_session_capacity = REMEMBERED
     page.queue(default_concurrency_limit=1, max_size=WAITING, api_open=False)
     return page
 
@@ -76,7 +78,8 @@ def translate_tab(answers: Answers, page: gr.Blocks) -> None:
     page.load(answers.models, None, model, **SILENTLY)
     model.change(answers.directions, model, [direction, scores], **SILENTLY)
     inputs = [dropped, model, direction, strength, scores]
-    answered = button.click(answers.translate, inputs, [redrawn, table, said, pairs], api_name="translate")
+    outputs = [redrawn, table, said, pairs]
+    answered = button.click(answers.translate, inputs, outputs, api_name="translate", show_progress_on=slider)
     answered.success(answers.compare, pairs, [slider, gallery, shows], **SILENTLY)
     gallery.select(answers.choose, shows, slider, **SILENTLY)
 

@@ -25,6 +25,7 @@ def refuse(event, arguments):
             raise PermissionError(f"{event} {host}")
 
 sys.addaudithook(refuse)
+BEFORE
 from cyclegan.cli import main
 main()
 """
@@ -79,9 +80,10 @@ class Served:
 
 
 @contextmanager
-def serving(folder: Path, *options: object) -> Iterator[Served]:
-    """Serve the page of what is in a folder."""
-    command = [sys.executable, "-c", CONFINED, "ui", "--port", "0", "--device", "cpu", "--json", *map(str, options)]
+def serving(folder: Path, *, before: str = "") -> Iterator[Served]:
+    """Serve the page of what is in a folder, some Python done before."""
+    program = CONFINED.replace("BEFORE", before)
+    command = [sys.executable, "-c", program, "ui", "--port", "0", "--device", "cpu", "--json"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(folder)}
     with (
         (folder / "stderr.txt").open("w") as errors,

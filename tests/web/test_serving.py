@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import pytest
 from PIL import Image
 
 from cyclegan.runs import Run
+from cyclegan.web import guard as guards
+from cyclegan.web.guard import Guard
 from tests.models_for_tests import write_model
 from tests.web.page_for_tests import Served, serving
 
@@ -107,7 +110,7 @@ def test_uploads_are_limited(page: Served):
     assert page.upload(("large.png", bytes(51 * 2**20))).status_code == 413
     connection = http.client.HTTPConnection(page.address.removeprefix("http://"), timeout=60)
     connection.putrequest("POST", "/gradio_api/upload")
-    connection.putheader("Content-Length", str(201 * 2**20))
+    connection.putheader("Content-Length", str(1100 * 2**20))
     connection.endheaders()
     assert connection.getresponse().status == 413
     connection.close()
@@ -230,16 +233,46 @@ def test_twenty_users_at_once_are_all_answered_in_order_in_flat_memory(page: Ser
     assert size() - before < 64 * 2**20
 
 
-def test_uploads_go_when_the_page_does(tmp_path: Path):
+def test_uploads_and_translations_are_cleared_away_and_all_of_it_when_the_page_ends(tmp_path: Path):
     write_model(tmp_path / "checkpoints" / "run" / "model.safetensors")
-    with serving(tmp_path) as served:
+    with serving(tmp_path, before="import cyclegan.web.page as page; page.CLEARED = page.KEPT = 1") as served:
         [path] = served.upload(("x.png", png())).json()
-        assert Path(path).exists()
+        _, (files, *_) = served.answer(served.ask([path]))
+        pictures = [Path(path), Path(files["value"][0]["path"])]
+        deadline = time.monotonic() + 60
+        while any(picture.exists() for picture in pictures) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not any(picture.exists() for picture in pictures)
+        assert list(tmp_path.glob("cyclegan-ui-*"))
         served.process.send_signal(signal.SIGINT if POSIX else signal.SIGTERM)
         assert served.process.wait(30) == (130 if POSIX else 1)
-        assert not Path(path).exists()
         assert not list(tmp_path.glob("cyclegan-ui-*"))
     assert "Traceback" not in served.said()
+
+
+def test_what_waits_to_be_cleared_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    guard = Guard(None, tmp_path, "127.0.0.1")
+    upload = {"path": guards.UPLOAD, "headers": [(b"content-length", b"600")]}
+    (tmp_path / "waiting.png").write_bytes(bytes(500))
+    guard.check_wish(upload)
+    monkeypatch.setattr(guards, "MOST_KEPT", 1000)
+    with pytest.raises(guards.RefusalError, match="wait to be cleared away") as refused:
+        guard.check_wish(upload)
+    assert refused.value.status == 507
+
+
+@pytest.mark.parametrize(
+    ("host", "known", "unknown"),
+    [
+        ("127.0.0.1", ["127.0.0.1:1", "localhost", "[::1]:1"], ["10.0.0.1", "evil.example", "127.0.0.1.evil.example"]),
+        ("0.0.0.0", ["127.0.0.1", "10.0.0.1:7860", "[fe80::1]:1", socket.gethostname()], ["evil.example", ""]),
+        ("lab.example", ["lab.example:1", "10.0.0.1"], ["evil.example", "example"]),
+    ],
+)
+def test_a_page_knows_its_own_names(tmp_path: Path, host: str, known: list[str], unknown: list[str]):
+    guard = Guard(None, tmp_path, host)
+    assert all(map(guard.knows, known))
+    assert not any(map(guard.knows, unknown))
 
 
 def test_a_taken_port_and_a_strange_address_are_sentences(command, tmp_path: Path):
