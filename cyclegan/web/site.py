@@ -59,5 +59,9 @@ def _written(run: Run) -> float:
 
 def ways(path: Path, info: ModelInfo) -> list[tuple[str, Direction]]:
     """Return the domains that a model leads to, and its directions to them."""
+    there = networks_in(path)
     domains: list[tuple[str, Direction]] = [(info.domain_b, "a2b"), (info.domain_a, "b2a")]
-    return [(printable(domain), way) for domain, way in domains if way in networks_in(path)]
+    found = [(printable(domain), way) for domain, way in domains if way in there]
+    if not found:
+        raise ModelFileError(f"{printable(path)} holds no generator.", "Use another file.")
+    return found
