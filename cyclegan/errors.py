@@ -8,6 +8,7 @@
     ├── RunError                 a run folder that cannot be continued or read
     ├── ModelFileError           a model file that cannot be used
     ├── DeviceError              a device that is not there, or too small
+    ├── AddressError             an address that the page cannot be served at
     ├── DiskError                no room, or no permission, where we must write
     ├── MissingExtraError        an optional library that is not installed
     └── GameLostError            exit status 3: training had to stop
@@ -57,6 +58,10 @@ class ModelFileError(CycleganError):
 
 class DeviceError(CycleganError):
     """A device that is not there, or too small."""
+
+
+class AddressError(CycleganError):
+    """An address that the page cannot be served at."""
 
 
 class DiskError(CycleganError):

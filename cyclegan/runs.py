@@ -218,6 +218,12 @@ def load_model_info(path: Path) -> ModelInfo:
         return described(path, file.metadata() or {})
 
 
+def networks_in(path: Path) -> set[str]:
+    """Return which networks a model file holds: `a2b`, `b2a`, `disc_a` and `disc_b`, as far as there are any."""
+    with _opened(path) as file:
+        return {name.partition(".")[0] for name in file.keys()}  # noqa: SIM118
+
+
 def described(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
     """Return what a model file says of itself in its header's metadata."""
     name = printable(path)
@@ -279,14 +285,25 @@ def find_model(name: str | Path | None, checkpoints: Path = Path("checkpoints"))
     raise ModelFileError(f"there is no model {printable(name)}.", "Name a run's folder, a model file or a run's name.")
 
 
+def trained_runs(checkpoints: Path) -> list[Run]:
+    """Return the runs that hold a model, the newest first."""
+    models = sorted(checkpoints.glob("*/model.safetensors"), key=lambda path: path.stat().st_mtime, reverse=True)
+    return [Run(model.parent) for model in models]
+
+
+def model_name(path: Path) -> str:
+    """Return the name of a model file: its run's, or its own."""
+    return path.parent.name if path.stem in ("model", "best") else path.stem
+
+
 def _newest_model(checkpoints: Path) -> Path:
-    models = sorted(checkpoints.glob("*/model.safetensors"), key=lambda path: path.stat().st_mtime)
-    if not models:
+    runs = trained_runs(checkpoints)
+    if not runs:
         raise ModelFileError(
             f"there is no trained model under {printable(checkpoints)}.",
             "Train one with `cyclegan train A B`, or name one with --model.",
         )
-    return find_model(models[-1].parent)
+    return find_model(runs[0].folder)
 
 
 def unaveraged_model(run: Run) -> tuple[ModelInfo, Tensors]:

@@ -33,7 +33,7 @@ def test_ci_runs_the_readme_s_test_command_and_the_checks():
     assert commands == [tests, 'PATH="$PWD/.venv/bin:$PATH" scripts/check']
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/using-models-elsewhere.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/using-models-elsewhere.md", "docs/ui.md"])
 def test_every_option_in_a_page_exists(page: str):
     commands = typer.main.get_command(app).commands
     for line in shell_lines((ROOT / page).read_text(encoding="utf-8")):

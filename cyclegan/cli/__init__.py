@@ -46,7 +46,7 @@ def cyclegan(
 
 
 def _add_commands() -> None:
-    from cyclegan.cli import demo, download, evaluate, export, importing, inspect, report, train, translate
+    from cyclegan.cli import demo, download, evaluate, export, importing, inspect, report, train, translate, ui
 
     commands = (
         train.train,
@@ -57,6 +57,7 @@ def _add_commands() -> None:
         report.report,
         download.download,
         export.export,
+        ui.ui,
     )
     for command in commands:
         app.command()(command)

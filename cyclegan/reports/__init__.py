@@ -14,11 +14,11 @@ from cyclegan import __version__
 from cyclegan.config import changed_settings
 from cyclegan.errors import printable
 from cyclegan.files import write_text
-from cyclegan.reports.curves import Marks, chart
+from cyclegan.reports.curves import Mark, chart
 from cyclegan.reports.facts import command_list, commands, definitions, headline_facts, training_facts
 from cyclegan.reports.held_out import held_out_section
 from cyclegan.reports.pictures import samples_section, shown_names
-from cyclegan.reports.remarks import collect_remarks, remarks_section, verdict_section
+from cyclegan.reports.remarks import collect_remarks, marks_of, remarks_section, verdict_section
 from cyclegan.runs import Run, read_evaluation, read_metrics
 
 VALIDATION = (  # curves that are looked at together
@@ -36,6 +36,7 @@ CURVES = (
     ("Learning rate", ("learning_rate",)),
     ("Pairs per second", ("pairs_per_second",)),
 )
+STYLES = ("colours.css", "curves.css", "page.css")
 GUESSES = "Right guesses; perfect play leaves the discriminators one half"
 
 
@@ -45,13 +46,13 @@ def write_report(run: Run) -> Path:
     remarks = collect_remarks(metrics)
     a, b = shown_names(config)
     changed = [(name, str(value)) for name, value in changed_settings(config).items()]
-    script = part("page.js")
-    text = Template(part("page.html")).substitute(
+    script = packaged("page.js")
+    text = Template(packaged("page.html")).substitute(
         title=escape(printable(run.name)),
         domain_a=a,
         domain_b=b,
         written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by cyclegan {__version__}",
-        style=part("page.css"),
+        style="\n".join(map(packaged, STYLES)),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
         verdict=verdict_section(metrics),
@@ -59,7 +60,7 @@ def write_report(run: Run) -> Path:
         scores=scores_section(read_evaluation(run)),
         samples=samples_section(run, config),
         remarks=remarks_section(remarks),
-        curves=curves_section(metrics, [(str(number), remark.step) for number, remark in enumerate(remarks, 1)]),
+        curves=curves_section(metrics, marks_of(remarks)),
         held_out=held_out_section(run, config),
         facts=definitions(training_facts(config), "facts"),
         changed=definitions(changed, "facts") if changed else "<p>None.</p>",
@@ -70,12 +71,12 @@ def write_report(run: Run) -> Path:
     return run.report
 
 
-def part(name: str) -> str:
-    """Return a part of the page as it is kept beside this module."""
+def packaged(name: str) -> str:
+    """Return a part of a page as it is kept beside this module."""
     return files("cyclegan.reports").joinpath(name).read_text(encoding="utf-8")
 
 
-def curves_section(metrics: Sequence[dict[str, Any]], marks: Marks) -> str:
+def curves_section(metrics: Sequence[dict[str, Any]], marks: Sequence[Mark]) -> str:
     """Return all curves; the validation's with the step that was kept as the best."""
     best = [("best", step) for line in metrics if isinstance(step := line.get("best_step"), int)][-1:]
     charts = [

@@ -11,10 +11,12 @@ NEAR = 7.0  # percent of the width, within which labels would cover each other
 INTERVALS = 4  # between the numbers beside a chart, at most
 
 Metrics = Sequence[dict[str, Any]]
-Marks = Sequence[tuple[str, int]]  # labels, and the steps they stand at
+Mark = tuple[str, int]  # a label, and the step it stands at
 
 
-def chart(title: str, metrics: Metrics, names: Sequence[str], marks: Marks = (), *, share: bool = False) -> str:
+def chart(
+    title: str, metrics: Metrics, names: Sequence[str], marks: Sequence[Mark] = (), *, share: bool = False
+) -> str:
     """Return a figure with the curves of `names`; nothing where there are fewer than two points.
 
     All charts of a run begin at step 0 and end at its last. The scale of a share ends at 1, and one half is drawn.

@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 from cyclegan.errors import printable
+from cyclegan.reports.curves import Mark
 
 MOST = 40  # remarks that are shown
 BREAK = 5  # lines without a finding, after which it is a new remark
@@ -89,6 +90,11 @@ def remarks_section(remarks: Sequence[Remark]) -> str:
         '<p class="soft">In the course of this run; the numbers stand at their places in the curves.</p>'
         f'<ol class="remarks">{items}</ol>'
     )
+
+
+def marks_of(remarks: Sequence[Remark]) -> list[Mark]:
+    """Return the numbers of the list, at the steps where they stand in the curves."""
+    return [(str(number), remark.step) for number, remark in enumerate(remarks, 1)]
 
 
 def steps(remark: Remark) -> str:

@@ -13,7 +13,7 @@ from cyclegan.devices import choose_device, free_memory, uses_bf16
 from cyclegan.errors import ModelFileError, printable
 from cyclegan.images import Images, Levels, Picture, Pixels, to_images, to_pixels, with_channels
 from cyclegan.models import Generator, ResNetGenerator, build_generator
-from cyclegan.runs import Direction, ModelInfo, find_model, generator_weights, load_model
+from cyclegan.runs import Direction, ModelInfo, find_model, generator_weights, load_model, model_name
 from cyclegan.translation.padding import PaddedPicture, layout, padded_by_reflection
 from cyclegan.translation.separated import separate_last_convolution
 from cyclegan.translation.strips import kept_bytes, redraw_in_strips
@@ -71,7 +71,7 @@ class Translator:
     @property
     def name(self) -> str:
         """The model's name: its run's, or its file's."""
-        return self.path.parent.name if self.path.stem in ("model", "best") else self.path.stem
+        return model_name(self.path)
 
     @property
     def channels(self) -> tuple[int, int]:

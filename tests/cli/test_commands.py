@@ -49,7 +49,7 @@ def test_help_loads_neither_torch_nor_pillow():
         "from cyclegan.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "print(sorted({'torch', 'PIL', 'numpy', 'albumentations'} & set(sys.modules)))"
+        "print(sorted({'torch', 'PIL', 'numpy', 'albumentations', 'gradio'} & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.endswith("[]\n")

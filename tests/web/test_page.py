@@ -1,0 +1,155 @@
+"""The page as a person sees it, in a browser that is asked for nothing but this machine."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cyclegan.runs import Run
+from tests.models_for_tests import write_model
+from tests.web.conftest import EVIL, make_run
+from tests.web.page_for_tests import Served, serving
+
+pytest.importorskip("gradio")
+playwright = pytest.importorskip("playwright.sync_api")
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium on this machine")
+CONFINED = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+
+
+class Visit:
+    """Somebody's visit to the page, and what their browser asked for and complained of."""
+
+    def __init__(self, browser, served: Served) -> None:
+        self.asked: list[str] = []
+        self.complaints: list[str] = []
+        self.tab = browser.new_page()
+        self.tab.set_default_timeout(60_000)
+        self.tab.on("request", lambda request: self.asked.append(request.url))
+        self.tab.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
+        self.tab.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.tab.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss()))
+        self.address = served.address
+        self.tab.goto(served.address)
+
+    def upload(self, *pictures: Path) -> None:
+        """Drop pictures on the page."""
+        self.tab.set_input_files("input[type=file]", pictures)
+        self.tab.get_by_text(pictures[-1].stem).wait_for()
+
+    def redraw(self) -> None:
+        """Press the button."""
+        self.tab.get_by_role("button", name="Redraw", exact=True).click()
+
+    def wait_for_picture(self, selector: str, width: int) -> None:
+        """Wait until a picture has loaded; by asking again and again, for the page lets nobody evaluate anything."""
+        for _ in range(600):
+            images = self.tab.locator(selector)
+            if images.count() and images.first.evaluate("image => image.naturalWidth") == width:
+                return
+            self.tab.wait_for_timeout(100)
+        raise AssertionError(f"no picture of {width} pixels at {selector}")
+
+    def elsewhere(self) -> list[str]:
+        """Return what the browser asked of anybody but the page."""
+        ours = (self.address, "data:", f"blob:{self.address}")
+        return [url for url in self.asked if not url.startswith(ours)]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=BROWSER, args=CONFINED)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser, page: Served) -> Iterator[Visit]:
+    visit = Visit(browser, page)
+    yield visit
+    assert visit.elsewhere() == []
+    assert visit.complaints == []
+    visit.tab.close()
+
+
+def test_a_photograph_is_dropped_redrawn_compared_and_downloaded(visit: Visit, photograph: Path, tmp_path: Path):
+    visit.tab.get_by_label("zebras").wait_for()
+    visit.upload(photograph)
+    visit.redraw()
+    images = visit.tab.get_by_test_id("imageslider-image")
+    images.nth(1).wait_for()
+    visit.wait_for_picture("[data-testid=imageslider-image] >> nth=1", 120)
+    handle = visit.tab.get_by_test_id("slider")
+    place = handle.bounding_box()
+    before = images.nth(1).evaluate("image => image.style.clipPath")
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    visit.tab.mouse.move(x, y)
+    visit.tab.mouse.down()
+    visit.tab.mouse.move(x - 80, y, steps=4)
+    visit.tab.mouse.up()
+    assert images.nth(1).evaluate("image => image.style.clipPath") != before
+    visit.tab.get_by_text("cycle error").first.wait_for()
+    with visit.tab.expect_download() as download:
+        visit.tab.locator("#redrawn").get_by_test_id("download-link").click()
+    assert download.value.suggested_filename == photograph.name
+    download.value.save_as(tmp_path / "got.jpg")
+    with Image.open(tmp_path / "got.jpg") as picture:
+        assert (picture.format, picture.size) == ("JPEG", (120, 80))
+
+
+def test_of_several_pictures_one_is_chosen_and_a_bad_one_is_told(visit: Visit, tmp_path: Path):
+    for number, size in enumerate([(50, 40), (60, 44)]):
+        Image.new("RGB", size, "olive").save(tmp_path / f"{number}.png")
+    (tmp_path / "bad.png").write_text("not a picture")
+    visit.upload(tmp_path / "0.png", tmp_path / "1.png", tmp_path / "bad.png")
+    visit.redraw()
+    visit.tab.get_by_text("bad.png is not a picture in a format that can be read.").wait_for()
+    visit.tab.get_by_label("Thumbnail 2 of 2").click()
+    visit.wait_for_picture("[data-testid=imageslider-image]", 60)
+
+
+def test_a_refusal_is_shown_as_a_sentence(visit: Visit):
+    visit.tab.get_by_label("zebras").wait_for()
+    visit.redraw()
+    visit.tab.get_by_text("these are 0 pictures. Drop 1 to 20 at a time.").wait_for()
+
+
+def test_a_run_is_followed(visit: Visit, page: Served):
+    visit.tab.get_by_role("tab", name="Watch").click()
+    visit.tab.get_by_text("step 30").first.wait_for()
+    visit.tab.get_by_text("the doctor says watch").wait_for()
+    visit.tab.get_by_text(f"{EVIL} wins. Wait.").wait_for()
+    visit.tab.locator("#curves polyline").nth(1).wait_for()
+    visit.wait_for_picture("img[src*='000000030']", 96)
+    run = Run(page.folder / "checkpoints" / "horses2zebras")
+    with run.metrics.open("a") as metrics:
+        metrics.write('{"step": 40, "epoch": 2, "gan_a2b": 0.1}\n')
+    visit.tab.get_by_text("step 40").wait_for()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="such names are not allowed there")
+def test_names_are_shown_and_never_run(browser, tmp_path: Path):
+    run = Run(tmp_path / "checkpoints" / EVIL)
+    write_model(run.model, domain_a="{{constructor}}", domain_b=f"<!--<script>{EVIL}")
+    make_run(run, EVIL)
+    picture = tmp_path / "[x](javascript:alert(2))&lt;b&gt;**.png"
+    Image.new("RGB", (30, 30)).save(picture)
+    bad = tmp_path / "&lt;img src=x onerror=alert(3)&gt;.png"
+    bad.write_text("not a picture")
+    with serving(tmp_path) as served:
+        visit = Visit(browser, served)
+        visit.tab.get_by_label(f"<!--<script>{EVIL}").wait_for()
+        visit.upload(picture, bad)
+        visit.redraw()
+        visit.tab.get_by_text(f"{bad.name} is not a picture").wait_for()
+        visit.tab.get_by_test_id("imageslider-image").nth(1).wait_for()
+        visit.tab.get_by_role("tab", name="Watch").click()
+        visit.tab.get_by_text(f"{EVIL} and zebras").wait_for()
+        assert visit.tab.locator("img[src=x]").count() == 0
+        assert visit.complaints == visit.elsewhere() == []
+        assert served.attempts() == ""
