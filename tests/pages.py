@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from tests.data.zips_for_tests import zipped_set
+from tests.models_for_tests import write_model
 from tests.pth_files import save_game
 from tests.test_evaluation import SIDE, SmallEye, draw, save_program
 from tests.translation.clips_for_tests import make_clip
@@ -61,5 +62,6 @@ def fill(folder: Path) -> None:
     make_clip(folder / "clip.mp4")
     save_game(folder)
     save_game(folder / "their_run")
+    write_model(folder / "checkpoints" / "horses2zebras" / "model.safetensors")
     save_program(SmallEye(), folder / "eye.pt2")
     (folder / "days2nights.zip").write_bytes(zipped_set())
