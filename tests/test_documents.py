@@ -39,7 +39,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, traceable: None) -> I
     waits = count(1)
 
     def wait(_seconds: float) -> None:
-        if next(waits) == 3:
+        if next(waits) % 3 == 0:
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(translation, "watch", partial(watch, sleep=wait))
