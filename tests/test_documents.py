@@ -1,45 +1,105 @@
 """What the documents say is so."""
 
 import re
+import shlex
+import signal
+import subprocess
+import sys
 import tomllib
+from collections.abc import Iterator
+from dataclasses import fields
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
 import typer
 
+from cyclegan import translation, web
 from cyclegan.cli import app
+from cyclegan.config import Config
+from cyclegan.data.sets import DataSet, known_sets
+from cyclegan.translation import watch
+from tests.data.server_for_tests import Page, serving
+from tests.data.zips_for_tests import zipped_set
+from tests.pages import ROOT, blocks, commands, fill, read, shell_lines, shortened
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = "README.md"
+ELSEWHERE = "docs/using-models-elsewhere.md"  # its lines are run, and what they make compared, in tests/test_export.py
+UI = "docs/ui.md"  # its program needs a page that is served: it is run in tests/web
+PAGES = [README, *(path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").rglob("*.md")))]
+SHOWING = [page for page in PAGES if page != ELSEWHERE and (commands(page) or blocks(page, "python"))]
+COMMANDS = typer.main.get_command(app).commands
 
 
-def shell_lines(page: str = README) -> list[str]:
-    """Return every command line that a page shows."""
-    blocks = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
-    return [line.partition("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, traceable: None) -> Iterator[Path]:
+    """Make a folder with what the pages take for granted, and a world that answers downloads and ends what waits."""
+    fill(tmp_path)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    waits = count(1)
+
+    def wait(_seconds: float) -> None:
+        if next(waits) % 3 == 0:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(translation, "watch", partial(watch, sleep=wait))
+    monkeypatch.setattr(web, "serve", lambda *_: None)
+    with serving() as server:
+        server.pages["/set.zip"] = Page(zipped_set())
+        monkeypatch.setitem(known_sets(), "horse2zebra", DataSet(name="horse2zebra", urls=(server.url("/set.zip"),)))
+        yield tmp_path
+
+
+@pytest.mark.parametrize("page", SHOWING)
+def test_every_line_and_every_program_of_a_page_runs(page: str, place: Path, command, monkeypatch):
+    for line in commands(page):
+        result = run_in_a_shell(line, place) if "<" in line else command(*shlex.split(shortened(line))[1:])
+        assert result.returncode == (130 if "--watch" in line else 0), (line, result.stderr)
+    monkeypatch.chdir(place)
+    for block in blocks(page, "python") if page != UI else []:
+        exec(compile(block, page, "exec"), {})
+
+
+def run_in_a_shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a line with what a shell makes of it."""
+    line = f'"{sys.executable}" -m {shortened(line)}'
+    return subprocess.run(line, shell=True, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def test_every_command_in_the_readme_exists_and_every_command_is_in_the_readme():
-    in_table = set(re.findall(r"^\| `cyclegan (\w+)", README, re.MULTILINE))
-    exist = typer.main.get_command(app).commands.keys()
-    assert in_table == exist
-    assert {line.split()[1] for line in shell_lines() if line.startswith("cyclegan ")} <= exist
+    assert set(re.findall(r"^\| `cyclegan (\w+)", read(README), re.MULTILINE)) == COMMANDS.keys()
+
+
+def test_every_option_of_every_command_is_told():
+    text = re.split(r"^## `cyclegan (\w+)`$", read("docs/commands.md"), flags=re.MULTILINE)
+    told = dict(zip(text[1::2], text[2::2], strict=True))
+    assert told.keys() == COMMANDS.keys()
+    for name, command in COMMANDS.items():
+        options = {word for option in command.params for word in option.opts if word.startswith("--")}
+        assert options - set(re.findall(r"--[a-z-]+", told[name])) == {"--quiet", "--json"}, name
+
+
+def test_every_setting_is_told_with_its_default():
+    rows = dict(re.findall(r"^\| `(\w+\.\w+)` \| (.*?) \|", read("docs/settings.md"), re.MULTILINE))
+    settings = {
+        f"{section.name}.{field.name}": getattr(getattr(Config(), section.name), field.name)
+        for section in fields(Config)
+        for field in fields(getattr(Config(), section.name))
+    }
+    assert rows == {name: shown(value) for name, value in settings.items()}
+
+
+def shown(value: object) -> str:
+    """Return a default as the page writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value) or "none"
 
 
 def test_ci_runs_the_readme_s_test_command_and_the_checks():
-    tests = next(line for line in shell_lines() if line.endswith("scripts/test"))
+    tests = next(line for line in shell_lines(README) if line.endswith("scripts/test"))
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     commands = [line for line in script if line and not line.startswith(("#", "set ", "cd "))]
     assert commands == [tests, 'PATH="$PWD/.venv/bin:$PATH" scripts/check']
-
-
-@pytest.mark.parametrize("page", ["README.md", "docs/using-models-elsewhere.md", "docs/ui.md"])
-def test_every_option_in_a_page_exists(page: str):
-    commands = typer.main.get_command(app).commands
-    for line in shell_lines((ROOT / page).read_text(encoding="utf-8")):
-        if line.startswith("cyclegan "):
-            command = commands[line.split()[1]]
-            assert set(re.findall(r"--[\w-]+", line)) <= {name for option in command.params for name in option.opts}
 
 
 def test_every_link_to_a_file_leads_somewhere():

@@ -1,7 +1,6 @@
 """Programs draw what the translator draws, at every size; those that would not are not written."""
 
 import json
-import re
 import sys
 import zipfile
 from collections.abc import Callable
@@ -23,9 +22,9 @@ from cyclegan.models import build_generator
 from cyclegan.reference import Weights, skeleton
 from cyclegan.runs import ModelInfo, load_model, save_model
 from cyclegan.translation.padding import mirrored as mirrored_outside
+from tests.pages import ROOT, blocks, commands, shortened
 from tests.pth_files import drawn, save_game
 
-ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.usefixtures("traceable")
 SIZES = [(1, 256, 256), (3, 256, 256), (1, 255, 257), (3, 255, 257), (1, 512, 384), (3, 512, 384)]
 SMALL = [(1, 1, 1), (2, 1, 40), (1, 3, 2), (3, 33, 64)]
@@ -138,24 +137,23 @@ def test_half_precision_holds_two_bytes_a_weight_and_takes_the_same_images(tmp_p
     assert (run_by_onnx_runtime(tmp_path / "m.onnx")(images) - translate(images)).abs().max() < 0.05
 
 
-def test_the_page_s_lines_run_and_its_programs_describe_themselves(tmp_path, command, monkeypatch):
-    page = (ROOT / "docs" / "using-models-elsewhere.md").read_text(encoding="utf-8")
-    shell, code = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("sh", "python"))
+def test_the_page_s_lines_run_and_its_programs_describe_themselves(tmp_path, folders, command, monkeypatch):
+    page = "docs/using-models-elsewhere.md"
     save_game(tmp_path)
     (tmp_path / "photos").mkdir()
     Image.effect_mandelbrot((45, 32), (-2, -1, 1, 1), 50).convert("RGB").save(tmp_path / "photo.jpg")
     Image.open(tmp_path / "photo.jpg").save(tmp_path / "photos" / "1.png")
-    for line in "".join(shell).splitlines():
-        if not line.startswith("cyclegan train"):
-            result = command(*line.split()[1:])
-            assert (result.returncode, result.stderr) == (0, ""), line
-            assert result.stdout
+    for line in commands(page):
+        result = command(*shortened(line).split()[1:])
+        assert result.returncode == 0, (line, result.stderr)
+        assert result.stdout
+        assert line.startswith("cyclegan train") or not result.stderr
     before, after = (load_model(tmp_path / f"{name}.safetensors")[1] for name in ("horse2zebra", "again"))
     assert before.keys() == after.keys()
     monkeypatch.chdir(tmp_path)
-    for block in code:
+    for block in blocks(page, "python"):
         assert "cyclegan" not in block
-        exec(compile(block, "using-models-elsewhere.md", "exec"), {})
+        exec(compile(block, page, "exec"), {})
     drawn = [np.asarray(Image.open(tmp_path / name)).astype(int) for name in ("photo_zebra.png", "redrawn.png")]
     with Image.open(tmp_path / "photo.jpg") as photo:
         exact = np.asarray(Translator(tmp_path / "horse2zebra.safetensors", device="cpu", precision="fp32")(photo))
