@@ -6,13 +6,12 @@ the Origin of one that changes something; and it fetches addresses of other mach
 
 import ipaddress
 import json
+import platform
 import re
-import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from cyclegan.web.redrawing import MOST_BYTES, MOST_PICTURES
 
@@ -31,6 +30,7 @@ SERVED = re.compile(
     r"|file=(?!\w\w+:/).*)",
     re.DOTALL,
 )
+HOST = re.compile(r"(?P<name>\[[^\[\]]+\]|[^:\[\]]+)(:\d+)?")
 HEADERS = {
     "content-security-policy": (
         "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
@@ -98,17 +98,17 @@ class Guard:
 
     def knows(self, host: str) -> bool:
         """Tell whether a Host is this machine: an address, which nobody can make lead elsewhere, or a name of ours."""
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-        except ValueError:
+        parts = HOST.fullmatch(host.lower())
+        if not parts:
             return False
+        name = parts["name"].strip("[]")
         if name in ("localhost", self.host.lower()):
             return True
         here = is_local(self.host)
         try:
             address = ipaddress.ip_address(name)
         except ValueError:
-            return not here and name == socket.gethostname().lower()
+            return not here and name == platform.node().lower()
         return address.is_loopback or not here
 
     def check_wish(self, scope: MutableMapping[str, Any]) -> None:
