@@ -92,9 +92,8 @@ class Ranks:
             if self.group is None or not any(word in str(error).lower() for word in BROKEN):
                 raise
             raise RankLostError(
-                f"process {self.rank} of 0 to {self.count - 1} ends, for another of this training is gone.",
-                "What went wrong there stands above, if it could be said. The same command continues from the last "
-                "save.",
+                f"rank {self.rank} of {self.count} ends, for another of this training is gone.",
+                "What it could say stands above. The same command continues from the last save.",
             ) from error
 
 

@@ -19,7 +19,7 @@ def start_processes(count: int, arguments: Sequence[str]) -> int:
 
     Where one of them fails, the others are ended; one that could not say why is told of here.
     """
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # it speaks of its own workings
+    logging.disable(logging.CRITICAL)  # the launcher speaks of its own workings
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -38,7 +38,7 @@ def start_processes(count: int, arguments: Sequence[str]) -> int:
         killed = {rank: signal.Signals(-code).name for rank, code in codes.items() if code < 0}
         for rank, name in killed.items():
             raise RankLostError(
-                f"process {rank} of 0 to {count - 1} was ended from outside ({name}), and the others with it.",
+                f"rank {rank} of {count} was ended from outside ({name}), and the others with it.",
                 "The same command continues from the last save.",
             ) from error
         return codes[min(codes)]
