@@ -4,12 +4,14 @@ Folders may be addresses that fsspec knows, such as `s3://bucket/photos`; a `Pat
 `address_of` unfolds them. Workers bring such pictures home, redraw them there, and send them off.
 """
 
+import io
 import logging
 import os
 import pickle
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,9 +54,10 @@ def plan_spread(
         beside = place.with_name(f"{place.name}_{domain}")
         root = beside if output is None else output if len(places) == 1 else output / place.name
         if address_of(place):
-            tasks += [
-                Task(place / name, renamed(root / name, image_format), root) for name in sorted(names_below(place))
-            ]
+            names = sorted(names_below(place))
+            if not names:
+                raise DataError(f"there are no pictures in {printable(shown(place))}.", "Check the address.")
+            tasks += [Task(place / name, renamed(root / name, image_format), root) for name in names]
         else:
             tasks += plan_tasks([place], domain, output=output and root, image_format=image_format)
     refuse_collisions(tasks)
@@ -103,8 +106,7 @@ def spread(
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    ray, data = require_extra("ray", "ray"), require_extra("ray.data", "ray")
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    ray = require_extra("ray", "ray")
     outcome = Outcome(skipped=[] if work.manner.overwrite else those_there(tasks))
     there = set(outcome.skipped)
     missing = [task for task in tasks if task not in there]
@@ -112,31 +114,38 @@ def spread(
         on_picture()
     if not missing:
         return outcome
-    ray.init(log_to_driver=False, logging_level="ERROR", ignore_reinit_error=True)
-    try:
-        data.DataContext.get_current().enable_progress_bars = False
-        resources = ray.cluster_resources()
-        on_gpu = work.translator.device.type == "cuda" and resources.get("GPU", 0) >= 1
-        chunks = [{"tasks": pickle.dumps(missing[at : at + CHUNK])} for at in range(0, len(missing), CHUNK)]
-        workers = min(len(chunks), int(resources["GPU" if on_gpu else "CPU"]))
-        results = data.from_items(chunks, override_num_blocks=len(chunks)).map(
-            Redrawer,
-            fn_constructor_args=(work.translator.path.absolute(), dict(options), work.manner),
-            compute=data.ActorPoolStrategy(size=workers),
-            num_gpus=1 if on_gpu else 0,
-        )
-        for result in results.iter_rows():
-            part: Outcome = pickle.loads(result["outcome"])  # noqa: S301 (our own worker's)
-            outcome.done += part.done + part.skipped  # a worker that was killed has done those
-            outcome.failed += part.failed
-            outcome.notes += part.notes
-            for _ in range(len(part.done) + len(part.skipped) + len(part.failed)):
-                on_picture()
-            if work.interrupted():
-                break
-    finally:
-        ray.shutdown()
+    with redirect_stdout(io.StringIO()):  # where Ray speaks of workers that it has replaced
+        ray.init(log_to_driver=False, logging_level="ERROR", ignore_reinit_error=True)
+        try:
+            for part in parts(ray, missing, work, options):
+                outcome.done += part.done + part.skipped  # a worker that was killed has done those
+                outcome.failed += part.failed
+                outcome.notes += part.notes
+                for _ in range(len(part.done) + len(part.skipped) + len(part.failed)):
+                    on_picture()
+                if work.interrupted():
+                    break
+        finally:
+            ray.shutdown()
     return outcome
+
+
+def parts(ray: Any, tasks: Sequence[Task], work: Work, options: Mapping[str, Any]) -> Iterator[Outcome]:
+    """Yield what became of the tasks, chunk by chunk, as workers are done with them."""
+    data = require_extra("ray.data", "ray")
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    data.DataContext.get_current().enable_progress_bars = False
+    resources = ray.cluster_resources()
+    on_gpu = work.translator.device.type == "cuda" and resources.get("GPU", 0) >= 1
+    chunks = [{"tasks": pickle.dumps(tasks[at : at + CHUNK])} for at in range(0, len(tasks), CHUNK)]
+    results = data.from_items(chunks, override_num_blocks=len(chunks)).map(
+        Redrawer,
+        fn_constructor_args=(work.translator.path.absolute(), dict(options), work.manner),
+        compute=data.ActorPoolStrategy(size=min(len(chunks), int(resources["GPU" if on_gpu else "CPU"]))),
+        num_gpus=1 if on_gpu else 0,
+    )
+    for result in results.iter_rows():
+        yield pickle.loads(result["outcome"])  # noqa: S301 (our own worker's)
 
 
 def those_there(tasks: Sequence[Task]) -> list[Task]:
