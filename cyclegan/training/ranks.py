@@ -44,7 +44,7 @@ class Ranks:
         """Return the sum of every rank's numbers."""
         if self.group is None:
             return numbers
-        sums = numbers.cpu()
+        sums = numbers.to("cpu", copy=True)
         distributed.all_reduce(sums, group=self.group)
         return sums
 

@@ -82,9 +82,21 @@ def check_continuation(config: Config, run: Run) -> None:
 
 
 def on_devices(config: Config) -> Config:
-    """Return settings with as many devices of this machine as torchrun or SLURM has started processes here."""
+    """Return settings with as many devices of this machine as torchrun or SLURM has started processes here.
+
+    More devices than there are is an error.
+    """
     processes, machines = started_processes()
-    return replace(config, machine=replace(config.machine, devices=processes // machines)) if processes > 1 else config
+    if processes > 1:
+        config = replace(config, machine=replace(config.machine, devices=processes // machines))
+    device, wanted = choose_device(config.machine.device), config.machine.devices
+    there = {"cuda": torch.cuda.device_count(), "cpu": wanted}.get(device.type, 1) if device.index is None else 1
+    if there < wanted:
+        raise DeviceError(
+            f"{wanted} devices are asked for, and there is {there} that {config.machine.device} stands for.",
+            "Ask for fewer --devices, or for another --device: auto, cuda or cpu.",
+        )
+    return config
 
 
 def started_processes() -> tuple[int, int]:
@@ -103,12 +115,6 @@ def joined(config: Config) -> Ranks:
     if processes == 1:
         return ALONE
     device = choose_device(config.machine.device)
-    there = {"cuda": torch.cuda.device_count(), "cpu": config.machine.devices}.get(device.type, 1)
-    if there < config.machine.devices or device.index is not None:
-        raise DeviceError(
-            f"{config.machine.devices} devices are asked for, and there is {there} such as {config.machine.device}.",
-            "Ask for fewer --devices, or for another --device: auto, cuda or cpu.",
-        )
     precision = "bf16" if uses_bf16(config.game.precision, device) else "fp32"
     placement = {"devices": config.machine.devices, "num_nodes": machines, "strategy": "ddp"}
     fabric = fabric_of(device, precision, **placement)

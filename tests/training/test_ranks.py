@@ -14,8 +14,9 @@ from safetensors.torch import load_file
 
 from cyclegan.config import build_config, save_config
 from cyclegan.data.loader import batches
+from cyclegan.errors import DeviceError
 from cyclegan.runs import Run, load_state, save_state
-from cyclegan.training import Plan, Ranks
+from cyclegan.training import Plan, Ranks, trainer
 from cyclegan.training.session import of_all_ranks, of_rank
 from tests.training.runs_for_tests import play_run, tiny_settings, what_is_left
 from tests.training.sick_games import plan_of
@@ -123,6 +124,12 @@ def killed(process: "subprocess.Popen[str]", rank: int) -> None:
     for child in psutil.Process(process.pid).children(recursive=True):
         if child.environ().get("RANK") == str(rank):
             child.kill()
+
+
+def test_more_devices_than_there_are_is_a_sentence(monkeypatch):
+    monkeypatch.setattr(trainer, "choose_device", lambda _: torch.device("cuda:1"))
+    with pytest.raises(DeviceError, match="2 devices are asked for, and there is 1"):
+        trainer.on_devices(build_config({"machine": {"devices": 2, "device": "cuda:1"}}))
 
 
 @pytest.mark.slow
