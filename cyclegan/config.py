@@ -135,6 +135,7 @@ class OptimizerConfig(Checked):
     learning_rate: Annotated[float, Between(0, 1)] = 2e-4
     beta1: Annotated[float, Between(0, 0.9999)] = 0.5
     beta2: Annotated[float, Between(0, 0.9999)] = 0.999
+    scale: Literal["none", "sqrt", "linear"] = "none"  # how the learning rate grows with the number of devices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +143,7 @@ class GameConfig(Checked):
     """How the game is played."""
 
     seed: Annotated[int, Between(0, 2**32 - 1)] = 0
-    batch_size: Annotated[int, Between(1, 4096)] = 1  # pairs
+    batch_size: Annotated[int, Between(1, 4096)] = 1  # pairs, on each device
     pool_size: Annotated[int, Between(0, 10_000)] = 50  # past fakes that each discriminator also sees; 0: none
     init_gain: Annotated[float, Between(1e-6, 10)] = 0.02  # standard deviation of the first weights
     init_from: str = ""  # a model whose weights a new run begins with instead: a run's folder or name, or a file
@@ -167,11 +168,12 @@ class MachineConfig(Checked):
     """What may differ from one machine to the next without changing what is learned."""
 
     device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
+    devices: Annotated[int, Between(1, 1024)] = 1  # of this machine, each with pairs of its own in every step
     threads: Annotated[int, Between(0, 256)] = 0  # of arithmetic on a CPU; 0: torch decides
     workers: Annotated[int, Between(0, 64)] = 2  # threads that prepare images; 0: the training thread does it
     cache: Literal["auto", "memory", "disk"] = "auto"  # where the resized pictures are kept
     activation_checkpointing: bool = False  # a third more time, a third of the activations; for the resnet
-    compile: Literal["auto", "on", "off"] = "auto"  # the networks, and record the step; auto: on CUDA
+    compile: Literal["auto", "on", "off"] = "auto"  # the networks, and record the step; auto: on one CUDA device
 
 
 @dataclass(frozen=True, kw_only=True)

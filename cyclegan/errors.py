@@ -9,6 +9,7 @@
     ├── ModelFileError           a model file that cannot be used
     ├── DeviceError              a device that is not there, or too small
     ├── AddressError             an address that the page cannot be served at
+    ├── RankLostError            another process of the same training is gone
     ├── DiskError                no room, or no permission, where we must write
     ├── MissingExtraError        an optional library that is not installed
     └── GameLostError            exit status 3: training had to stop
@@ -62,6 +63,10 @@ class DeviceError(CycleganError):
 
 class AddressError(CycleganError):
     """An address that the page cannot be served at."""
+
+
+class RankLostError(CycleganError):
+    """Another process of the same training is gone."""
 
 
 class DiskError(CycleganError):

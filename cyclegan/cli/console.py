@@ -71,7 +71,7 @@ def counting(what: str, total: int, *, quiet: bool) -> Iterator[Callable[[], Non
 
 
 @contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
+def interruptible(*, quiet: bool = False) -> Iterator[Callable[[], bool]]:
     """Yield a question: has the user, or the system, asked us to stop? A second Ctrl-C stops at once."""
     asked = False
 
@@ -80,7 +80,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        tell("\nStopping after this step, saving everything. Press Ctrl-C again to stop at once.")
+        tell("\nStopping after this step, saving everything. Press Ctrl-C again to stop at once.", quiet=quiet)
 
     names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # each where there is one
     before = {number: signal.signal(number, on_signal) for name in names if (number := getattr(signal, name, None))}

@@ -23,7 +23,7 @@ class TrainingDisplay:
         self.validated: dict[str, Any] = {}  # the last line that was
         self.began: tuple[int, float] | None = None  # step and time of the first step seen
         self.told: list[str] = []  # the remarks that were shown last
-        self.epochs = -(-plan.total_steps // plan.steps_per_epoch)
+        self.epochs = plan.epochs
         if live:
             from rich.console import Console
             from rich.live import Live

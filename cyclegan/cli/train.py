@@ -4,7 +4,9 @@ import dataclasses
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -29,6 +31,7 @@ from cyclegan.errors import ConfigError, GameLostError, printable
 from cyclegan.files import is_file_name
 
 if TYPE_CHECKING:
+    from cyclegan.runs import Run
     from cyclegan.training import Outcome, Plan
 
 
@@ -53,7 +56,7 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="Epochs at the full learning rate.")] = None,
     decay_epochs: Annotated[int | None, typer.Option(help="Epochs in which it then falls to zero.")] = None,
     max_steps: Annotated[int | None, typer.Option(help="End after so many steps in all.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Pairs in a step.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pairs in a step, on each device.")] = None,
     seed: Annotated[int | None, typer.Option(help="What all random choices follow from.")] = None,
     init_from: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Begin with the weights of this run or model file.")
@@ -73,6 +76,11 @@ def train(
         bool, typer.Option("--stop-on-plateau", help="End when validation finds nothing better any more.")
     ] = False,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = None,
+    devices: Annotated[int | None, typer.Option(help="How many, each with pairs of its own in every step.")] = None,
+    scale: Annotated[
+        Literal["none", "sqrt", "linear"] | None,
+        typer.Option("--scale-lr", help="How the learning rate grows with the number of devices."),
+    ] = None,
     precision: Annotated[
         Literal["auto", "fp32", "bf16"] | None, typer.Option(help="Of the networks' arithmetic.")
     ] = None,
@@ -107,7 +115,8 @@ def train(
             "stop_on_plateau": stop_on_plateau or None,
         },
         "game": {"batch_size": batch_size, "seed": seed, "precision": precision, "init_from": init_from},
-        "machine": {"device": device, "workers": workers, "compile": compile_networks},
+        "optimizer": {"scale": scale},
+        "machine": {"device": device, "devices": devices, "workers": workers, "compile": compile_networks},
     }
     given: Settings = {
         section: {key: value for key, value in values.items() if value is not None} for section, values in flags.items()
@@ -127,7 +136,8 @@ def train(
     if not is_file_name(name):
         raise ConfigError(f"{printable(name)} cannot be a run's name.", "Choose one without slashes.")
     plan, outcome = run_training(config, checkpoints / name, fresh=fresh, dry_run=dry_run, quiet=quiet)
-    report_training(plan, outcome, quiet=quiet, as_json=as_json)
+    if plan.ranks.first:
+        report_training(plan, outcome, quiet=quiet, as_json=as_json)
 
 
 def asked_how_to_validate(layers: list[Settings]) -> bool:
@@ -156,50 +166,89 @@ def run_training(
     import logging
 
     from cyclegan.cli.display import TrainingDisplay
-    from cyclegan.data.folders import list_pictures
-    from cyclegan.reports import write_report
     from cyclegan.runs import Run, locked, set_aside
-    from cyclegan.training import check_continuation, prepare, train
+    from cyclegan.training import Ranks, check_continuation, joined, on_devices
 
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it announces itself
-    run = Run(folder)
-    data = config.data
-    places = [place for place in (data.folder_a, data.folder_b, data.validate_a, data.validate_b) if place]
-    count = sum(len(list_pictures(Path(place))) for place in places)
+    run, config = Run(folder), on_devices(config)
+    if config.machine.devices > 1 and not dry_run:
+        start_if_alone(config.machine.devices)
     with ExitStack() as stack:
-        interrupted = stack.enter_context(interruptible())
+        ranks = Ranks(count=config.machine.devices) if dry_run else joined(config)
+        quiet = quiet or not ranks.first
+        interrupted = stack.enter_context(interruptible(quiet=not ranks.first))
         if not (fresh or dry_run):
-            check_continuation(config, run)
-            stack.enter_context(locked(run))
-        with counting("Reading pictures", count, quiet=quiet) as advance:
-
-            def on_picture() -> None:
-                advance()
-                if interrupted():
-                    raise KeyboardInterrupt
-
-            scratch = folder.parent if folder.parent.is_dir() else Path(tempfile.gettempdir())
-            plan = prepare(config, run, scratch=scratch, on_picture=on_picture, fresh=fresh)
-        for error in plan.domain_a.skipped + plan.domain_b.skipped:
-            complain(error)
-        for note in plan.domain_a.notes + plan.domain_b.notes:
-            tell(f"cyclegan: {note}", quiet=quiet)
+            with ranks.together():
+                if ranks.first:
+                    check_continuation(config, run)
+                    stack.enter_context(locked(run))
+        with ranks.together():
+            plan = replace(loaded(config, run, interrupted, fresh=fresh, quiet=quiet), ranks=ranks)
+        if ranks.first:
+            tell_of_pictures(plan, quiet=quiet)
         if dry_run:
             return plan, None
         tell(summary(plan), quiet=quiet)
         if fresh:
-            if aside := set_aside(run):
-                tell(f"The old run is now {printable(aside)}.", quiet=quiet)
-            stack.enter_context(locked(run))
+            with ranks.together():
+                if ranks.first:
+                    if aside := set_aside(run):
+                        tell(f"The old run is now {printable(aside)}.", quiet=quiet)
+                    stack.enter_context(locked(run))
         observers = [] if quiet else [stack.enter_context(TrainingDisplay(plan, live=sys.stderr.isatty()))]
         hear = partial(tell, quiet=quiet)
-        try:
-            outcome = train(plan, observers=observers, interrupted=interrupted, tell=hear)
-        except GameLostError:
-            write_report(run)
-            raise
-        write_report(run)
-        return plan, outcome
+        return plan, train_and_report(plan, observers=observers, interrupted=interrupted, tell=hear)
+
+
+def train_and_report(plan: "Plan", **options: Any) -> "Outcome":
+    """Train, and write the report, also of a game that was lost."""
+    from cyclegan.reports import write_report
+    from cyclegan.training import train
+
+    try:
+        outcome = train(plan, **options)
+    except GameLostError:
+        write_report(plan.run)
+        raise
+    if plan.ranks.first:
+        write_report(plan.run)
+    return outcome
+
+
+def loaded(config: Config, run: "Run", interrupted: Callable[[], bool], *, fresh: bool, quiet: bool) -> "Plan":
+    """Read the pictures, with a bar."""
+    from cyclegan.data.folders import list_pictures
+    from cyclegan.training import prepare
+
+    data = config.data
+    places = [place for place in (data.folder_a, data.folder_b, data.validate_a, data.validate_b) if place]
+    count = sum(len(list_pictures(Path(place))) for place in places)
+    with counting("Reading pictures", count, quiet=quiet) as advance:
+
+        def on_picture() -> None:
+            advance()
+            if interrupted():
+                raise KeyboardInterrupt
+
+        scratch = run.folder.parent if run.folder.parent.is_dir() else Path(tempfile.gettempdir())
+        return prepare(config, run, scratch=scratch, on_picture=on_picture, fresh=fresh)
+
+
+def tell_of_pictures(plan: "Plan", *, quiet: bool) -> None:
+    """Say which pictures cannot be read, and what is to be known of the others."""
+    for error in plan.domain_a.skipped + plan.domain_b.skipped:
+        complain(error)
+    for note in plan.domain_a.notes + plan.domain_b.notes:
+        tell(f"cyclegan: {note}", quiet=quiet)
+
+
+def start_if_alone(devices: int) -> None:
+    """Start a process for each device and end with what they end with, unless this is one of them already."""
+    from cyclegan.training import started_processes
+    from cyclegan.training.starting import start_processes
+
+    if started_processes()[0] == 1:
+        raise typer.Exit(start_processes(devices, sys.argv[1:]))
 
 
 def summary(plan: "Plan") -> str:
@@ -228,6 +277,7 @@ def summary(plan: "Plan") -> str:
             *([("begins with", beginning(plan))] if plan.initial else []),
             *([("validation", validation(plan))] if plan.domain_a.held_out else []),
             ("device", f"{describe_device(plan.device)}, {plan.precision}"),
+            *([("devices", together(plan))] if plan.ranks.count > 1 else []),
             (
                 "steps",
                 f"{plan.total_steps:,} of {config.game.batch_size} pair{'s' * (config.game.batch_size > 1)}"
@@ -237,6 +287,13 @@ def summary(plan: "Plan") -> str:
             ("results", printable(plan.run.folder)),
         ]
     )
+
+
+def together(plan: "Plan") -> str:
+    """Return how many devices there are, what they play in a step, and at which learning rate."""
+    count, pairs = plan.ranks.count, plan.ranks.count * plan.config.game.batch_size
+    rate, scale = plan.full_learning_rate, plan.config.optimizer.scale
+    return f"{count}, with {pairs} pairs in a step; learning rate {rate:g} (--scale-lr {scale})"
 
 
 def validation(plan: "Plan") -> str:

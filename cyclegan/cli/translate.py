@@ -58,6 +58,10 @@ def translate(
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on with what appears in the folders, until interrupted.")
     ] = False,
+    spread_by: Annotated[
+        Literal["local", "ray"],
+        typer.Option("--engine", help="ray: on a Ray cluster, or all of this machine; takes s3:// and the like."),
+    ] = "local",
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures of one size at a time.")] = 1,
     tile: Annotated[
         int, typer.Option(min=0, help="Pixels; work on larger pictures in parts so high; 0: by the free memory.")
@@ -77,7 +81,8 @@ def translate(
     Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow's own limit would come first
     path = find_model(model)
     way = choose_direction(load_model_info(path), to, direction)
-    translator = Translator(path, direction=way, device=device, precision=precision, tile=tile)
+    options: dict[str, Any] = {"direction": way, "device": device, "precision": precision, "tile": tile}
+    translator = Translator(path, **options)
     manner = Manner(
         size=size,
         strength=strength,
@@ -87,8 +92,13 @@ def translate(
         overwrite=overwrite,
         max_pixels=max_pixels,
     )
+    if spread_by == "ray":
+        refuse_beside("--engine ray is without -, --watch and --scores.", PIPE in inputs, watch, scores)
+        spread_over_ray(inputs, Work(translator, manner), options, output, image_format, quiet=quiet, as_json=as_json)
+        return
     if PIPE in inputs:
-        refuse_beside_a_pipe(inputs, watch=watch, scores=scores, as_json=as_json)
+        alone = "- stands for standard input, alone and without --watch, --scores and --json."
+        refuse_beside(alone, len(inputs) > 1, watch, scores, as_json)
         translate_pipe(Work(translator, manner), output, image_format, quiet=quiet)
         return
     with interruptible() as interrupted:
@@ -132,12 +142,34 @@ def watch_folders(inputs: Sequence[Path], plan: Any, work: "Work", show: Any, *,
     watch(plan, work, show, on_trouble=complain)
 
 
-def refuse_beside_a_pipe(inputs: Sequence[Path], **asked: bool) -> None:
-    """Raise an error for what makes no sense beside standard input."""
-    if len(inputs) > 1 or any(asked.values()):
-        raise DataError(
-            "- stands for standard input, alone and without --watch, --scores and --json.", "Leave the others away."
-        )
+def refuse_beside(rule: str, *asked: bool) -> None:
+    """Raise an error where something is asked for that a rule leaves out."""
+    if any(asked):
+        raise DataError(rule, "Leave the others away.")
+
+
+def spread_over_ray(
+    inputs: Sequence[Path],
+    work: "Work",
+    options: dict[str, Any],
+    output: Path | None,
+    image_format: str | None,
+    *,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Translate on a Ray cluster, with a bar that counts files."""
+    from dataclasses import replace
+
+    from cyclegan.translation import plan_spread, spread
+
+    tasks = plan_spread(inputs, work.translator.target, output=output, image_format=image_format)
+    with interruptible() as interrupted, counting("Redrawing", len(tasks), quiet=quiet) as advance:
+        outcome = spread(tasks, replace(work, interrupted=interrupted), options, on_picture=advance)
+        stopped = interrupted()
+    show_outcome(outcome, work, quiet=quiet, as_json=as_json)
+    if outcome.failed or stopped:
+        raise typer.Exit(130 if stopped else 1)
 
 
 def translate_pipe(work: "Work", output: Path | None, image_format: str | None, *, quiet: bool) -> None:
@@ -184,11 +216,13 @@ def show_outcome(outcome: "Outcome", work: "Work", *, quiet: bool, as_json: bool
 
 def as_facts(outcome: "Outcome", work: "Work", tables: Sequence[Path]) -> dict[str, Any]:
     """Return what became of a translation, for programs."""
+    from cyclegan.translation import shown
+
     return {
         "model": str(work.translator.path),
         "domain": work.translator.target,
-        "written": [str(task.target) for task in outcome.done],
-        "skipped": [str(task.target) for task in outcome.skipped],
+        "written": [shown(task.target) for task in outcome.done],
+        "skipped": [shown(task.target) for task in outcome.skipped],
         "failed": [str(error) for error in outcome.failed],
         "notes": outcome.notes,
         "scores": [str(table) for table in tables],
@@ -197,8 +231,10 @@ def as_facts(outcome: "Outcome", work: "Work", tables: Sequence[Path]) -> dict[s
 
 def in_words(outcome: "Outcome", domain: str, tables: Sequence[Path]) -> str:
     """Return what became of a translation, as one line for people."""
+    from cyclegan.translation import shown
+
     folder = outcome.done[0].target.parent if outcome.done else Path()
-    where = f" in {printable(folder)}" if folder != Path() else ""
+    where = f" in {printable(shown(folder))}" if folder != Path() else ""
     there = f", {len(outcome.skipped)} were there already" if outcome.skipped else ""
     lost = f", {len(outcome.failed)} failed" if outcome.failed else ""
     table = f" Scores: {', '.join(map(printable, tables))}." if tables else ""

@@ -17,25 +17,25 @@ from cyclegan.threads import map_ahead
 Batch = tuple[Levels, Levels]
 
 
-def batches(domain_a: Domain, domain_b: Domain, config: Config, first_step: int) -> Iterator[Batch]:
-    """Yield the batches of A and B from `first_step` (counted from 0) on, prepared ahead by worker threads."""
+def batches(domain_a: Domain, domain_b: Domain, config: Config, first: int, every: int = 1) -> Iterator[Batch]:
+    """Yield each `every`-th batch of A and B from number `first` (from 0) on, prepared ahead by worker threads."""
     augment = Augmentation(config.data)
     size, seed = config.game.batch_size, config.game.seed
 
-    def batch_of(domain: Domain, stream: int, step: int) -> Tensor:
+    def batch_of(domain: Domain, stream: int, number: int) -> Tensor:
         crops = [
             augment(domain.pictures[drawn(seed, stream, draw, len(domain.pictures))], [seed, stream, draw])
-            for draw in range(step * size, (step + 1) * size)
+            for draw in range(number * size, (number + 1) * size)
         ]
         bits = 8 * max(crop.dtype.itemsize for crop in crops)
         return torch.from_numpy(np.stack([with_bits(crop, bits) for crop in crops]).transpose(0, 3, 1, 2).copy())
 
-    def batch(step: int) -> Batch:
-        return batch_of(domain_a, 0, step), batch_of(domain_b, 1, step)
+    def batch(number: int) -> Batch:
+        return batch_of(domain_a, 0, number), batch_of(domain_b, 1, number)
 
-    return map_ahead(batch, count(first_step), workers=config.machine.workers)
+    return map_ahead(batch, count(first, every), workers=config.machine.workers)
 
 
-def steps_per_epoch(domain_a: Domain, domain_b: Domain, batch_size: int) -> int:
-    """Return the steps of an epoch: as many pairs as the larger folder has images."""
+def batches_per_epoch(domain_a: Domain, domain_b: Domain, batch_size: int) -> int:
+    """Return the batches of an epoch: as many pairs as the larger folder has images."""
     return -(-max(len(domain_a.pictures), len(domain_b.pictures)) // batch_size)

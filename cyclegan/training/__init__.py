@@ -1,6 +1,19 @@
 """Training: the game, its engine and what it writes down."""
 
 from cyclegan.training.plan import Moment, Observer, Plan
-from cyclegan.training.trainer import Outcome, check_continuation, prepare, train
+from cyclegan.training.ranks import Ranks
+from cyclegan.training.trainer import Outcome, check_continuation, joined, on_devices, prepare, started_processes, train
 
-__all__ = ["Moment", "Observer", "Outcome", "Plan", "check_continuation", "prepare", "train"]
+__all__ = [
+    "Moment",
+    "Observer",
+    "Outcome",
+    "Plan",
+    "Ranks",
+    "check_continuation",
+    "joined",
+    "on_devices",
+    "prepare",
+    "started_processes",
+    "train",
+]

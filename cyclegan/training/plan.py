@@ -1,6 +1,7 @@
 """What is about to be trained, and what an observer sees of it."""
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -9,8 +10,10 @@ import torch
 
 from cyclegan.config import Config
 from cyclegan.data.domains import Domain
-from cyclegan.data.loader import steps_per_epoch
+from cyclegan.data.loader import batches_per_epoch
 from cyclegan.runs import Run
+from cyclegan.training.ranks import ALONE, Ranks
+from cyclegan.training.schedule import epoch_of
 from cyclegan.training.session import Session, Tensors
 
 
@@ -25,11 +28,31 @@ class Plan:
     device: torch.device
     precision: Literal["fp32", "bf16"]
     initial: Tensors = field(default_factory=dict)  # what a new run begins with, where that is not drawn
+    ranks: Ranks = ALONE
+    lead: int = 0  # batches by which steps on another number of devices were ahead of as many steps on these
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Batches of an epoch: as many pairs as the larger folder has images."""
+        return batches_per_epoch(self.domain_a, self.domain_b, self.config.game.batch_size)
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps of an epoch: as many pairs as the larger folder has images."""
-        return steps_per_epoch(self.domain_a, self.domain_b, self.config.game.batch_size)
+        """Steps of an epoch, in each of which every device takes a batch."""
+        return -(-self.batches_per_epoch // self.ranks.count)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the whole run, the last of them perhaps cut short."""
+        return self.epoch(self.total_steps - 1)
+
+    def batches_before(self, step: int) -> int:
+        """Return how many batches are taken before a step, counted from 0, by all devices together."""
+        return self.lead + step * self.ranks.count
+
+    def epoch(self, step: int) -> int:
+        """Return the epoch, counted from 1, to which a step, counted from 0, belongs."""
+        return epoch_of(self.batches_before(step), self.batches_per_epoch) + 1
 
     @property
     def fingerprints(self) -> list[str]:
@@ -40,8 +63,15 @@ class Plan:
     def total_steps(self) -> int:
         """Steps of the whole run."""
         schedule = self.config.schedule
-        steps = (schedule.epochs + schedule.decay_epochs) * self.steps_per_epoch
+        batches = (schedule.epochs + schedule.decay_epochs) * self.batches_per_epoch
+        steps = -(-(batches - self.lead) // self.ranks.count)
         return min(steps, schedule.max_steps) if schedule.max_steps else steps
+
+    @property
+    def full_learning_rate(self) -> float:
+        """The learning rate before its decay, grown with the number of devices as the settings say."""
+        growth = {"none": 1.0, "sqrt": math.sqrt(self.ranks.count), "linear": float(self.ranks.count)}
+        return self.config.optimizer.learning_rate * growth[self.config.optimizer.scale]
 
     def is_due(self, step: int, every: int) -> bool:
         """Tell whether the line of the metrics that ends at `step` is the first of `every` steps, or the last."""

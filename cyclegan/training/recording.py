@@ -23,7 +23,7 @@ from cyclegan.runs import (
     save_state,
 )
 from cyclegan.training.plan import Moment, Plan
-from cyclegan.training.session import Session, Tensors
+from cyclegan.training.session import Session, Tensors, of_all_ranks, own
 
 LOST = "What was saved before is kept. Try again with --fresh and a lower optimizer.learning_rate, or in fp32."
 
@@ -62,7 +62,7 @@ class Saver:
     def __call__(self, moment: Moment) -> None:
         """Save, when it is time."""
         minutes = (self.clock() - self.saved) / 60
-        if moment.last or minutes >= moment.plan.config.logging.save_minutes:
+        if moment.last or moment.plan.ranks.any(minutes >= moment.plan.config.logging.save_minutes):
             save(moment.plan, moment.session)
             self.saved = self.clock()
 
@@ -88,11 +88,15 @@ class TensorBoard:
 
 
 def save(plan: Plan, session: Session) -> None:
-    """Save state and model; a game that is lost is not saved over one that was not."""
+    """Save state and model, the first rank for all; a game that is lost is not saved over one that was not."""
+    tensors, facts = session.capture()
+    owned = plan.ranks.collected(own(tensors))
+    if not plan.ranks.first:
+        return
     if not session.is_finite():
         raise GameLostError("the game is lost: weights are no longer finite numbers.", LOST)
-    tensors, facts = session.capture()
-    save_state(plan.run, session.step, tensors, facts | {"pictures": plan.fingerprints})
+    facts |= {"pictures": plan.fingerprints, "ranks": plan.ranks.count, "lead": plan.lead}
+    save_state(plan.run, session.step, of_all_ranks(tensors, owned), facts)
     save_models(plan, session)
     forget_held_out_before_newest(plan.run)
 

@@ -1,6 +1,6 @@
 """A training in progress, and its state: everything that an exact continuation needs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,10 +13,12 @@ from cyclegan.errors import RunError
 from cyclegan.images import Images
 from cyclegan.models import Networks
 from cyclegan.training.guard import Guard
+from cyclegan.training.ranks import ALONE, Ranks
 from cyclegan.training.signs import Numbers
 from cyclegan.training.step import LOSS_NAMES, Game, update
 
 Tensors = dict[str, Tensor]
+OWN = ("pool.", "random.", "tally")  # how the names begin of what each rank has of its own
 
 
 @dataclass
@@ -35,9 +37,9 @@ class Tally:
         self.names, self.totals = list(numbers), self.totals + counted if self.steps else counted
         self.steps += 1
 
-    def means(self) -> dict[str, float]:
-        """Return the mean of each number over the steps in which it was finite, the losses first."""
-        sums, counts = self.totals.tolist()
+    def means(self, ranks: Ranks = ALONE) -> dict[str, float]:
+        """Return the mean of each number over ranks and steps in which it was finite, the losses first."""
+        sums, counts = ranks.summed(self.totals).tolist()
         means = {name: total / count for name, total, count in zip(self.names, sums, counts, strict=True) if count}
         return {name: means.pop(name) for name in LOSS_NAMES if name in means} | means
 
@@ -164,6 +166,25 @@ class Session:
             self.step, self.rescues = facts["step"], facts["rescues"]
         except (LookupError, RuntimeError, TypeError, ValueError) as error:
             raise RunError(f"the saved state is of another game: {error}.", "Start again with --fresh.") from error
+
+
+def own(tensors: Tensors) -> Tensors:
+    """Return what of a state no other rank has."""
+    return {name: tensor for name, tensor in tensors.items() if name.startswith(OWN)}
+
+
+def of_all_ranks(tensors: Tensors, owned: Sequence[Tensors]) -> Tensors:
+    """Return the state of the first rank with what all have of their own."""
+    return tensors | _within("rank", {str(rank): theirs for rank, theirs in enumerate(owned) if rank})
+
+
+def of_rank(rank: int, tensors: Tensors, beginning: Tensors) -> Tensors:
+    """Return the state that one rank was in; one that was not there has its own things as at the beginning."""
+    if rank == 0:
+        return tensors
+    nothing = own(beginning) | {"tally": torch.zeros_like(tensors["tally"])}
+    common = {name: tensor for name, tensor in tensors.items() if not name.startswith(OWN)}
+    return common | (_under(f"rank.{rank}.", tensors) or nothing)
 
 
 def copied(tensors: Tensors) -> Tensors:

@@ -5,6 +5,7 @@ so this changes no number.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -33,6 +34,7 @@ class Game:
     pool_b: ImagePool
     weights: LossConfig
     backward: Callable[[Tensor], None]  # the engine's, which may scale or spread
+    unshared: Callable[[], AbstractContextManager[object]] = nullcontext  # where gradients stay with this rank so far
     signs: Numbers = field(default_factory=dict)  # the last step's vital signs, still on the device
 
     def draw(self, count: int) -> None:
@@ -58,11 +60,12 @@ def update_generators(game: Game, real_a: Images, real_b: Images) -> tuple[Image
     """Update both generators; return the fakes, detached, and the weighted losses.
 
     What begins with A and what begins with B meet in the weights alone, so each goes backward as soon as it can, and
-    only one of them is kept at a time.
+    only one of them is kept at a time. Ranks share the sum of both gradients, once.
     """
     set_trainable((game.networks.disc_a, game.networks.disc_b), False)  # they only look: no gradient for their weights
     game.optimizer_g.zero_grad()
-    fake_b, losses_a = there_and_back(game, "a", "b", real_a, real_b)
+    with game.unshared():
+        fake_b, losses_a = there_and_back(game, "a", "b", real_a, real_b)
     fake_a, losses_b = there_and_back(game, "b", "a", real_b, real_a)
     game.optimizer_g.step()
     return fake_a, fake_b, losses_a | losses_b

@@ -4,23 +4,26 @@ Lightning Fabric is the engine: it places networks on the device, runs them in t
 gradients. Nothing else in the package knows it.
 """
 
+import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from torch import distributed, nn
 from torch.optim import Optimizer
 
 from cyclegan.config import Config, forbidden_changes, save_config
 from cyclegan.data.domains import load_domain
 from cyclegan.data.loader import batches
 from cyclegan.devices import choose_device, memory_errors, our_memory, uses_bf16
-from cyclegan.errors import ConfigError, GameLostError, RunError, printable, require_extra
+from cyclegan.errors import ConfigError, DeviceError, GameLostError, RunError, printable, require_extra
 from cyclegan.images import scaled_on
 from cyclegan.models import Networks, build_networks
 from cyclegan.runs import Run, forget_after, has_state, load_state
@@ -31,9 +34,10 @@ from cyclegan.training.needs import largest_that_fits
 from cyclegan.training.pace import Pace, Tell, compile_networks, record_on_cuda
 from cyclegan.training.plan import Moment, Observer, Plan
 from cyclegan.training.pool import ImagePool
+from cyclegan.training.ranks import ALONE, Ranks, started_by_torchrun
 from cyclegan.training.recording import MetricsFile, SampleGrids, Saver, TensorBoard, save_models
-from cyclegan.training.schedule import epoch_of, learning_rate_factor
-from cyclegan.training.session import Session, Tally, averaged
+from cyclegan.training.schedule import learning_rate_factor
+from cyclegan.training.session import Session, Tally, averaged, of_rank
 from cyclegan.training.step import Game
 from cyclegan.training.validation import Validation
 
@@ -77,6 +81,47 @@ def check_continuation(config: Config, run: Run) -> None:
         )
 
 
+def on_devices(config: Config) -> Config:
+    """Return settings with as many devices of this machine as torchrun or SLURM has started processes here.
+
+    More devices than there are is an error.
+    """
+    processes, machines = started_processes()
+    if processes > 1:
+        config = replace(config, machine=replace(config.machine, devices=processes // machines))
+    device, wanted = choose_device(config.machine.device), config.machine.devices
+    there = {"cuda": torch.cuda.device_count(), "cpu": wanted}.get(device.type, 1) if device.index is None else 1
+    if there < wanted:
+        raise DeviceError(
+            f"{wanted} devices are asked for, and there is {there} that {config.machine.device} stands for.",
+            "Ask for fewer --devices, or for another --device: auto, cuda or cpu.",
+        )
+    return config
+
+
+def started_processes() -> tuple[int, int]:
+    """Return how many processes torchrun or SLURM has started for this training, and on how many machines."""
+    if started_by_torchrun():
+        processes = int(os.environ["WORLD_SIZE"])
+        return processes, processes // int(os.environ["LOCAL_WORLD_SIZE"])
+    if SLURMEnvironment.detect():
+        return int(os.environ["SLURM_NTASKS"]), int(os.environ["SLURM_NNODES"])
+    return 1, 1
+
+
+def joined(config: Config) -> Ranks:
+    """Join the other processes that torchrun or SLURM has started for this training, where there are any."""
+    processes, machines = started_processes()
+    if processes == 1:
+        return ALONE
+    device = choose_device(config.machine.device)
+    precision = "bf16" if uses_bf16(config.game.precision, device) else "fp32"
+    placement = {"devices": config.machine.devices, "num_nodes": machines, "strategy": "ddp"}
+    fabric = fabric_of(device, precision, **placement)
+    fabric.launch()
+    return Ranks(fabric.global_rank, fabric.world_size, fabric, distributed.new_group(backend="gloo"))
+
+
 def prepare(
     config: Config, run: Run, *, scratch: Path, on_picture: Callable[[], object] = lambda: None, fresh: bool = False
 ) -> Plan:
@@ -110,18 +155,34 @@ def train(
     """Play the game from where its run stands to the end, or until `interrupted()`; everything is saved either way.
 
     The run's folder must be ours alone (`runs.locked`) and fit to be continued (`check_continuation`). `tell` hears, in
-    sentences, how the game is made fast.
+    sentences, how the game is made fast. Of several ranks each plays; the first judges and writes for all.
     """
-    save_config(plan.config, plan.run.config)
+    with plan.ranks.losses():
+        return train_with_others(plan, observers, interrupted, tell)
+
+
+def train_with_others(
+    plan: Plan, observers: Sequence[Observer], interrupted: Callable[[], bool], tell: Tell
+) -> Outcome:
+    """Do what `train` does; where another rank is gone, raise what the engine does."""
+    ranks = plan.ranks
+    if ranks.first:
+        save_config(plan.config, plan.run.config)
     fabric = engine(plan)
     with memory_errors(plan.device, partial(what_fits, plan)):
         session = new_session(plan, fabric)
-    notes = continue_from_state(session, plan)
-    doctor, validate = Doctor(plan), Validation(plan)
-    if plan.config.logging.tensorboard:
-        observers = [TensorBoard(plan.run, session.step), *observers]
-    observers = [MetricsFile(), SampleGrids(plan), *observers, Saver(time.monotonic)]
-    stream = batches(plan.domain_a, plan.domain_b, plan.config, session.step)
+    plan, notes = continue_from_state(session, plan)
+    judges: list[Callable[[Session, dict[str, Any]], dict[str, Any]]] = []
+    saver = Saver(time.monotonic)
+    if ranks.first:
+        judges = [Validation(plan), Doctor(plan)]
+        if plan.config.logging.tensorboard:
+            observers = [TensorBoard(plan.run, session.step), *observers]
+        observers = [MetricsFile(), SampleGrids(plan), *observers, saver]
+    else:
+        observers = [saver]
+    begin = plan.batches_before(session.step) + ranks.rank
+    stream = batches(plan.domain_a, plan.domain_b, plan.config, begin, ranks.count)
     last = session.step >= plan.total_steps or plateau(session, plan) > 0
     play = quickened(session, plan, fabric, tell)
     first, started, since = session.step, time.perf_counter(), time.perf_counter()
@@ -134,24 +195,25 @@ def train(
             session.prepare(rate, len(real_a))
             session.tally.add(play(real_a, real_b))
         session.step += 1
-        last = session.step >= plan.total_steps or interrupted()
+        last = ranks.any(interrupted()) or session.step >= plan.total_steps
         metrics, lost = None, None
         if session.step % plan.config.logging.every == 0 or session.step == plan.total_steps:
             now = time.perf_counter()
-            pairs = session.tally.steps * plan.config.game.batch_size
+            pairs = session.tally.steps * plan.config.game.batch_size * ranks.count
             metrics = metrics_line(session, plan, rate) | {
                 "pairs_per_second": round(pairs / (now - since), 3),
                 "elapsed_seconds": round(now - started, 3),
             }
             since = now
-            metrics = doctor(session, validate(session, metrics))
+            for judge in judges:
+                metrics = judge(session, metrics)
+            metrics = ranks.from_first(metrics)
             lost = treat(session, metrics, obedient=plan.config.schedule.obey_doctor)
-            last = last or lost is not None or plateau(session, plan) > 0
-        epoch = epoch_of(session.step - 1, plan.steps_per_epoch) + 1
-        moment = Moment(plan, session, session.step, epoch, metrics, last)
+            last = last or lost is not None or ranks.any(plateau(session, plan) > 0)
+        moment = Moment(plan, session, session.step, plan.epoch(session.step - 1), metrics, last)
         for observe in observers:
             observe(moment)
-        if lost:
+        if lost and ranks.first:
             raise lost
     seconds, played = time.perf_counter() - started, session.step - first
     return Outcome(session.step, plan.total_steps, played, seconds, tuple(notes), plateau(session, plan))
@@ -169,7 +231,8 @@ def new_session(plan: Plan, fabric: Fabric) -> Session:
     begin_with(networks, plan.initial)
     for _, network in networks.named():
         network.to(device).to(memory_format=layout)
-    torch.manual_seed(config.game.seed)  # what dropout draws from
+    seed = config.game.seed + 2 * plan.ranks.rank  # each rank's own; the pools need two
+    torch.manual_seed(seed)  # what dropout draws from
 
     optimizers = {
         "optimizer_g": adam(config, device, networks.a2b, networks.b2a),
@@ -179,11 +242,13 @@ def new_session(plan: Plan, fabric: Fabric) -> Session:
         networks=Networks(**{name: fabric.setup_module(network) for name, network in networks.named()}),
         optimizer_g=played_by(fabric, optimizers["optimizer_g"]),
         optimizer_d=played_by(fabric, optimizers["optimizer_d"]),
-        pool_a=pool(config.game.seed),
-        pool_b=pool(config.game.seed + 1),
+        pool_a=pool(seed),
+        pool_b=pool(seed + 1),
         weights=config.loss,
         backward=fabric.backward,
     )
+    if plan.ranks.count > 1:
+        game.unshared = partial(unshared, fabric, game)
     decay = config.game.averaging
     return Session(
         game=game,
@@ -199,8 +264,11 @@ def new_session(plan: Plan, fabric: Fabric) -> Session:
 
 
 def quickened(session: Session, plan: Plan, fabric: Fabric, tell: Tell) -> Pace:
-    """Return what plays a session's steps, as fast as the device allows; on a CPU compiling is not worth its time."""
-    config, on_cuda = plan.config, plan.device.type == "cuda"
+    """Return what plays a session's steps, as fast as the device allows.
+
+    On a CPU compiling is not worth its time; what ranks tell each other can neither be compiled nor recorded.
+    """
+    config, on_cuda = plan.config, plan.device.type == "cuda" and plan.ranks.count == 1
     torch.backends.cudnn.benchmark = config.machine.compile != "off"  # all images are of one size
     if config.machine.compile == "on" or (config.machine.compile == "auto" and on_cuda):
         channels, size = (config.data.channels_a, config.data.channels_b), config.data.size
@@ -213,12 +281,26 @@ def quickened(session: Session, plan: Plan, fabric: Fabric, tell: Tell) -> Pace:
 
 def engine(plan: Plan) -> Fabric:
     """Return Fabric on the plan's device and precision."""
+    if plan.ranks.engine:
+        together: Fabric = plan.ranks.engine
+        return together
     index = plan.device.index
-    return Fabric(
-        accelerator=plan.device.type,
-        devices=1 if index is None else [index],
-        precision="bf16-mixed" if plan.precision == "bf16" else "32-true",
-    )
+    return fabric_of(plan.device, plan.precision, devices=1 if index is None else [index])
+
+
+def fabric_of(device: torch.device, precision: str, **placement: Any) -> Fabric:
+    """Return Fabric on devices of one type."""
+    return Fabric(accelerator=device.type, precision="bf16-mixed" if precision == "bf16" else "32-true", **placement)
+
+
+@contextmanager
+def unshared(fabric: Fabric, game: Game) -> Iterator[None]:
+    """Keep the gradients of a game's networks with this rank, until others are added to them."""
+    with ExitStack() as stack:
+        for _, network in game.networks.named():
+            wrapped: Any = network
+            stack.enter_context(fabric.no_backward_sync(wrapped))
+        yield
 
 
 def played_by(fabric: Fabric, optimizer: Optimizer) -> Optimizer:
@@ -247,32 +329,42 @@ def adam(config: Config, device: torch.device, *networks: nn.Module) -> torch.op
     )
 
 
-def continue_from_state(session: Session, plan: Plan) -> list[str]:
-    """Go back to the newest state, if there is one, and forget what was written after it; return notes for the user."""
-    state = load_state(plan.run)
+def continue_from_state(session: Session, plan: Plan) -> tuple[Plan, list[str]]:
+    """Go back to the newest state, if there is one, and forget what was written after it.
+
+    Return the plan of what is left, and notes for the user.
+    """
+    ranks, state = plan.ranks, load_state(plan.run)
     if state is None:
-        forget_after(plan.run, 0)
-        return []
+        if ranks.first:
+            forget_after(plan.run, 0)
+        return plan, []
     tensors, facts, notes = state
-    session.restore(tensors, facts)
-    save_models(plan, session)  # a kill between a state and its models leaves older ones
-    forget_after(plan.run, session.step)
+    session.restore(of_rank(ranks.rank, tensors, session.capture()[0]), facts)
+    before = facts.get("ranks", 1)
+    plan = replace(plan, lead=facts.get("lead", 0) + session.step * (before - ranks.count))
+    if ranks.first:
+        save_models(plan, session)  # a kill between a state and its models leaves older ones
+        forget_after(plan.run, session.step)
+    if before != ranks.count:
+        notes.append(
+            f"the last save is of {before} devices and this goes on with {ranks.count}: every picture still comes when "
+            "it is due, but steps have another number of pairs, and past fakes and random states are not those that "
+            "were saved, so this continuation is not exact."
+        )
     notes += [
         f"the pictures of {printable(domain.name)} are not those of the last save, so this continuation is not exact."
-        for domain, before, now in zip(
-            (plan.domain_a, plan.domain_b), facts["pictures"], plan.fingerprints, strict=True
-        )
-        if now != before
+        for domain, saved, now in zip((plan.domain_a, plan.domain_b), facts["pictures"], plan.fingerprints, strict=True)
+        if now != saved
     ]
-    return notes
+    return plan, notes
 
 
 def learning_rate(session: Session, plan: Plan) -> float:
     """Return the learning rate of the step to come."""
     schedule = plan.config.schedule
-    epoch = epoch_of(session.step, plan.steps_per_epoch)
-    factor = learning_rate_factor(epoch, schedule.epochs, schedule.decay_epochs)
-    return plan.config.optimizer.learning_rate * factor * CALMER**session.rescues
+    factor = learning_rate_factor(plan.epoch(session.step) - 1, schedule.epochs, schedule.decay_epochs)
+    return plan.full_learning_rate * factor * CALMER**session.rescues
 
 
 def plateau(session: Session, plan: Plan) -> int:
@@ -283,9 +375,9 @@ def plateau(session: Session, plan: Plan) -> int:
 
 def metrics_line(session: Session, plan: Plan, rate: float) -> dict[str, Any]:
     """Return the means of losses and vital signs since the last line, and begin a new tally."""
-    means = session.tally.means()
+    means = session.tally.means(plan.ranks)
     session.tally = Tally()
-    epoch = epoch_of(session.step - 1, plan.steps_per_epoch) + 1
+    epoch = plan.epoch(session.step - 1)
     return {"step": session.step, "epoch": epoch, "learning_rate": rate, "rescues": session.rescues, **means}
 
 

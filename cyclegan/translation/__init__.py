@@ -3,6 +3,7 @@
 from cyclegan.runs import Direction
 from cyclegan.translation.media import Manner, Outcome, Work, amount_of_work, translate_all
 from cyclegan.translation.scoring import Scorer, write_scores
+from cyclegan.translation.spreading import plan_spread, shown, spread
 from cyclegan.translation.tasks import Task, plan_tasks
 from cyclegan.translation.translator import Translator, choose_direction
 from cyclegan.translation.watching import watch
@@ -17,7 +18,10 @@ __all__ = [
     "Work",
     "amount_of_work",
     "choose_direction",
+    "plan_spread",
     "plan_tasks",
+    "shown",
+    "spread",
     "translate_all",
     "watch",
     "write_scores",

@@ -492,7 +492,7 @@ def test_remarks_are_told_once_and_their_end_with_the_verdict(capsys):
     from cyclegan.cli.display import TrainingDisplay
 
     finding = {"name": "collapse", "about": "a2b", "verdict": "watch", "reason": "They are alike.", "remedy": "Wait."}
-    display = TrainingDisplay(SimpleNamespace(total_steps=40, steps_per_epoch=10), live=False)
+    display = TrainingDisplay(SimpleNamespace(total_steps=40, epochs=4), live=False)
     for step, findings in ((10, []), (20, [finding]), (30, [finding]), (40, [])):
         verdict = "watch" if findings else "fine"
         line = {"step": step, "right_guesses_a": 0.7, "health": {"verdict": verdict, "findings": findings}}

@@ -9,7 +9,7 @@ from PIL import Image
 
 from cyclegan.config import Config, build_config
 from cyclegan.data.domains import PictureStore, load_domain, load_resized
-from cyclegan.data.loader import batches, steps_per_epoch
+from cyclegan.data.loader import batches, batches_per_epoch
 from cyclegan.errors import DataError
 
 
@@ -95,8 +95,8 @@ def test_fewer_pictures_than_a_batch_needs_is_a_sentence(folders, tmp_path):
 
 def test_an_epoch_has_as_many_pairs_as_the_larger_folder_has_images(folders, tmp_path):
     (folders[1] / "1.png").unlink()
-    assert steps_per_epoch(*both(config_for(folders), tmp_path), batch_size=1) == 5
-    assert steps_per_epoch(*both(config_for(folders), tmp_path), batch_size=2) == 3
+    assert batches_per_epoch(*both(config_for(folders), tmp_path), batch_size=1) == 5
+    assert batches_per_epoch(*both(config_for(folders), tmp_path), batch_size=2) == 3
 
 
 def test_orientation_is_applied_before_anything_else(tmp_path):

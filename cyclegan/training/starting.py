@@ -1,0 +1,45 @@
+"""Starting one process for each device of this machine, by torch's own launcher, which is torchrun's."""
+
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from cyclegan.errors import RankLostError
+
+INTERRUPTED = 130
+
+
+def start_processes(count: int, arguments: Sequence[str]) -> int:
+    """Run this program `count` times with these arguments, as one training; return its exit status.
+
+    Where one of them fails, the others are ended; one that could not say why is told of here.
+    """
+    logging.disable(logging.CRITICAL)  # the launcher speaks of its own workings
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=count,
+        run_id="cyclegan",
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+    )
+    try:
+        elastic_launch(config, sys.executable)("-m", "cyclegan", *arguments)
+    except SignalException:
+        return INTERRUPTED
+    except ChildFailedError as error:
+        codes = {rank: failure.exitcode for rank, failure in error.failures.items()}
+        killed = {rank: signal.Signals(-code).name for rank, code in codes.items() if code < 0}
+        for rank, name in killed.items():
+            raise RankLostError(
+                f"rank {rank} of {count} was ended from outside ({name}), and the others with it.",
+                "The same command continues from the last save.",
+            ) from error
+        return codes[min(codes)]
+    return 0

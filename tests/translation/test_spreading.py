@@ -1,0 +1,120 @@
+"""A heap of pictures spread over a cluster comes back as one that was not, whoever is killed on the way."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from cyclegan import Translator
+from cyclegan.errors import DataError
+from cyclegan.translation import Manner, Work, plan_spread, plan_tasks, shown
+from cyclegan.translation.spreading import redrawn, those_there
+from tests.models_for_tests import write_model
+
+HEAP = int(os.environ.get("CYCLEGAN_HEAP", "200"))
+DAMAGED = 5
+FAR = Path("memory://photos")
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Work:
+    return Work(Translator(write_model(tmp_path / "model.safetensors"), device="cpu"), Manner())
+
+
+@pytest.fixture
+def far_folder(folders):
+    """Pictures at an address."""
+    system = fsspec.filesystem("memory")
+    system.put(f"{folders[0]}/", "/photos/", recursive=True)
+    yield system
+    system.rm("/photos", recursive=True)
+    if system.exists("/out"):
+        system.rm("/out", recursive=True)
+
+
+def test_an_address_survives_being_a_path():
+    assert shown(Path("s3://bucket/photos")) == "s3://bucket/photos"
+    assert shown(Path("photos/a.png")) == "photos/a.png"
+
+
+def test_a_file_address_is_a_folder_of_this_machine(folders):
+    near = plan_spread([folders[0]], "zebras")
+    assert plan_spread([Path(f"file://{folders[0]}")], "zebras") == near == plan_tasks([folders[0]], "zebras")
+
+
+def test_pictures_at_an_address_are_brought_redrawn_and_sent_and_damaged_ones_named(far_folder, work):
+    far_folder.pipe("/photos/broken.png", b"no picture")
+    far_folder.pipe("/photos/.hidden.png", b"")
+    tasks = plan_spread([FAR], "zebras", output=Path("memory://out"))
+    outcome = redrawn(tasks, work)
+    assert len(outcome.done) == 5
+    assert ["broken.png" in str(error) for error in outcome.failed] == [True]
+    names = [name.removeprefix("/out/") for name in far_folder.find("/out")]
+    assert sorted(names) == ["1.png", "2.jpg", "3.webp", "deeper/4.PNG", "deeper/5.jpeg"]
+    with far_folder.open("/out/deeper/4.PNG") as file, Image.open(file) as picture:
+        assert picture.size == (40, 60)
+    assert set(those_there(tasks)) == set(outcome.done)
+
+
+def test_an_address_that_nobody_knows_is_a_sentence():
+    with pytest.raises(DataError, match="nowhere://x is no address"):
+        plan_spread([Path("nowhere://x")], "zebras")
+
+
+def heap(folder: Path) -> None:
+    """Draw small pictures in three folders, a few of them damaged."""
+    random = np.random.default_rng(0)
+    for number in range(HEAP):
+        place = folder / str(number % 3) / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (24, 24, 3), dtype=np.uint8)).save(place)
+        if number < DAMAGED:
+            place.write_bytes(b"no picture")
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_or_doubled_when_a_worker_is_killed_and_a_second_run_does_what_is_missing(tmp_path):
+    """CYCLEGAN_HEAP says how many pictures (200)."""
+    heap(tmp_path / "heap")
+    model = write_model(tmp_path / "model.safetensors")
+    command = [
+        sys.executable, "-m", "cyclegan", "translate", "heap", "--model", str(model), "--device", "cpu",
+        "--engine", "ray", "--output", "out", "--json",
+    ]  # fmt: skip
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    options = {"cwd": tmp_path, "env": environment, "text": True}
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+    while len(list((tmp_path / "out").rglob("*.png"))) < HEAP // 10:
+        assert first.poll() is None, first.stderr.read()
+        time.sleep(0.05)
+    workers = [child for child in psutil.Process(first.pid).children(recursive=True) if "Redrawer" in called(child)]
+    workers[0].kill()
+    said, _ = first.communicate(timeout=300)
+    facts = json.loads(said)
+    assert first.returncode == 1
+    assert len(facts["written"]) == len(set(facts["written"])) == HEAP - DAMAGED
+    assert len(facts["failed"]) == DAMAGED
+    names = [
+        {path.relative_to(tmp_path / root) for path in (tmp_path / root).rglob("*.png")} for root in ("out", "heap")
+    ]
+    assert names[1] - names[0] == {Path(str(number % 3)) / f"{number}.png" for number in range(DAMAGED)}
+    missing = tmp_path / "out" / "0" / "30.png"
+    missing.unlink()
+    second = json.loads(subprocess.run(command, capture_output=True, timeout=300, check=False, **options).stdout)
+    assert [Path(name) for name in second["written"]] == [missing.relative_to(tmp_path)]
+
+
+def called(process: psutil.Process) -> str:
+    """Return how a process calls itself; nothing, if it is gone."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
