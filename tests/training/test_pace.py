@@ -16,7 +16,7 @@ from cyclegan.training import trainer
 from cyclegan.training.pace import WARM_UP, Pace, compile_networks
 from cyclegan.training.plan import Plan
 from cyclegan.training.session import Session
-from tests.training.sick_games import plan_of
+from tests.training.sick_games import Game, plan_of
 
 STEPS = WARM_UP + 5
 WAITING = (
@@ -67,7 +67,7 @@ def record_on_cpu(step: Callable[[], Any]) -> tuple[Any, Callable[[], None]]:
 
 def new_session(precision: str = "fp32") -> tuple[Session, Plan, Any]:
     settings = {"game": {"batch_size": 2, "pool_size": 3, "averaging": 0.9}}
-    plan = replace(plan_of(Run(Path()), settings), precision=precision)
+    plan = replace(plan_of(Run(Path()), Game(settings=settings)), precision=precision)
     fabric = trainer.engine(plan)
     return trainer.new_session(plan, fabric), plan, fabric
 

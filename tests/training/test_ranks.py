@@ -19,7 +19,7 @@ from cyclegan.runs import Run, load_state, save_state
 from cyclegan.training import Plan, Ranks, trainer
 from cyclegan.training.session import of_all_ranks, of_rank
 from tests.training.runs_for_tests import play_run, tiny_settings, what_is_left
-from tests.training.sick_games import plan_of
+from tests.training.sick_games import Game, plan_of
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 
 def on(count: int, rank: int = 0, lead: int = 0, **settings: dict) -> Plan:
     """Return a plan of 32 pictures of each domain for one of several ranks."""
-    return replace(plan_of(Run(Path()), settings), ranks=Ranks(rank, count), lead=lead)
+    return replace(plan_of(Run(Path()), Game(settings=settings)), ranks=Ranks(rank, count), lead=lead)
 
 
 def start(*arguments: object, folder: Path) -> "subprocess.Popen[str]":

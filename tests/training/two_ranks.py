@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from cyclegan.runs import Run
 from cyclegan.training import joined, on_devices
 from cyclegan.training.trainer import engine, new_session
-from tests.training.sick_games import plan_of
+from tests.training.sick_games import Game, plan_of
 
 STEPS = 10
 
@@ -18,7 +18,7 @@ STEPS = 10
 def play_game(folder: Path, batch_size: int) -> None:
     """Write the gradients of the first step, and the weights after the last, in float64."""
     torch.set_default_dtype(torch.float64)
-    plan = plan_of(Run(folder), {"game": {"batch_size": batch_size, "pool_size": 0, "precision": "fp32"}})
+    plan = plan_of(Run(folder), Game(settings={"game": {"batch_size": batch_size, "pool_size": 0}}))
     config = on_devices(plan.config)
     plan = replace(plan, config=config, ranks=joined(config))
     session = new_session(plan, engine(plan))

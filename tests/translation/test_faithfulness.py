@@ -217,16 +217,16 @@ def test_a_fine_jpeg_keeps_its_tables_and_a_coarse_one_gets_better_ones(tmp_path
         assert after.quantization == Image.open(reference).quantization
 
 
-PROFILES = [
-    ("png", "RGB", WIDE),
-    ("jpg", "RGB", WIDE),
-    ("tif", "RGBA", WIDE),
-    ("webp", "RGB", WIDE),
-    ("png", "L", GREY),
-]
+PROFILES = {
+    "png": ("png", "RGB", WIDE),
+    "jpg": ("jpg", "RGB", WIDE),
+    "tif with alpha": ("tif", "RGBA", WIDE),
+    "webp": ("webp", "RGB", WIDE),
+    "grey png": ("png", "L", GREY),
+}
 
 
-@pytest.mark.parametrize(("suffix", "mode", "profile"), PROFILES, ids=lambda value: str(value)[:8])
+@pytest.mark.parametrize(("suffix", "mode", "profile"), PROFILES.values(), ids=PROFILES)
 def test_a_colour_profile_is_understood_and_comes_back(suffix, mode, profile, tmp_path, both):
     source = tmp_path / f"x.{suffix}"
     soft = Image.fromarray((smooth() * 0.5 + 60).astype(np.uint8)).convert(mode)  # within sRGB, so nothing is cut off
