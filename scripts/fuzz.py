@@ -326,7 +326,9 @@ def feed(read: Read, path: Path, tally: Tally) -> list[str]:
     except CycleganError:
         tally.refused += 1
     except Exception as error:
-        ours = [frame for frame in traceback.extract_tb(error.__traceback__) if "cyclegan" in Path(frame.filename).parts]
+        ours = [
+            frame for frame in traceback.extract_tb(error.__traceback__) if "cyclegan" in Path(frame.filename).parts
+        ]
         where = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "?"
         wrong.append(f"{type(error).__name__} at {where}")
     seconds, mebibytes = time.process_time() - started, memory("VmHWM") - before
@@ -342,7 +344,9 @@ def memory(line: str, *, reset: bool = False) -> float:
     with suppress(OSError):
         if reset:
             Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-        found = re.search(rf"{line}:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii", errors="replace"))
+        found = re.search(
+            rf"{line}:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        )
         return int(found[1]) / 1024 if found else 0.0
     return 0.0
 
@@ -359,7 +363,7 @@ def main() -> int:
     found = False
     for name in arguments.readers or READERS:
         try:
-            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
                 tally = pool.submit(hunt, name, arguments.inputs, arguments.seed, arguments.finds).result()
         except BrokenProcessPool:
             print(f"{name:<10} its process died; the input is the last in {arguments.finds}")

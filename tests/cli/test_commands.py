@@ -518,16 +518,21 @@ def test_a_lost_game_ends_with_3_and_a_sentence(command, folders, tmp_path, monk
     assert last["health"]["findings"][0]["name"] == "not_finite"
 
 
-def test_training_and_translating_never_touch_the_network(folders, tmp_path):
+def test_no_command_touches_the_network_unasked(folders, tmp_path):
     code = (
         "import socket, sys\n"
         "def refuse(*_, **__): raise SystemExit('the network was asked for')\n"
         "socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse\n"
         "from cyclegan.cli import main\n"
-        "for line in ('train horses zebras --preset tiny --max-steps 2', 'translate horses', 'report horses2zebras'):\n"
-        "    sys.argv = ['cyclegan', *line.split(), '--quiet']\n"
+        "with open('judge.pt', 'wb') as file: torch.jit.save(torch.jit.script(torch.nn.Flatten()), file)\n"
+        "lines = (\n"
+        "    'train horses zebras --preset tiny --max-steps 2 --quiet', 'translate horses --quiet',\n"
+        "    'evaluate horses_zebras zebras --extractor judge.pt --quiet', 'report horses2zebras --quiet', '--help',\n"
+        ")\n"
+        "for line in lines:\n"
+        "    sys.argv = ['cyclegan', *line.split()]\n"
         "    try: main()\n"
-        "    except SystemExit as end: assert not end.code, end.code\n"
+        "    except SystemExit as end: assert not end.code, (line, end.code)\n"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
