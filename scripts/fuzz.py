@@ -28,6 +28,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -54,6 +55,7 @@ from tests.models_for_tests import write_model
 from tests.pth_files import save_game
 from tests.training.runs_for_tests import play_run, tiny_settings
 
+say = partial(print, flush=True)  # noqa: T201
 Read = Callable[[Path], object]
 Made = tuple[list[Path], Read]  # valid files, and what reads one of them
 
@@ -180,7 +182,7 @@ def _with_worse_entry(archive: bytes, chance: random.Random) -> bytes:
 
 
 def pictures(folder: Path) -> Made:
-    """Pictures of every format, of 8 and of 16 bits."""
+    """Draw pictures of every format, of 8 and of 16 bits."""
     noise = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
     exif = Image.Exif()
     exif.update({0x010F: "maker", 0x0112: 6, 0x8769: {0x9286: b"ASCII\0\0\0comment"}})
@@ -200,7 +202,7 @@ def pictures(folder: Path) -> Made:
 
 
 def models(folder: Path) -> Made:
-    """Model files, down to the networks in them."""
+    """Make model files, which are read down to the networks in them."""
 
     def read(path: Path) -> None:
         load_model_info(path)
@@ -212,7 +214,7 @@ def models(folder: Path) -> Made:
 
 
 def weights(folder: Path) -> Made:
-    """Weights of the reference, in torch's file of today and in that of old."""
+    """Make weights of the reference, in torch's file of today and in that of old."""
     save_game(folder)
     today = folder / "latest_net_G_A.pth"
     old = folder / "old_net_G_A.pth"
@@ -221,7 +223,7 @@ def weights(folder: Path) -> Made:
 
 
 def states(folder: Path) -> Made:
-    """States, down to a game that goes on from one."""
+    """Leave states, which are read down to a game that goes on from one."""
     run, pictures = small_run(folder)
     plan = prepare(build_config(*tiny_settings(pictures, 4)), run, scratch=folder)
     session = new_session(plan, engine(plan))
@@ -229,14 +231,14 @@ def states(folder: Path) -> Made:
 
 
 def settings(folder: Path) -> Made:
-    """Settings."""
+    """Make settings."""
     path = folder / "config.toml"
     save_config(build_config(), path)
     return [path], lambda path: build_config(load_settings(path))
 
 
 def runs(folder: Path) -> Made:
-    """Metrics, scores, samples, held-out pictures and settings of a run, down to its report."""
+    """Leave all that a run writes for people, which is read down to its report."""
     run, _ = small_run(folder)
     way = {"from": "horses", "to": "zebras", "error": 10.0, "unchanged": 40.0, "ratio": 0.25}
     save_evaluation(run, {"pictures": 3, "directions": [way]})
@@ -245,7 +247,7 @@ def runs(folder: Path) -> Made:
 
 
 def archives(folder: Path) -> Made:
-    """Archives."""
+    """Make archives of a data set."""
     path, unpacked = folder / "set.zip", folder / "unpacked"
     path.write_bytes(zipped_set(each=1))
 
@@ -259,7 +261,7 @@ def archives(folder: Path) -> Made:
 
 
 def sums(folder: Path) -> Made:
-    """The sums of archives that came before, which are compared before anything is unpacked."""
+    """Note the sum of an archive, which is compared before it is unpacked again."""
     archive, home = folder / "set.zip", folder / "sets"
     archive.write_bytes(zipped_set(each=1))
     data_set = DataSet(name="set")
@@ -359,23 +361,22 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--finds", type=Path, default=Path("finds"), help="where inputs are kept")
     arguments = parser.parse_args()
-    print(f"{'reader':<10} {'inputs':>8} {'accepted':>9} {'refused':>8} {'finds':>6} {'worst s':>8} {'worst MiB':>10}")
+    say(f"{'reader':<10} {'inputs':>8} {'accepted':>9} {'refused':>8} {'finds':>6} {'worst s':>8} {'worst MiB':>10}")
     found = False
     for name in arguments.readers or READERS:
         try:
             with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
                 tally = pool.submit(hunt, name, arguments.inputs, arguments.seed, arguments.finds).result()
         except BrokenProcessPool:
-            print(f"{name:<10} its process died; the input is the last in {arguments.finds}")
+            say(f"{name:<10} its process died; the input is the last in {arguments.finds}")
             found = True
             continue
-        print(
+        say(
             f"{name:<10} {arguments.inputs:>8} {tally.accepted:>9} {tally.refused:>8} {len(tally.finds):>6} "
             f"{tally.seconds:>8.2f} {tally.mebibytes:>10.0f}",
-            flush=True,
         )
         for reason, path in tally.finds.items():
-            print(f"    {reason}: {path}")
+            say(f"    {reason}: {path}")
         found = found or bool(tally.finds)
     return int(found)
 

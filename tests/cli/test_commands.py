@@ -30,6 +30,7 @@ from cyclegan.errors import GameLostError
 from cyclegan.runs import Run, read_metrics
 from cyclegan.translation import Manner, Work, plan_tasks, translate_all
 from tests.models_for_tests import write_model
+from tests.test_evaluation import SmallEye, save_program
 
 TINY = ("--preset", "tiny", "--max-steps", 4, "--set", "logging.every=2", "--device", "cpu")
 POSIX = sys.platform != "win32"
@@ -519,15 +520,15 @@ def test_a_lost_game_ends_with_3_and_a_sentence(command, folders, tmp_path, monk
 
 
 def test_no_command_touches_the_network_unasked(folders, tmp_path):
+    save_program(SmallEye(), tmp_path / "eye.pt2")
     code = (
         "import socket, sys\n"
         "def refuse(*_, **__): raise SystemExit('the network was asked for')\n"
         "socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse\n"
         "from cyclegan.cli import main\n"
-        "with open('judge.pt', 'wb') as file: torch.jit.save(torch.jit.script(torch.nn.Flatten()), file)\n"
         "lines = (\n"
         "    'train horses zebras --preset tiny --max-steps 2 --quiet', 'translate horses --quiet',\n"
-        "    'evaluate horses_zebras zebras --extractor judge.pt --quiet', 'report horses2zebras --quiet', '--help',\n"
+        "    'evaluate horses_zebras zebras --extractor eye.pt2 --extractor-size 32 --size 32 --quiet', 'report horses2zebras --quiet', '--help',\n"
         ")\n"
         "for line in lines:\n"
         "    sys.argv = ['cyclegan', *line.split()]\n"
