@@ -55,7 +55,7 @@ from tests.models_for_tests import write_model
 from tests.pth_files import save_game
 from tests.training.runs_for_tests import play_run, tiny_settings
 
-say = partial(print, flush=True)  # noqa: T201
+say = partial(print, flush=True)
 Read = Callable[[Path], object]
 Made = tuple[list[Path], Read]  # valid files, and what reads one of them
 
@@ -170,7 +170,7 @@ def _with_worse_entry(archive: bytes, chance: random.Random) -> bytes:
         name = worsened(name.encode(), chance).decode(errors="replace")
     else:
         content = worsened(content, chance)
-    entries[number] = (name or "empty", content)
+    entries[number] = (name.partition("\0")[0] or "empty", content)
     file = BytesIO()
     with zipfile.ZipFile(file, "w", compression=chance.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))) as opened:
         for name, content in entries:
