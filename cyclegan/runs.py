@@ -14,6 +14,7 @@ report.html
 import dataclasses
 import json
 import os
+import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -70,6 +71,11 @@ class Run:
         return self.folder / "state"
 
     @property
+    def holder(self) -> Path:
+        """Which process trains, or was the last to."""
+        return self.states / "process"
+
+    @property
     def metrics(self) -> Path:
         """One JSON object per line."""
         return self.folder / "metrics.jsonl"
@@ -109,15 +115,23 @@ def locked(run: Run) -> Iterator[None]:
             lock.acquire()
         except Timeout as error:
             raise RunError(
-                f"another training is at work in {printable(run.folder)}.",
+                f"another training is at work in {printable(run.folder)}: {_said_of_holder(run)}.",
                 "Wait for it, or give this one another --name.",
             ) from error
+        write_text(run.holder, f"process {os.getpid()} on {platform.node()}")
     try:
         for folder in (run.folder, run.states, run.samples, run.held_out):
             remove_partials(folder)
         yield
     finally:
         lock.release()
+
+
+def _said_of_holder(run: Run) -> str:
+    """Return which process said last that the run's folder is its own."""
+    with suppress(OSError):
+        return printable(run.holder.read_text(encoding="utf-8", errors="replace")[:200])
+    return "a process that has only begun"
 
 
 def set_aside(run: Run) -> Path | None:
@@ -157,8 +171,11 @@ def load_state(run: Run) -> tuple[Tensors, dict[str, Any], list[str]] | None:
                     f"which keeps its state otherwise than {__version__}.",
                     "Continue with that version, or start again with --fresh.",
                 )
-            return tensors, json.loads(metadata["facts"]), passed_over
-        except (ModelFileError, KeyError, json.JSONDecodeError):
+            facts = json.loads(metadata["facts"])
+            if not (isinstance(facts, dict) and isinstance(facts.get("pictures"), list)):
+                raise ModelFileError("its facts are not those of a state")
+            return tensors, facts, passed_over
+        except (ModelFileError, KeyError, ValueError, RecursionError):
             passed_over.append(f"{printable(path)} is damaged; the state before it is used.")
     if passed_over:
         raise RunError(f"no state in {printable(run.states)} is whole.", "Start again with --fresh.")

@@ -114,6 +114,13 @@ def test_every_link_to_a_file_leads_somewhere():
                 assert (page.parent / target).exists(), (page.name, target)
 
 
+def test_every_test_that_a_promise_names_exists():
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", read("docs/reliability.md"))
+    assert len(named) > 30
+    for path, name in named:
+        assert f"\ndef {name}(" in read(path), (path, name)
+
+
 def test_no_file_names_a_package_registry_s_address():
     pattern = re.compile(r"(index-url|find-links)|(pypi\.org|pythonhosted)", re.IGNORECASE)
     for name in ("pyproject.toml", "constraints.txt", "README.md", ".ci/run", "scripts/test", "scripts/check"):

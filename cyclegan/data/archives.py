@@ -16,6 +16,9 @@ MOST_FILES = 1_000_000
 MOST_GROWTH = 50  # times the archive's size; pictures hardly shrink in an archive, bombs do
 SMALL = 64 * 2**20  # bytes that any archive may unpack to
 FORBIDDEN = str.maketrans(dict.fromkeys(':<>|"?*', "_"))  # on Windows; photographs of the CycleGAN authors have colons
+DAMAGE = (  # as what reads archives says it; entries may claim to lie where no file has a place
+    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError, OverflowError
+)  # fmt: skip
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those that need little memory, whatever the archive says
 
 
@@ -43,7 +46,7 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(archive) as opened:
             yield opened
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+    except DAMAGE as error:
         raise DataError(
             "the archive is no zip file, or is damaged.", "Get it again, or from another place with --from."
         ) from error

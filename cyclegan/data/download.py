@@ -173,7 +173,7 @@ def _notes(path: Path) -> Path:
 
 def _begun(url: str, path: Path) -> Source | None:
     """Return what the beginning of a file came from, if more of the same can be had from `url`."""
-    with suppress(OSError, ValueError, TypeError):
+    with suppress(OSError, ValueError, TypeError, RecursionError):
         source = Source(**json.loads(_notes(path).read_text(encoding="utf-8")))
         if source.url == url and source.total is not None and _size(path):
             return source

@@ -140,7 +140,7 @@ def _recorded(home: Path) -> dict[str, str]:
     path = home / CHECKSUMS
     try:
         return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{printable(path)} is not valid TOML: {error}.", "Correct it, or delete it.") from error
 
 

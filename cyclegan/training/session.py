@@ -163,8 +163,8 @@ class Session:
             if self.device.type == "cuda" and "random.cuda" in tensors:
                 torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
             self.best = Best(weights=_under("best.", tensors), **facts["best"]) if "best" in facts else None
-            self.step, self.rescues = facts["step"], facts["rescues"]
-        except (LookupError, RuntimeError, TypeError, ValueError) as error:
+            self.step, self.rescues = int(facts["step"]), int(facts["rescues"])
+        except (LookupError, RuntimeError, TypeError, ValueError, OverflowError) as error:
             raise RunError(f"the saved state is of another game: {error}.", "Start again with --fresh.") from error
 
 

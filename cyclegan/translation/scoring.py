@@ -51,8 +51,15 @@ class Scorer:
                 "Leave --scores away, or use the model of a run.",
             )
         self.way_back = Translator(translator.path, direction=back, device=str(translator.device))
-        self.discriminator: Discriminator = build_discriminator(info.discriminator, translator.channels[1])
-        self.discriminator.load_state_dict(own)
+        with torch.device("meta"):  # a file that claims a vast network takes no memory for it
+            self.discriminator: Discriminator = build_discriminator(info.discriminator, translator.channels[1])
+        try:
+            self.discriminator.load_state_dict({name: weight.float() for name, weight in own.items()}, assign=True)
+        except RuntimeError as error:
+            raise ModelFileError(
+                f"{printable(translator.path)} does not hold the weights of the discriminator that it describes.",
+                "Leave --scores away, or use the model of a run.",
+            ) from error
         self.discriminator.to(translator.device).eval().requires_grad_(False)
         self.channels = translator.channels
         self.smallest = 8 << info.discriminator.layers  # pixels, so that there are patches to judge

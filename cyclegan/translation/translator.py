@@ -226,10 +226,11 @@ def mixed(original: Pixels, redrawn: Pixels, strength: float) -> Pixels:
 
 
 def _load_generator(path: Path, info: ModelInfo, weights: dict[str, Tensor], direction: Direction) -> Generator:
-    generator = build_generator(info.generator, *info.channels(direction))
-    own = generator_weights(path, weights, direction)
+    with torch.device("meta"):  # a file that claims a vast network takes no memory for it
+        generator = build_generator(info.generator, *info.channels(direction))
+    own = {name: weight.float() for name, weight in generator_weights(path, weights, direction).items()}
     try:
-        generator.load_state_dict(own)
+        generator.load_state_dict(own, assign=True)
     except RuntimeError as error:
         raise ModelFileError(
             f"{printable(path)} does not hold the weights of the network that it describes.",

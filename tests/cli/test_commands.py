@@ -30,6 +30,7 @@ from cyclegan.errors import GameLostError
 from cyclegan.runs import Run, read_metrics
 from cyclegan.translation import Manner, Work, plan_tasks, translate_all
 from tests.models_for_tests import write_model
+from tests.test_evaluation import SmallEye, save_program
 
 TINY = ("--preset", "tiny", "--max-steps", 4, "--set", "logging.every=2", "--device", "cpu")
 POSIX = sys.platform != "win32"
@@ -518,16 +519,24 @@ def test_a_lost_game_ends_with_3_and_a_sentence(command, folders, tmp_path, monk
     assert last["health"]["findings"][0]["name"] == "not_finite"
 
 
-def test_training_and_translating_never_touch_the_network(folders, tmp_path):
+def test_no_command_touches_the_network_unasked(folders, tmp_path):
+    save_program(SmallEye(), tmp_path / "eye.pt2")
     code = (
         "import socket, sys\n"
         "def refuse(*_, **__): raise SystemExit('the network was asked for')\n"
         "socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse\n"
         "from cyclegan.cli import main\n"
-        "for line in ('train horses zebras --preset tiny --max-steps 2', 'translate horses', 'report horses2zebras'):\n"
-        "    sys.argv = ['cyclegan', *line.split(), '--quiet']\n"
+        "lines = (\n"
+        "    'train horses zebras --preset tiny --max-steps 2 --quiet',\n"
+        "    'translate horses --quiet',\n"
+        "    'evaluate horses_zebras zebras --extractor eye.pt2 --extractor-size 32 --size 32 --quiet',\n"
+        "    'report horses2zebras --quiet',\n"
+        "    '--help',\n"
+        ")\n"
+        "for line in lines:\n"
+        "    sys.argv = ['cyclegan', *line.split()]\n"
         "    try: main()\n"
-        "    except SystemExit as end: assert not end.code, end.code\n"
+        "    except SystemExit as end: assert not end.code, (line, end.code)\n"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")

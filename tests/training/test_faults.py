@@ -1,0 +1,101 @@
+"""What happens to a training while it runs: folders vanish, clocks go back, another one comes."""
+
+import os
+import shutil
+import time
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from cyclegan.errors import DataError, DiskError, RunError
+from cyclegan.runs import Run, load_state, load_tensors, locked, save_tensors, states
+from tests.training.runs_for_tests import play_run, what_is_left
+
+STEPS = 8
+OFTEN = {"logging": {"save_minutes": 0}}
+
+
+def once_at(step: int, act):
+    """Return observers that do something once, after `step`."""
+    return {"observers": [lambda moment: act() if moment.step == step else None]}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path / "checkpoints" / "horses2zebras")
+
+
+@pytest.fixture
+def whole(tmp_path: Path, folders) -> Run:
+    """Return a run to which nothing happened."""
+    whole = Run(tmp_path / "whole")
+    play_run(whole, folders, STEPS)
+    return whole
+
+
+def test_a_second_training_is_refused_by_name_and_process(run: Run):
+    with locked(run), pytest.raises(RunError, match=f"horses2zebras: process {os.getpid()} on "), locked(run):
+        pass
+
+
+def test_a_run_that_is_moved_while_it_trains_goes_on_where_it_was_moved_to(run: Run, whole: Run, folders, tmp_path):
+    moved = Run(tmp_path / "moved")
+    with pytest.raises(DiskError, match="cannot be written"):
+        play_run(run, folders, STEPS, OFTEN, **once_at(3, lambda: move(run, moved)))
+    assert play_run(moved, folders, STEPS).finished
+    assert what_is_left(moved)["state"] == what_is_left(whole)["state"]
+
+
+def move(run: Run, moved: Run) -> None:
+    """Move a run, and leave a file in its place, so that it cannot come back."""
+    run.folder.rename(moved.folder)
+    run.folder.touch()
+
+
+def test_a_run_that_is_deleted_while_it_trains_is_a_sentence_and_can_begin_anew(run: Run, whole: Run, folders):
+    with pytest.raises(DiskError, match="cannot be written"):
+        play_run(run, folders, STEPS, **once_at(6, lambda: shutil.rmtree(run.folder)))
+    assert play_run(run, folders, STEPS).finished
+    assert what_is_left(run) == what_is_left(whole)
+
+
+def test_a_run_that_becomes_read_only_is_a_sentence_and_goes_on_when_it_is_not(
+    run: Run, whole: Run, folders, monkeypatch
+):
+    """The system is asked to refuse, for it refuses nothing to the administrator who runs the tests in a container."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with pytest.raises(DiskError, match="cannot be written: Permission denied"):
+        play_run(run, folders, STEPS, OFTEN, **once_at(3, lambda: monkeypatch.setattr("tempfile.mkstemp", refuse)))
+    monkeypatch.undo()
+    assert play_run(run, folders, STEPS).finished
+    assert what_is_left(run)["state"] == what_is_left(whole)["state"]
+
+
+def test_pictures_that_vanish_while_it_trains_change_nothing_and_are_missed_by_the_next(run: Run, whole: Run, folders):
+    play_run(run, folders, STEPS, **once_at(2, lambda: shutil.rmtree(folders[0])))
+    assert what_is_left(run) == what_is_left(whole)
+    with pytest.raises(DataError, match="there is no folder"):
+        play_run(run, folders, STEPS + 1)
+
+
+def test_a_clock_that_goes_back_changes_nothing(run: Run, whole: Run, folders, monkeypatch):
+    now, steps_back = time.time(), count()
+    monkeypatch.setattr("time.time", lambda: now - 3600 * next(steps_back))
+    play_run(run, folders, STEPS // 2, OFTEN)
+    assert play_run(run, folders, STEPS).finished
+    assert what_is_left(run)["state"] == what_is_left(whole)["state"]
+
+
+@pytest.mark.parametrize("facts", ["[]", "{}", '{"step": 3, "pictures": 7}', "[" * 5000])
+def test_a_state_whose_facts_make_no_sense_is_passed_over(run: Run, folders, facts: str):
+    play_run(run, folders, 4, OFTEN)
+    newest = states(run)[0]
+    tensors, metadata = load_tensors(newest)
+    save_tensors(newest, tensors, metadata | {"facts": facts})
+    _, found, passed_over = load_state(run)
+    assert found["step"] == 3
+    assert "damaged" in passed_over[0]
