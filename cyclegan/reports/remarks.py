@@ -80,7 +80,7 @@ def verdict_section(metrics: Sequence[dict[str, Any]]) -> str:
 def remarks_section(remarks: Sequence[Remark]) -> str:
     """Return the remarks as a numbered list; the numbers are those in the curves."""
     if not remarks:
-        return "<p>None in the course of this run.</p>"
+        return "<p>The doctor has nothing to remark on this run.</p>"
     items = "".join(
         f'<li><span class="badge {remark.verdict if remark.verdict in IN_WORDS else ""}">'
         f"{escape(printable(remark.verdict))}</span> <b>{steps(remark)}</b> {escape(printable(remark.text))}</li>"
