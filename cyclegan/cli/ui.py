@@ -58,7 +58,8 @@ def ui(
         host=host,
         port=port,
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends as Ctrl-C does
+    for ending in (signal.SIGINT, signal.SIGTERM):  # also where a shell has us ignore Ctrl-C
+        signal.signal(ending, signal.default_int_handler)
     try:
         serve(settings, show)
     except KeyboardInterrupt:

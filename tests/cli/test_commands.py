@@ -396,7 +396,7 @@ def test_no_room_on_the_disk_is_a_sentence_and_leaves_nothing_half(folders, tmp_
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert_a_sentence(result, "no room left on the disk", "Free some space")
     left = {path.name for path in (tmp_path / "checkpoints").rglob("*") if path.is_file()}
-    assert left <= {"config.toml", "lock", "metrics.jsonl", "000000004.png"}
+    assert left <= {"config.toml", "lock", "process", "metrics.jsonl", "000000004.png"}
 
 
 @pytest.mark.parametrize("name", ["n" * 300, "a" * 200 + "/" + "b" * 300])
