@@ -36,6 +36,7 @@ Tensors = dict[str, Tensor]
 Direction = Literal["a2b", "b2a"]
 FORMAT = "1"  # of model files and states; another number is another layout
 STATES_KEPT = 2
+EXTREMES = 3  # held-out pictures of a domain that are kept as the best, and as the worst, by one number
 SAMPLE_GAP = 4  # white pixels between the two halves of a sample grid
 
 

@@ -151,6 +151,7 @@ def matrix_rate(device: torch.device) -> float:
 def counted_work(config: Config) -> int:
     """Return the floating-point operations of a step's convolutions, whoever plays it."""
     game = plain_game(config, torch.device("meta"))
+    game.draw(config.game.batch_size)
     with FlopCounterMode(display=False) as counter:
         play(game, *images(config, torch.device("meta")))
     return counter.get_total_flops()

@@ -8,9 +8,8 @@ from cyclegan.config import Config
 from cyclegan.errors import PictureError, printable
 from cyclegan.images import Pixels, read_picture
 from cyclegan.reports.pictures import headings, picture, shown_names
-from cyclegan.runs import Run, read_held_out
+from cyclegan.runs import EXTREMES, Run, read_held_out
 
-SHOWN = 3  # pictures at each end, at most
 GREY_LEVELS = 127.5  # of 255, in one unit of the networks' pixels
 
 
@@ -57,7 +56,7 @@ def held_out_section(run: Run, config: Config) -> str:
 def both_ends(facts: list[dict[str, Any]], grid: Pixels, number: Number, columns: str) -> str:
     """Return the best beside the worst by a number."""
     drawn = sorted((fact for fact in facts if fact["row"] is not None), key=lambda fact: number.sign * fact[number.key])
-    count = min(SHOWN, len(facts) // 2)
+    count = min(EXTREMES, len(facts) // 2)
     ends = "".join(
         f'<figure class="triples"><h5>{name}</h5>{columns}{"".join(one(fact, grid, number) for fact in these)}</figure>'
         for name, these in (("Best", drawn[:count]), ("Worst", drawn[::-1][:count]))

@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from cyclegan.runs import read_metrics
 from cyclegan.training.health import MEMORY, diagnose, span_of, verdict
 from cyclegan.training.plan import Plan
 from cyclegan.training.recording import chosen, one_by_one
-from cyclegan.training.session import Session
+from cyclegan.training.session import WAYS, Session
 from cyclegan.training.signs import Numbers, examine_cycle, examine_translations, push
 
 TRANSLATED, CYCLED = 8, 4  # pictures of each domain that are looked at
@@ -42,13 +43,18 @@ class Doctor:
         self.history = [*known, line]
         return line
 
-    @torch.no_grad()
     def examine(self, session: Session) -> dict[str, float]:
         """Redraw the pictures, one at a time, and return what is seen, by the metrics' names."""
-        generators = {way: session.generator(way).eval() for way in ("a2b", "b2a")}
+        with session.translating() as generators:
+            found = self.seen(session, generators)
+        values = torch.stack(list(found.values())).tolist()
+        return {name: value for name, value in zip(found, values, strict=True) if math.isfinite(value)}
+
+    def seen(self, session: Session, generators: Mapping[str, Any]) -> Numbers:
+        """Return what is seen in both directions, still on the device."""
         objective = self.plan.config.loss.adversarial
         found: Numbers = {}
-        for way, back, source, target in (("a2b", "b2a", "a", "b"), ("b2a", "a2b", "b", "a")):
+        for way, back, source, target in WAYS:
             real, others = (self.real_a, self.real_b) if way == "a2b" else (self.real_b, self.real_a)
             fake = one_by_one(generators[way], real)
             seen = examine_translations(real, fake, others)
@@ -58,10 +64,7 @@ class Doctor:
             judge = getattr(session.networks, f"disc_{target}")
             pushes = [push(judge, image, objective) for image in torch.split(fake[:CYCLED], 1)]
             found[f"push_{way}"] = torch.stack(pushes).mean()
-        for generator in generators.values():
-            generator.train()
-        values = torch.stack(list(found.values())).tolist()
-        return {name: value for name, value in zip(found, values, strict=True) if math.isfinite(value)}
+        return found
 
 
 def as_jpeg(images: Images) -> Images:

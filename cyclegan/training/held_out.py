@@ -10,10 +10,8 @@ from torch import Tensor
 
 from cyclegan.files import write_text
 from cyclegan.images import Images
-from cyclegan.runs import Run
+from cyclegan.runs import EXTREMES, Run
 from cyclegan.training.recording import save_grid, triples
-
-EXTREMES = 3  # pictures of a domain that are shown as the best, and as the worst, by one number
 
 
 @dataclass(frozen=True)

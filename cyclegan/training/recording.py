@@ -23,7 +23,7 @@ from cyclegan.runs import (
     save_state,
 )
 from cyclegan.training.plan import Moment, Plan
-from cyclegan.training.session import Session, Tensors, of_all_ranks, own
+from cyclegan.training.session import WAYS, Session, Tensors, of_all_ranks, own
 
 LOST = "What was saved before is kept. Try again with --fresh and a lower optimizer.learning_rate, or in fp32."
 
@@ -141,16 +141,13 @@ def shown_pixels(image: Images) -> Pixels:
     return with_channels(to_pixels(image[0]), 3)
 
 
-@torch.no_grad()
 def sample_grid(session: Session, real_a: Images, real_b: Images) -> Pixels:
     """Return a picture whose rows are real_a, fake_b, cycled_a and, beside them, real_b, fake_a, cycled_b."""
-    a2b, b2a = (session.generator(direction).eval() for direction in ("a2b", "b2a"))
     halves = []
-    for real, there, back in ((real_a, a2b, b2a), (real_b, b2a, a2b)):
-        fake = one_by_one(there, real)
-        halves.append(triples(real, fake, one_by_one(back, fake)))
-    for generator in (a2b, b2a):
-        generator.train()
+    with session.translating() as generators:
+        for (way, back, *_), real in zip(WAYS, (real_a, real_b), strict=True):
+            fake = one_by_one(generators[way], real)
+            halves.append(triples(real, fake, one_by_one(generators[back], fake)))
     height = max(half.shape[0] for half in halves)
     halves = [np.pad(half, ((0, height - len(half)), (0, 0), (0, 0)), constant_values=255) for half in halves]
     white = np.full((height, SAMPLE_GAP, 3), 255, dtype=np.uint8)

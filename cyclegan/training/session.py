@@ -1,6 +1,7 @@
 """A training in progress, and its state: everything that an exact continuation needs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,9 +16,10 @@ from cyclegan.models import Networks
 from cyclegan.training.guard import Guard
 from cyclegan.training.ranks import ALONE, Ranks
 from cyclegan.training.signs import Numbers
-from cyclegan.training.step import LOSS_NAMES, Game, update
+from cyclegan.training.step import LOSS_NAMES, Game, play
 
 Tensors = dict[str, Tensor]
+WAYS = (("a2b", "b2a", "a", "b"), ("b2a", "a2b", "b", "a"))  # there, back, from which domain, to which
 OWN = ("pool.", "random.", "tally")  # how the names begin of what each rank has of its own
 
 
@@ -79,6 +81,17 @@ class Session:
         generator: nn.Module = self.averages.get(direction, getattr(self.networks, direction))
         return generator
 
+    @contextmanager
+    def translating(self) -> Iterator[dict[str, nn.Module]]:
+        """Lend the generators that translations use, by direction, as they translate: no dropout, no gradients."""
+        generators = {way: self.generator(way).eval() for way in ("a2b", "b2a")}
+        try:
+            with torch.no_grad():
+                yield generators
+        finally:
+            for generator in generators.values():
+                generator.train()
+
     def is_finite(self) -> bool:
         """Tell whether every weight, averaged ones included, is a finite number."""
         networks = [network for _, network in self.networks.named()] + list(self.averages.values())
@@ -115,13 +128,13 @@ class Session:
         """Make ready for a step of `count` pairs: its learning rate, its random choices, its share in the averages."""
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
-                set_number(group, "lr", rate)
+                set_learning_rate(group, rate)
         self.pull.fill_(1 - decay_after(self.step, self.decay))
         self.game.draw(count)
 
     def advance(self, real_a: Images, real_b: Images) -> Numbers:
         """Do what the device does in a step that was prepared; return losses and vital signs, still on the device."""
-        losses = update(self.game, real_a, real_b)
+        losses = play(self.game, real_a, real_b)
         for direction, average in self.averages.items():
             follow(average, getattr(self.networks, direction), self.pull)
         return losses | self.signs()
@@ -212,12 +225,12 @@ def follow(average: nn.Module, network: nn.Module, pull: Tensor) -> None:
     torch._foreach_add_(averages, ways)
 
 
-def set_number(group: dict[str, Any], name: str, value: float) -> None:
-    """Set an optimizer's number, on the device where it lies there."""
-    if isinstance(group[name], Tensor):
-        group[name].fill_(value)
+def set_learning_rate(group: dict[str, Any], rate: float) -> None:
+    """Set the learning rate of an optimizer's group, on the device where it lies there."""
+    if isinstance(group["lr"], Tensor):
+        group["lr"].fill_(rate)
     else:
-        group[name] = value
+        group["lr"] = rate
 
 
 def _restore_optimizer(optimizer: Optimizer, tensors: Tensors) -> None:

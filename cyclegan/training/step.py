@@ -44,13 +44,10 @@ class Game:
 
 
 def play(game: Game, real_a: Images, real_b: Images) -> Losses:
-    """Update the generators, then the discriminators; return every loss, still on the device."""
-    game.draw(len(real_a))
-    return update(game, real_a, real_b)
+    """Update the generators, then the discriminators; return every loss, still on the device.
 
-
-def update(game: Game, real_a: Images, real_b: Images) -> Losses:
-    """Do what of a step the device does; what is drawn for it has been drawn."""
+    What is random in it has been drawn before (`Game.draw`), so that a device can play a step all by itself.
+    """
     fake_a, fake_b, losses = update_generators(game, real_a, real_b)
     losses |= update_discriminators(game, real_a, real_b, fake_a, fake_b)
     return {name: loss.detach() for name, loss in losses.items()}

@@ -20,7 +20,7 @@ from cyclegan.training.health import overfitting_share
 from cyclegan.training.held_out import Redrawn, record
 from cyclegan.training.plan import Plan
 from cyclegan.training.recording import chosen, one_by_one
-from cyclegan.training.session import Best, Session, copied
+from cyclegan.training.session import WAYS, Best, Session, copied
 
 MOST = 64  # pictures of each domain that are looked at
 TIE = 1.05  # of the least score: up to there, later networks, which have learned longer, count as no worse
@@ -72,25 +72,22 @@ class Validation:
             }
         )
 
-    @torch.no_grad()
     def redraw(self, session: Session) -> dict[str, Redrawn]:
         """Translate the held-out pictures and bring them back, one at a time."""
-        generators = {way: session.generator(way).eval() for way in ("a2b", "b2a")}
         redrawn = {}
-        for way, back, source, target in (("a2b", "b2a", "a", "b"), ("b2a", "a2b", "b", "a")):
-            real = self.real[source]
-            fake = one_by_one(generators[way], real)
-            cycled = one_by_one(generators[back], fake)
-            redrawn[source] = Redrawn(self.names[source], real, fake, cycled, scored(session, target, fake))
-        for generator in generators.values():
-            generator.train()
+        with session.translating() as generators:
+            for way, back, source, target in WAYS:
+                real = self.real[source]
+                fake = one_by_one(generators[way], real)
+                cycled = one_by_one(generators[back], fake)
+                redrawn[source] = Redrawn(self.names[source], real, fake, cycled, scored(session, target, fake))
         return redrawn
 
     @torch.no_grad()
     def scores(self, session: Session, redrawn: dict[str, Redrawn]) -> dict[str, float]:
         """Return what is seen in the redrawn pictures, by the metrics' names."""
         found: dict[str, float] = {}
-        for way, source, target in (("a2b", "a", "b"), ("b2a", "b", "a")):
+        for way, _, source, target in WAYS:
             these = redrawn[source]
             levels = self.distance[target](these.fake)
             found[f"swd_{way}"] = sum(levels) / len(levels)

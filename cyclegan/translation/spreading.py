@@ -20,7 +20,7 @@ from PIL import Image
 
 from cyclegan.errors import DataError, MissingExtraError, PictureError, printable, require_extra
 from cyclegan.translation.media import Manner, Outcome, Work, translate_all
-from cyclegan.translation.tasks import SUFFIXES, Task, plan_tasks, refuse_collisions
+from cyclegan.translation.tasks import SUFFIXES, Task, in_format, plan_tasks, refuse_collisions, root_of
 from cyclegan.translation.translator import Translator
 
 CHUNK = 16  # pictures that a worker takes at once, and that another takes over where it is killed
@@ -51,22 +51,16 @@ def plan_spread(
     places, output = [at_home(given) for given in inputs], output and at_home(output)
     tasks: list[Task] = []
     for place in places:
-        beside = place.with_name(f"{place.name}_{domain}")
-        root = beside if output is None else output if len(places) == 1 else output / place.name
+        root = root_of(place, domain, output, alone=len(places) == 1)
         if address_of(place):
             names = sorted(names_below(place))
             if not names:
                 raise DataError(f"there are no pictures in {printable(shown(place))}.", "Check the address.")
-            tasks += [Task(place / name, renamed(root / name, image_format), root) for name in names]
+            tasks += [in_format(Task(place / name, root / name, root), image_format) for name in names]
         else:
             tasks += plan_tasks([place], domain, output=output and root, image_format=image_format)
     refuse_collisions(tasks)
     return tasks
-
-
-def renamed(target: Path, image_format: str | None) -> Path:
-    """Return where a picture goes that is written in another format."""
-    return target.with_suffix(f".{image_format}") if image_format else target
 
 
 def names_below(folder: Path) -> set[str]:

@@ -48,8 +48,7 @@ def plan_tasks(
         if given.is_dir():
             if output is not None and output.is_file():
                 raise DataError(f"{printable(output)} is a file.", "Name a folder for what becomes of a folder.")
-            beside = named.with_name(f"{named.name}_{domain}")
-            root = beside if output is None else output if single else output / named.name
+            root = root_of(named, domain, output, alone=single)
             tasks += [Task(source, root / source.relative_to(given), root) for source in _sources(given, root, watched)]
         elif output is None:
             tasks.append(Task(given, given.with_name(f"{given.stem}_{domain}{given.suffix}"), given.parent))
@@ -57,13 +56,23 @@ def plan_tasks(
             tasks.append(Task(given, output, output.parent))
         else:
             tasks.append(Task(given, output / given.name, output))
-    if image_format:
-        tasks = [
-            task if is_clip(task) else replace(task, target=task.target.with_suffix(f".{image_format}"))
-            for task in tasks
-        ]
+    tasks = [in_format(task, image_format) for task in tasks]
     refuse_collisions(tasks)
     return tasks
+
+
+def root_of(folder: Path, domain: str, output: Path | None, *, alone: bool) -> Path:
+    """Return the folder that what becomes of a folder goes to, which is named alone or among others."""
+    if output is None:
+        return folder.with_name(f"{folder.name}_{domain}")
+    return output if alone else output / folder.name
+
+
+def in_format(task: Task, image_format: str | None) -> Task:
+    """Return the task with its picture written in another format, if one is asked for; clips keep theirs."""
+    if image_format is None or is_clip(task):
+        return task
+    return replace(task, target=task.target.with_suffix(f".{image_format}"))
 
 
 def is_clip(task: Task) -> bool:

@@ -6,7 +6,7 @@ from cyclegan.config import Config, LossConfig, build_config
 from cyclegan.models import Networks, PatchDiscriminator, ResNetGenerator, build_networks
 from cyclegan.reference import from_reference
 from cyclegan.training.pool import ImagePool
-from cyclegan.training.step import Game
+from cyclegan.training.step import Game, Losses, play
 from tests.golden_files import golden, under
 
 TINY = {
@@ -39,6 +39,12 @@ def game_of(networks: Networks, weights: LossConfig, pool_size: int = 0, **adam:
         weights=weights,
         backward=torch.Tensor.backward,
     )
+
+
+def play_drawn(game: Game, real_a: torch.Tensor, real_b: torch.Tensor) -> Losses:
+    """Play one step, its random choices included."""
+    game.draw(len(real_a))
+    return play(game, real_a, real_b)
 
 
 def tiny_config(*layers: dict) -> Config:

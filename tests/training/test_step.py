@@ -7,15 +7,15 @@ import torch
 
 from cyclegan.models import build_networks
 from cyclegan.reference import from_reference
-from cyclegan.training.step import LOSS_NAMES, play, update_generators
+from cyclegan.training.step import LOSS_NAMES, update_generators
 from tests.golden_files import under
-from tests.training.games import THEIR_LOSSES, THEIRS, game_of, golden_game, tiny_config, tiny_game
+from tests.training.games import THEIR_LOSSES, THEIRS, game_of, golden_game, play_drawn, tiny_config, tiny_game
 from tests.training.plain import play_plainly
 
 TRACES = ["training_lsgan", "training_vanilla_no_identity"]
 
 
-@pytest.fixture(params=[play, play_plainly], ids=["ours", "plain"])
+@pytest.fixture(params=[play_drawn, play_plainly], ids=["ours", "plain"])
 def step(request):
     return request.param
 
@@ -83,7 +83,7 @@ def test_three_batched_updates_equal_three_plain_ones_in_float64(adversarial, id
     random = torch.Generator().manual_seed(3)
     for _ in range(3):
         real_a, real_b = torch.rand(2, 2, 3, 32, 32, generator=random, dtype=torch.float64) * 2 - 1
-        our_losses, plain_losses = play(ours, real_a, real_b), play_plainly(plain, real_a, real_b)
+        our_losses, plain_losses = play_drawn(ours, real_a, real_b), play_plainly(plain, real_a, real_b)
         assert our_losses.keys() == plain_losses.keys()
         for name, loss in our_losses.items():
             assert float(loss) == pytest.approx(float(plain_losses[name]), abs=1e-10)
@@ -106,7 +106,7 @@ def test_recomputed_activations_change_no_number(dropout, pairs, identity):
         torch.manual_seed(0)
         random = torch.Generator().manual_seed(1)
         real_a, real_b = torch.rand(2, pairs, 3, 32, 32, generator=random, dtype=torch.float64) * 2 - 1
-        losses.append(play(game_of(networks, config.loss), real_a, real_b))
+        losses.append(play_drawn(game_of(networks, config.loss), real_a, real_b))
         weights.append(networks.a2b.state_dict())
     for kept, recomputed in (losses, weights):
         for name in kept:
@@ -140,7 +140,7 @@ def test_updating_generators_leaves_no_gradient_in_discriminators():
 
 
 def test_a_step_returns_every_loss_by_its_name():
-    losses = play(tiny_game(), torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32))
+    losses = play_drawn(tiny_game(), torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32))
     assert sorted(losses) == sorted(LOSS_NAMES)
 
 
@@ -149,7 +149,8 @@ def test_discriminators_see_old_fakes_once_the_pool_is_full():
     random = torch.Generator().manual_seed(0)
     batches = torch.rand(8, 2, 1, 3, 32, 32, generator=random) * 2 - 1
     different = [
-        float(play(with_pool, a, b)["disc_b"]) != float(play(without, copy.copy(a), b)["disc_b"]) for a, b in batches
+        float(play_drawn(with_pool, a, b)["disc_b"]) != float(play_drawn(without, copy.copy(a), b)["disc_b"])
+        for a, b in batches
     ]
     assert not different[0]
     assert any(different)

@@ -64,6 +64,12 @@ def test_pictures_at_an_address_are_brought_redrawn_and_sent_and_damaged_ones_na
     assert set(those_there(tasks)) == set(outcome.done)
 
 
+def test_another_format_is_for_pictures_and_clips_at_an_address_keep_theirs(far_folder):
+    far_folder.pipe("/photos/clip.mp4", b"a clip")
+    names = {task.target.name for task in plan_spread([FAR], "zebras", image_format="jpg")}
+    assert names == {"1.jpg", "2.jpg", "3.jpg", "4.jpg", "5.jpg", "clip.mp4"}
+
+
 def test_an_address_that_nobody_knows_is_a_sentence():
     with pytest.raises(DataError, match="nowhere://x is no address"):
         plan_spread([Path("nowhere://x")], "zebras")
