@@ -35,7 +35,8 @@ from cyclegan.devices import choose_device, describe_device, uses_bf16
 from cyclegan.models import Networks, build_networks
 from cyclegan.models.layers import replace_instance_norms
 from cyclegan.runs import Run
-from cyclegan.training import trainer
+from cyclegan.training import setup, trainer
+from cyclegan.training.engine import engine
 from cyclegan.training.pace import WARM_UP, Pace
 from cyclegan.training.plan import Plan
 from cyclegan.training.pool import ImagePool
@@ -95,9 +96,9 @@ def our_step(config: Config, device: torch.device) -> Step:
     precision = "bf16" if uses_bf16(config.game.precision, device) else "fp32"
     nothing = Domain("", Path())
     plan = Plan(config, Run(Path()), nothing, nothing, device, precision)
-    fabric = trainer.engine(plan)
-    session = trainer.new_session(plan, fabric)
-    pace = trainer.quickened(session, plan, fabric, print)
+    fabric = engine(plan)
+    session = setup.new_session(plan, fabric)
+    pace = setup.quickened(session, plan, fabric, print)
 
     def step(real_a: torch.Tensor, real_b: torch.Tensor) -> Numbers:
         session.prepare(config.optimizer.learning_rate, len(real_a))
@@ -225,7 +226,7 @@ def measure_end_to_end(config: Config, folder: Path) -> dict[str, float | str | 
     """Train in `folder` and return how much of the time is spent outside the steps."""
     plan = trainer.prepare(config, Run(folder), scratch=folder.parent)
     watches: list[Stopwatch] = []
-    quickened = trainer.quickened
+    quickened = setup.quickened
 
     def watched(*given: object) -> Pace:
         watches.append(Stopwatch(quickened(*given)))  # type: ignore[arg-type]

@@ -47,7 +47,9 @@ from cyclegan.images.metadata import Metadata
 from cyclegan.reports import write_report
 from cyclegan.runs import Run, load_model_info, networks_in, save_evaluation
 from cyclegan.training import prepare
-from cyclegan.training.trainer import continue_from_state, engine, new_session
+from cyclegan.training.engine import engine
+from cyclegan.training.setup import new_session
+from cyclegan.training.trainer import continue_from_state
 from cyclegan.translation import Translator
 from cyclegan.workflows.importing import read_network
 from tests.data.zips_for_tests import zipped_set

@@ -17,7 +17,9 @@ from cyclegan.config import build_config, preset
 from cyclegan.data.domains import Domain
 from cyclegan.devices import choose_device
 from cyclegan.runs import Run
-from cyclegan.training import Plan, trainer
+from cyclegan.training import Plan
+from cyclegan.training.engine import engine
+from cyclegan.training.setup import new_session
 
 
 class Stopwatch:
@@ -50,7 +52,7 @@ def main() -> None:
     config = build_config(preset(options.preset), {"data": {"size": options.size}} if options.size else {})
     device, nothing = choose_device(options.device), Domain("", Path())
     plan = Plan(config, Run(Path()), nothing, nothing, device, "fp32")
-    session = trainer.new_session(plan, trainer.engine(plan))
+    session = new_session(plan, engine(plan))
     game, outside, inside = session.game, Stopwatch(), Stopwatch()
     for name, network in session.networks.named():
         wrapped = getattr(game.networks, name)

@@ -1,8 +1,9 @@
 """Training: the game, its engine and what it writes down."""
 
+from cyclegan.training.engine import joined, on_devices, started_processes
 from cyclegan.training.plan import Moment, Observer, Plan
 from cyclegan.training.ranks import Ranks
-from cyclegan.training.trainer import Outcome, check_continuation, joined, on_devices, prepare, started_processes, train
+from cyclegan.training.trainer import Outcome, check_continuation, prepare, train
 
 __all__ = [
     "Moment",

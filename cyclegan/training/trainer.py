@@ -1,44 +1,30 @@
-"""The trainer: brings data, game and engine together, and tells observers of every step.
+"""The trainer: brings data, game and engine together, and tells observers of every step."""
 
-Lightning Fabric is the engine: it places networks on the device, runs them in the precision asked for and takes the
-gradients. Nothing else in the package knows it.
-"""
-
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
-from torch import distributed, nn
-from torch.optim import Optimizer
 
 from cyclegan.config import Config, forbidden_changes, save_config
 from cyclegan.data.domains import load_domain
 from cyclegan.data.loader import batches
-from cyclegan.devices import choose_device, memory_errors, our_memory, uses_bf16
-from cyclegan.errors import ConfigError, DeviceError, GameLostError, RunError, printable, require_extra
+from cyclegan.devices import choose_device, memory_errors, uses_bf16
+from cyclegan.errors import ConfigError, GameLostError, RunError, printable, require_extra
 from cyclegan.images import scaled_on
-from cyclegan.models import Networks, build_networks
 from cyclegan.runs import Run, forget_after, has_state, load_state
 from cyclegan.training.doctor import Doctor
-from cyclegan.training.guard import Guard
-from cyclegan.training.initial import begin_with, initial_weights
-from cyclegan.training.needs import largest_that_fits
-from cyclegan.training.pace import Pace, Tell, compile_networks, record_on_cuda
+from cyclegan.training.engine import engine
+from cyclegan.training.initial import initial_weights
+from cyclegan.training.pace import Tell
 from cyclegan.training.plan import Moment, Observer, Plan
-from cyclegan.training.pool import ImagePool
-from cyclegan.training.ranks import ALONE, Ranks, started_by_torchrun
 from cyclegan.training.recording import MetricsFile, SampleGrids, Saver, TensorBoard, save_models
 from cyclegan.training.schedule import learning_rate_factor
-from cyclegan.training.session import Session, Tally, averaged, of_rank
-from cyclegan.training.step import Game
+from cyclegan.training.session import Session, Tally, of_rank
+from cyclegan.training.setup import new_session, quickened, what_fits
 from cyclegan.training.validation import Validation
 
 CALMER = 0.5  # of the learning rate, after updates that were not finite
@@ -79,47 +65,6 @@ def check_continuation(config: Config, run: Run) -> None:
             f"{name} was trained with other settings: {'; '.join(changes)}.",
             "Use the old ones to continue it, another --name to train beside it, or --fresh to move it aside.",
         )
-
-
-def on_devices(config: Config) -> Config:
-    """Return settings with as many devices of this machine as torchrun or SLURM has started processes here.
-
-    More devices than there are is an error.
-    """
-    processes, machines = started_processes()
-    if processes > 1:
-        config = replace(config, machine=replace(config.machine, devices=processes // machines))
-    device, wanted = choose_device(config.machine.device), config.machine.devices
-    there = {"cuda": torch.cuda.device_count(), "cpu": wanted}.get(device.type, 1) if device.index is None else 1
-    if there < wanted:
-        raise DeviceError(
-            f"{wanted} devices are asked for, and there is {there} that {config.machine.device} stands for.",
-            "Ask for fewer --devices, or for another --device: auto, cuda or cpu.",
-        )
-    return config
-
-
-def started_processes() -> tuple[int, int]:
-    """Return how many processes torchrun or SLURM has started for this training, and on how many machines."""
-    if started_by_torchrun():
-        processes = int(os.environ["WORLD_SIZE"])
-        return processes, processes // int(os.environ["LOCAL_WORLD_SIZE"])
-    if SLURMEnvironment.detect():
-        return int(os.environ["SLURM_NTASKS"]), int(os.environ["SLURM_NNODES"])
-    return 1, 1
-
-
-def joined(config: Config) -> Ranks:
-    """Join the other processes that torchrun or SLURM has started for this training, where there are any."""
-    processes, machines = started_processes()
-    if processes == 1:
-        return ALONE
-    device = choose_device(config.machine.device)
-    precision = "bf16" if uses_bf16(config.game.precision, device) else "fp32"
-    placement = {"devices": config.machine.devices, "num_nodes": machines, "strategy": "ddp"}
-    fabric = fabric_of(device, precision, **placement)
-    fabric.launch()
-    return Ranks(fabric.global_rank, fabric.world_size, fabric, distributed.new_group(backend="gloo"))
 
 
 def prepare(
@@ -217,116 +162,6 @@ def train_with_others(
             raise lost
     seconds, played = time.perf_counter() - started, session.step - first
     return Outcome(session.step, plan.total_steps, played, seconds, tuple(notes), plateau(session, plan))
-
-
-def new_session(plan: Plan, fabric: Fabric) -> Session:
-    """Set up the game before its first step, on the plan's device."""
-    config, device = plan.config, plan.device
-    half = plan.precision == "bf16"
-    layout = torch.channels_last if half else torch.contiguous_format  # the faster one
-    pool = partial(
-        ImagePool, config.game.pool_size, device=device, layout=layout, dtype=torch.bfloat16 if half else torch.float32
-    )
-    networks = build_networks(config)
-    begin_with(networks, plan.initial)
-    for _, network in networks.named():
-        network.to(device).to(memory_format=layout)
-    seed = config.game.seed + 2 * plan.ranks.rank  # each rank's own; the pools need two
-    torch.manual_seed(seed)  # what dropout draws from
-
-    optimizers = {
-        "optimizer_g": adam(config, device, networks.a2b, networks.b2a),
-        "optimizer_d": adam(config, device, networks.disc_a, networks.disc_b),
-    }
-    game = Game(
-        networks=Networks(**{name: fabric.setup_module(network) for name, network in networks.named()}),
-        optimizer_g=played_by(fabric, optimizers["optimizer_g"]),
-        optimizer_d=played_by(fabric, optimizers["optimizer_d"]),
-        pool_a=pool(seed),
-        pool_b=pool(seed + 1),
-        weights=config.loss,
-        backward=fabric.backward,
-    )
-    if plan.ranks.count > 1:
-        game.unshared = partial(unshared, fabric, game)
-    decay = config.game.averaging
-    return Session(
-        game=game,
-        networks=networks,
-        optimizers=optimizers,
-        guards={name: Guard(optimizer) for name, optimizer in optimizers.items()},
-        averages={"a2b": averaged(networks.a2b), "b2a": averaged(networks.b2a)} if decay > 0 else {},
-        decay=decay,
-        device=device,
-        layout=layout,
-        pull=torch.ones((), device=device),
-    )
-
-
-def quickened(session: Session, plan: Plan, fabric: Fabric, tell: Tell) -> Pace:
-    """Return what plays a session's steps, as fast as the device allows.
-
-    On a CPU compiling is not worth its time; what ranks tell each other can neither be compiled nor recorded.
-    """
-    config, on_cuda = plan.config, plan.device.type == "cuda" and plan.ranks.count == 1
-    torch.backends.cudnn.benchmark = config.machine.compile != "off"  # all images are of one size
-    if config.machine.compile == "on" or (config.machine.compile == "auto" and on_cuda):
-        channels, size = (config.data.channels_a, config.data.channels_b), config.data.size
-        images = [torch.zeros(config.game.batch_size, c, size, size, device=plan.device) for c in channels]
-        real_a, real_b = (image.contiguous(memory_format=session.layout) for image in images)
-        with memory_errors(plan.device, partial(what_fits, plan)):
-            compile_networks(session, fabric.setup_module, real_a, real_b, tell)
-    return Pace(session, record_on_cuda if on_cuda and config.machine.compile != "off" else None, tell)
-
-
-def engine(plan: Plan) -> Fabric:
-    """Return Fabric on the plan's device and precision."""
-    if plan.ranks.engine:
-        together: Fabric = plan.ranks.engine
-        return together
-    index = plan.device.index
-    return fabric_of(plan.device, plan.precision, devices=1 if index is None else [index])
-
-
-def fabric_of(device: torch.device, precision: str, **placement: Any) -> Fabric:
-    """Return Fabric on devices of one type."""
-    return Fabric(accelerator=device.type, precision="bf16-mixed" if precision == "bf16" else "32-true", **placement)
-
-
-@contextmanager
-def unshared(fabric: Fabric, game: Game) -> Iterator[None]:
-    """Keep the gradients of a game's networks with this rank, until others are added to them."""
-    with ExitStack() as stack:
-        for _, network in game.networks.named():
-            wrapped: Any = network
-            stack.enter_context(fabric.no_backward_sync(wrapped))
-        yield
-
-
-def played_by(fabric: Fabric, optimizer: Optimizer) -> Optimizer:
-    """Return the optimizer as the engine steps it."""
-    wrapped: Any = fabric.setup_optimizers(optimizer)
-    steps: Optimizer = wrapped
-    return steps
-
-
-def what_fits(plan: Plan) -> str:
-    """Return what to do where the memory of the plan's device is not enough."""
-    return largest_that_fits(plan.config, our_memory(plan.device), half=plan.precision == "bf16")
-
-
-def adam(config: Config, device: torch.device, *networks: nn.Module) -> torch.optim.Adam:
-    """Return the paper's optimizer for these networks, all its updates in one call where the device can."""
-    settings = config.optimizer
-    fused = device.type in ("cpu", "cuda")
-    rate = settings.learning_rate
-    return torch.optim.Adam(
-        [weight for network in networks for weight in network.parameters()],
-        lr=torch.tensor(rate, device=device) if fused else rate,  # a recorded step reads it where it lies
-        betas=(settings.beta1, settings.beta2),
-        fused=fused,
-        capturable=device.type == "cuda",
-    )
 
 
 def continue_from_state(session: Session, plan: Plan) -> tuple[Plan, list[str]]:

@@ -10,7 +10,8 @@ from cyclegan.errors import ConfigError, ModelFileError, RunError
 from cyclegan.models import build_networks
 from cyclegan.runs import ModelInfo, Run, save_model
 from cyclegan.training import prepare
-from cyclegan.training.trainer import engine, new_session
+from cyclegan.training.engine import engine
+from cyclegan.training.setup import new_session
 from cyclegan.workflows.importing import import_model
 from tests.models_for_tests import write_model
 from tests.pth_files import save_game

@@ -12,10 +12,11 @@ from torch.utils._pytree import tree_leaves
 
 from cyclegan.images import Images
 from cyclegan.runs import Run
-from cyclegan.training import trainer
+from cyclegan.training.engine import engine
 from cyclegan.training.pace import WARM_UP, Pace, compile_networks
 from cyclegan.training.plan import Plan
 from cyclegan.training.session import Session
+from cyclegan.training.setup import new_session
 from tests.training.sick_games import Game, plan_of
 
 STEPS = WARM_UP + 5
@@ -65,11 +66,11 @@ def record_on_cpu(step: Callable[[], Any]) -> tuple[Any, Callable[[], None]]:
     return numbers, lambda: None if next(done, False) else operations.play_again()
 
 
-def new_session(precision: str = "fp32") -> tuple[Session, Plan, Any]:
+def fresh_session(precision: str = "fp32") -> tuple[Session, Plan, Any]:
     settings = {"game": {"batch_size": 2, "pool_size": 3, "averaging": 0.9}}
     plan = replace(plan_of(Run(Path()), Game(settings=settings)), precision=precision)
-    fabric = trainer.engine(plan)
-    return trainer.new_session(plan, fabric), plan, fabric
+    fabric = engine(plan)
+    return new_session(plan, fabric), plan, fabric
 
 
 def images_of(step: int, session: Session) -> list[Images]:
@@ -97,7 +98,7 @@ def assert_same_state(session: Session, other: Session) -> None:
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_recorded_step_played_again_is_bit_for_bit_the_step_as_written(precision):
-    (as_written, *_), (recorded, *_) = new_session(precision), new_session(precision)
+    (as_written, *_), (recorded, *_) = fresh_session(precision), fresh_session(precision)
     expected = played(as_written, Pace(as_written, None, print))
     pace = Pace(recorded, record_on_cpu, print)
     assert played(recorded, pace) == expected
@@ -106,7 +107,7 @@ def test_a_recorded_step_played_again_is_bit_for_bit_the_step_as_written(precisi
 
 
 def test_nothing_in_a_step_waits_for_the_device():
-    session, *_ = new_session()
+    session, *_ = fresh_session()
     session.prepare(1e-3, 2)
     with Operations() as operations:
         session.tally.add(session.advance(*images_of(1, session)))
@@ -115,7 +116,7 @@ def test_nothing_in_a_step_waits_for_the_device():
 
 
 def test_what_cannot_be_recorded_is_played_as_it_is_written_and_said():
-    (as_written, *_), (session, *_) = new_session(), new_session()
+    (as_written, *_), (session, *_) = fresh_session(), fresh_session()
     said: list[str] = []
 
     def refuse(step: Callable[[], Any]) -> Any:
@@ -155,7 +156,7 @@ class Unfit(Compiled):
 
 def test_of_the_rehearsal_with_compiled_networks_nothing_remains(monkeypatch):
     monkeypatch.setattr(torch, "compile", Compiled)
-    (as_written, *_), (session, plan, fabric) = new_session(), new_session()
+    (as_written, *_), (session, plan, fabric) = fresh_session(), fresh_session()
     said: list[str] = []
     compile_networks(session, fabric.setup_module, *images_like(plan), said.append)
     assert_same_state(session, as_written)
@@ -166,7 +167,7 @@ def test_of_the_rehearsal_with_compiled_networks_nothing_remains(monkeypatch):
 
 def test_networks_that_cannot_be_compiled_are_played_as_they_are_written_and_said(monkeypatch):
     monkeypatch.setattr(torch, "compile", Unfit)
-    (as_written, *_), (session, plan, fabric) = new_session(), new_session()
+    (as_written, *_), (session, plan, fabric) = fresh_session(), fresh_session()
     said: list[str] = []
     compile_networks(session, fabric.setup_module, *images_like(plan), said.append)
     assert said[1:] == [

@@ -16,7 +16,7 @@ from cyclegan.config import build_config, save_config
 from cyclegan.data.loader import batches
 from cyclegan.errors import DeviceError
 from cyclegan.runs import Run, load_state, save_state
-from cyclegan.training import Plan, Ranks, trainer
+from cyclegan.training import Plan, Ranks, engine
 from cyclegan.training.session import of_all_ranks, of_rank
 from tests.training.runs_for_tests import play_run, tiny_settings, what_is_left
 from tests.training.sick_games import Game, plan_of
@@ -127,9 +127,9 @@ def killed(process: "subprocess.Popen[str]", rank: int) -> None:
 
 
 def test_more_devices_than_there_are_is_a_sentence(monkeypatch):
-    monkeypatch.setattr(trainer, "choose_device", lambda _: torch.device("cuda:1"))
+    monkeypatch.setattr(engine, "choose_device", lambda _: torch.device("cuda:1"))
     with pytest.raises(DeviceError, match="2 devices are asked for, and there is 1"):
-        trainer.on_devices(build_config({"machine": {"devices": 2, "device": "cuda:1"}}))
+        engine.on_devices(build_config({"machine": {"devices": 2, "device": "cuda:1"}}))
 
 
 @pytest.mark.slow

@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 
 from cyclegan.runs import Run
 from cyclegan.training import joined, on_devices
-from cyclegan.training.trainer import engine, new_session
+from cyclegan.training.engine import engine
+from cyclegan.training.setup import new_session
 from tests.training.sick_games import Game, plan_of
 
 STEPS = 10
