@@ -72,10 +72,10 @@ def main() -> None:
         session.prepare(2e-4, 1)
         session.advance(images[0], images[1])
     whole = time.perf_counter() - started
-    engine = outside.seconds - inside.seconds
+    own = outside.seconds - inside.seconds
     print(  # noqa: T201
         f"{config.data.size} px: a step takes {1000 * whole / options.steps:.1f} ms, the engine's own calls "
-        f"{1000 * engine / options.steps:.2f} ms of it: {engine / whole:.2%}"
+        f"{1000 * own / options.steps:.2f} ms of it: {own / whole:.2%}"
     )
 
 
