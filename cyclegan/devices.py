@@ -8,6 +8,8 @@ import torch
 
 from cyclegan.errors import DeviceError, printable
 
+LACKING = ("out of memory", "allocate memory", "not enough memory")  # words of allocators
+
 
 def choose_device(name: str = "auto") -> torch.device:
     """Return the device called `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; auto takes the fastest that is there."""
@@ -66,8 +68,8 @@ def memory_errors(device: torch.device, remedy: Callable[[], str]) -> Iterator[N
     """Turn a device's lack of memory into a sentence; `remedy` then says what to do."""
     try:
         yield
-    except RuntimeError as error:  # a CPU's allocator raises no class of its own
-        if "memory" not in str(error):
+    except RuntimeError as error:  # not every allocator raises a class of its own
+        if not any(words in str(error) for words in LACKING):
             raise
         raise DeviceError(f"the memory of {describe_device(device)} is not enough for this.", remedy()) from error
 

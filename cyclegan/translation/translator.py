@@ -20,6 +20,7 @@ from cyclegan.translation.strips import kept_bytes, redraw_in_strips
 from cyclegan.translation.tiles import redraw_in_tiles
 
 ACTIVATIONS = 2  # maps of full size and the generator's width that are alive at once, measured
+WIDENED = 2  # of them that are also there in fp32 where a norm is written out, on anything but a CPU
 WHOLE = 2 * 2**30  # bytes that a picture may take on a CPU to go through at once; parts are no slower
 KEPT = 2**30  # bytes of activations that are kept between passes in fp32; more are kept in fp16
 LARGEST_STRIP = 64  # pixels of height
@@ -163,7 +164,8 @@ class Translator:
         )
 
     def _bytes_per_pixel(self, dtype: torch.dtype) -> int:
-        return ACTIVATIONS * self.info.generator.width * dtype.itemsize
+        widened = 0 if self.device.type == "cpu" else WIDENED * torch.float32.itemsize
+        return self.info.generator.width * (ACTIVATIONS * dtype.itemsize + widened)
 
     def _redraw_whole(self, images: Images, dtype: torch.dtype) -> Images:
         height, width = images.shape[2:]

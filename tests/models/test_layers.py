@@ -1,10 +1,14 @@
 """What the networks share keeps numbers, precision and layout."""
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from cyclegan.models import layers
 from cyclegan.models.layers import InstanceNorm, ReflectionPad
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
@@ -22,9 +26,11 @@ def followed(norm, x: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
     return normalized.detach(), x.grad
 
 
+@pytest.mark.parametrize("norm", ["_grouped", "_by_hand"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("shape", [(1, 1, 2, 3), (2, 5, 8, 6), (3, 4, 1, 9)])
-def test_instance_norm_and_its_gradient_are_torch_s_in_any_layout(layout, shape):
+def test_instance_norm_and_its_gradient_are_torch_s_in_any_layout(norm, layout, shape, monkeypatch):
+    monkeypatch.setattr(layers, "_grouped", getattr(layers, norm))
     x, gradient = numbers(*shape), numbers(*shape, seed=1)
     expected = followed(F.instance_norm, x, gradient)
     ours = followed(InstanceNorm(), x.contiguous(memory_format=layout), gradient.contiguous(memory_format=layout))
@@ -33,8 +39,10 @@ def test_instance_norm_and_its_gradient_are_torch_s_in_any_layout(layout, shape)
         assert value.is_contiguous(memory_format=layout)
 
 
+@pytest.mark.parametrize("norm", ["_grouped", "_by_hand"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_instance_norm_in_bf16_is_as_exact_as_torch_s(layout):
+def test_instance_norm_in_bf16_is_as_exact_as_torch_s(norm, layout, monkeypatch):
+    monkeypatch.setattr(layers, "_grouped", getattr(layers, norm))
     x, gradient = (numbers(2, 16, 32, 32, seed=seed).bfloat16() for seed in (0, 1))
     exact = followed(F.instance_norm, x.double(), gradient.double())
     theirs = followed(F.instance_norm, x, gradient)
@@ -48,3 +56,21 @@ def test_reflection_stays_in_bf16_under_autocast():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         padded = ReflectionPad(1)(torch.zeros(1, 3, 4, 4, dtype=torch.bfloat16))
     assert padded.dtype == torch.bfloat16
+
+
+class AsOnCuda(TorchDispatchMode):
+    """Refuses what CUDA refuses: a group norm of channels that lie last."""
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        assert function is not torch.ops.aten.native_group_norm.default or args[0].is_contiguous()
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_on_another_device_than_a_cpu_an_instance_norm_asks_for_nothing_that_cuda_refuses(layout):
+    x = torch.zeros(2, 4, 8, 8, dtype=torch.bfloat16, device="meta").contiguous(memory_format=layout)
+    with AsOnCuda():
+        normalized, gradient = followed(InstanceNorm(), x, x)
+    for value in (normalized, gradient):
+        assert (value.dtype, value.shape) == (x.dtype, x.shape)
+        assert value.is_contiguous(memory_format=layout)

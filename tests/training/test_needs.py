@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from cyclegan.config import build_config
+from cyclegan.devices import memory_errors
 from cyclegan.errors import DeviceError
 from cyclegan.models import build_networks
 from cyclegan.runs import Run
@@ -57,3 +58,16 @@ def test_a_lack_of_memory_is_a_sentence_with_what_fits(folders, tmp_path, monkey
     with pytest.raises(DeviceError, match=r"the memory of cpu .* is not enough") as caught:
         train(plan)
     assert caught.value.hint.startswith("By estimate these fit: ")
+
+
+@pytest.mark.parametrize(
+    "said", ["CUDA out of memory. Tried to allocate 2 GiB.", "not enough memory: you tried to allocate 8 bytes."]
+)
+def test_every_allocator_s_words_are_understood(said):
+    with pytest.raises(DeviceError, match="is not enough"), memory_errors(torch.device("cpu"), str):
+        raise RuntimeError(said)
+
+
+def test_a_fault_of_memory_is_no_lack_of_it():
+    with pytest.raises(RuntimeError, match="illegal"), memory_errors(torch.device("cpu"), str):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
