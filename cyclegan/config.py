@@ -126,6 +126,7 @@ class LossConfig(Checked):
     cycle_b: Weight = 10.0
     identity: Weight = 0.5  # |a2b(b) - b|, as a fraction of the cycle weight
     adversarial: Literal["lsgan", "vanilla", "hinge"] = "lsgan"
+    imitation: Weight = 10.0  # |a2b(a) - teacher(a)|, both ways, where there is a teacher
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +148,7 @@ class GameConfig(Checked):
     pool_size: Annotated[int, Between(0, 10_000)] = 50  # past fakes that each discriminator also sees; 0: none
     init_gain: Annotated[float, Between(1e-6, 10)] = 0.02  # standard deviation of the first weights
     init_from: str = ""  # a model whose weights a new run begins with instead: a run's folder or name, or a file
+    teacher: str = ""  # a model whose generators are imitated: a run's folder or name, or a file
     averaging: Annotated[float, Between(0, 0.999999)] = 0.999  # decay of the averaged weights; 0: none
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the machine computes it natively
 

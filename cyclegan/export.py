@@ -6,9 +6,9 @@ A program is run as its users will run it, and compared with PyTorch, before its
 import io
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,13 +17,12 @@ from torch.fx.experimental import _config as symbolic_shapes
 
 from cyclegan.errors import ModelFileError, require_extra
 from cyclegan.files import written_whole
-from cyclegan.models import Discriminator, Generator
+from cyclegan.models import Generator, filled, skeleton
 from cyclegan.models.layers import EPSILON, replace_instance_norms
-from cyclegan.reference import OURS, Weights, skeleton, to_reference
+from cyclegan.reference import OURS, Weights, to_reference
 from cyclegan.runs import Direction, ModelInfo, weights_of
 
 Run = Callable[[Tensor], Tensor]
-Network = TypeVar("Network", bound=Generator | Discriminator)
 
 OPSET = 20
 LONGEST_CHECKED = 256  # pixels; larger pictures would only take longer
@@ -122,6 +121,12 @@ def export_reference(folder: Path, weights: Mapping[str, Tensor], info: ModelInf
     return files
 
 
+def halved(info: ModelInfo, weights: Mapping[str, Tensor]) -> tuple[ModelInfo, Weights]:
+    """Return a model of which there is no more than translating needs: its generators, their weights in float16."""
+    generators = {name: weight.half() for name, weight in weights.items() if name.startswith(("a2b.", "b2a."))}
+    return replace(info, discriminator=None), generators
+
+
 def as_onnx(program: ExportedProgram, about: Mapping[str, str], pictures: bool) -> tuple[bytes, Run]:
     """Return an ONNX program, and what runs it."""
     onnx, runtime = (require_extra(module, "export") for module in ("onnx", "onnxruntime"))
@@ -148,16 +153,6 @@ def as_torch(program: ExportedProgram, about: Mapping[str, str]) -> tuple[bytes,
     written = io.BytesIO()
     torch.export.save(program, written, extra_files={"about.json": json.dumps(about)})
     return written.getvalue(), torch.export.load(io.BytesIO(written.getvalue())).module()
-
-
-def filled(network: Network, weights: Weights) -> Network:
-    """Give a skeleton its weights."""
-    try:
-        network.load_state_dict(weights, assign=True)
-    except RuntimeError as error:
-        raise ModelFileError("the model does not hold the networks that it describes.", "Use another file.") from error
-    network.eval().requires_grad_(False)
-    return network
 
 
 def portable(network: Generator) -> Generator:

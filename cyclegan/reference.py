@@ -5,26 +5,17 @@ hold one network each, with these names.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence, Set
-from typing import overload
+from collections.abc import Iterable, Mapping, Set
 
 import torch
 from torch import Tensor, nn
 
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
 from cyclegan.errors import ConfigError, ModelFileError, printable
-from cyclegan.models import (
-    Discriminator,
-    Generator,
-    PixelDiscriminator,
-    UNetGenerator,
-    build_discriminator,
-    build_generator,
-)
+from cyclegan.models import Blueprint, PixelDiscriminator, UNetGenerator
 from cyclegan.models.layers import InstanceNorm, Norm
 
 Weights = dict[str, Tensor]
-Blueprint = GeneratorConfig | DiscriminatorConfig
 
 OURS = {"G_A": "a2b", "G_B": "b2a", "D_A": "disc_b", "D_B": "disc_a"}  # their D_A judges what G_A makes: images of B
 WRAPPERS = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before every name
@@ -92,23 +83,6 @@ def channels_of(spec: Blueprint, weights: Mapping[str, Tensor]) -> tuple[int, ..
         if count not in (1, 3):
             raise ModelFileError(f"its images have {count} channels, where 1 (grey) or 3 (RGB) were expected.", ALIKE)
     return channels
-
-
-@overload
-def skeleton(spec: GeneratorConfig, channels: Sequence[int]) -> Generator: ...
-@overload
-def skeleton(spec: DiscriminatorConfig, channels: Sequence[int]) -> Discriminator: ...
-
-
-def skeleton(spec: Blueprint, channels: Sequence[int]) -> Generator | Discriminator:
-    """Build a network without memory for its weights: names and shapes alone.
-
-    `channels` are those of what it takes and, if it is a generator, of what it gives.
-    """
-    with torch.device("meta"):
-        if isinstance(spec, GeneratorConfig):
-            return build_generator(spec, *channels)
-        return build_discriminator(spec, *channels)
 
 
 def from_reference(network: nn.Module, weights: Mapping[str, Tensor]) -> Weights:

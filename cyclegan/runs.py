@@ -3,6 +3,7 @@
 config.toml            every setting
 model.safetensors      both generators, and the discriminators for scores; self-describing
 best.safetensors       the best so far by validation, where there is validation
+teacher.safetensors    the model that is imitated, where there is one: a copy
 state/                 all that an exact continuation needs: the last two states, and the lock
 metrics.jsonl          one line per logging interval
 samples/               grids of real | fake | cycled
@@ -65,6 +66,11 @@ class Run:
     def best(self) -> Path:
         """The best model so far by validation."""
         return self.folder / "best.safetensors"
+
+    @property
+    def teacher(self) -> Path:
+        """A copy of the model whose generators are imitated, where there is one."""
+        return self.folder / "teacher.safetensors"
 
     @property
     def states(self) -> Path:

@@ -18,8 +18,8 @@ from cyclegan import Translator, export
 from cyclegan.config import GeneratorConfig
 from cyclegan.errors import MissingExtraError, ModelFileError
 from cyclegan.export import Form, Program, export_program, mirrored
-from cyclegan.models import build_generator
-from cyclegan.reference import Weights, skeleton
+from cyclegan.models import build_generator, filled, skeleton
+from cyclegan.reference import Weights
 from cyclegan.runs import ModelInfo, load_model, save_model
 from cyclegan.translation.padding import mirrored as mirrored_outside
 from tests.pages import ROOT, blocks, commands, shortened
@@ -212,6 +212,6 @@ def test_borders_are_mirrored_as_the_translator_mirrors_them():
 
 def test_a_program_in_pytorch_is_the_translator(tmp_path):
     info, weights, translate = saved(tmp_path, RESNET)
-    generator = export.filled(skeleton(info.generator, info.channels("a2b")), weights)
+    generator = filled(skeleton(info.generator, info.channels("a2b")), weights)
     images = drawn_images(2, 21, 34)
     assert torch.equal(Program(generator, Form())(images), translate(images))

@@ -46,11 +46,12 @@ def cyclegan(
 
 
 def _add_commands() -> None:
-    from cyclegan.cli import demo, download, evaluate, export, importing, inspect, report, train, translate, ui
+    from cyclegan.cli import demo, distill, download, evaluate, export, importing, inspect, report, train, translate, ui
 
     commands = (
         train.train,
         translate.translate,
+        distill.distill,
         demo.demo,
         inspect.inspect,
         evaluate.evaluate,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cyclegan.cli.console import Json, Quiet, duration, say, say_json, tell
-from cyclegan.cli.train import report_training, run_training
+from cyclegan.cli.training import report_training, run_training
 from cyclegan.errors import printable
 
 

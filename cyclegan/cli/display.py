@@ -84,7 +84,8 @@ class TrainingDisplay:
 
         losses = Table.grid(padding=(0, 3))
         for pair in zip(LOSS_NAMES[::2], LOSS_NAMES[1::2], strict=True):
-            losses.add_row(*[f"{name:<10} {self.line[name]:8.4f}" for name in pair if name in self.line])
+            if pair[0] in self.line or pair[1] in self.line:
+                losses.add_row(*[f"{name:<13} {self.line[name]:8.4f}" for name in pair if name in self.line])
         bar = Table.grid()  # a bare bar ends without a new line
         bar.add_row(ProgressBar(total=moment.plan.total_steps, completed=moment.step, width=60))
         health = [Text(health_in_a_line(self.line))] if "health" in self.line else []

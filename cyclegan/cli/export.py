@@ -29,7 +29,10 @@ def export(
     pictures: Annotated[
         bool, typer.Option("--pictures", help="An onnx or program that takes and gives bytes, n h w c.")
     ] = False,
-    half: Annotated[bool, typer.Option("--half", help="An onnx or program that computes in float16.")] = False,
+    half: Annotated[
+        bool,
+        typer.Option("--half", help="In float16: what an onnx or program computes; a model file, of generators alone."),
+    ] = False,
     unaveraged: Annotated[
         bool, typer.Option("--unaveraged", help="The generators as they were at the last step, not their averages.")
     ] = False,
@@ -37,7 +40,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write a model as a file of its own, as the authors' .pth files, or as a program that runs without cyclegan."""
-    from cyclegan.export import OPSET, Form, export_program, export_reference
+    from cyclegan.export import OPSET, Form, export_program, export_reference, halved
     from cyclegan.runs import (
         find_model,
         find_run,
@@ -59,14 +62,14 @@ def export(
         facts |= {"direction": way, "largest_difference": difference}
         opset = f"opset {OPSET}; " if output_format == "onnx" else ""
         remark = f" ({opset}largest difference to PyTorch {difference:.2g}{' of 255 levels' * pictures})"
-    elif direction or pictures or half:
-        raise ConfigError(
-            "--direction, --pictures and --half are of programs.", "Add --format onnx, or leave them out."
-        )
+    elif direction or pictures:
+        raise ConfigError("--direction and --pictures are of programs.", "Add --format onnx, or leave them out.")
     elif output_format == "reference":
+        if half:
+            raise ConfigError("the authors' code keeps its weights in float32.", "Leave out --half.")
         facts["files"] = [str(file) for file in export_reference(output, weights, info)]
     else:
-        save_model(output, info, weights)
+        save_model(output, *(halved(info, weights) if half else (info, weights)))
     if as_json:
         say_json(facts)
     elif not quiet:

@@ -1,12 +1,15 @@
 """The four networks of the game, and how they are made from settings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import TypeVar, overload
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from cyclegan.config import Config, DiscriminatorConfig, GeneratorConfig
+from cyclegan.errors import ModelFileError
 from cyclegan.models.discriminators import PatchDiscriminator, PixelDiscriminator
 from cyclegan.models.init import initialize
 from cyclegan.models.resnet import ResNetGenerator
@@ -21,12 +24,17 @@ __all__ = [
     "build_discriminator",
     "build_generator",
     "build_networks",
+    "filled",
+    "multiply_adds",
     "resolved",
+    "skeleton",
 ]
 
 
 Generator = ResNetGenerator | UNetGenerator
 Discriminator = PatchDiscriminator | PixelDiscriminator
+Network = TypeVar("Network", bound=Generator | Discriminator)
+Blueprint = GeneratorConfig | DiscriminatorConfig
 
 
 @dataclass
@@ -73,6 +81,41 @@ def build_discriminator(spec: DiscriminatorConfig, channels: int = 3) -> Discrim
     if spec.architecture == "pixel":
         return PixelDiscriminator(channels, width=spec.width, norm=spec.norm)
     return PatchDiscriminator(channels, width=spec.width, layers=spec.layers, norm=spec.norm)
+
+
+@overload
+def skeleton(spec: GeneratorConfig, channels: Sequence[int]) -> Generator: ...
+@overload
+def skeleton(spec: DiscriminatorConfig, channels: Sequence[int]) -> Discriminator: ...
+
+
+def skeleton(spec: Blueprint, channels: Sequence[int]) -> Generator | Discriminator:
+    """Build a network without memory for its weights: names and shapes alone.
+
+    `channels` are those of what it takes and, if it is a generator, of what it gives.
+    """
+    with torch.device("meta"):
+        if isinstance(spec, GeneratorConfig):
+            return build_generator(spec, *channels)
+        return build_discriminator(spec, *channels)
+
+
+def filled(network: Network, weights: Mapping[str, Tensor]) -> Network:
+    """Give a skeleton its weights, in fp32 whatever they are kept in; nobody trains it."""
+    try:
+        network.load_state_dict(weights, assign=True)
+    except RuntimeError as error:
+        raise ModelFileError("the model does not hold the networks that it describes.", "Use another file.") from error
+    network.float().eval().requires_grad_(False)
+    return network
+
+
+def multiply_adds(spec: GeneratorConfig, channels: Sequence[int], size: int) -> int:
+    """Count the multiplications, each with its addition, with which a generator redraws a square of so many pixels."""
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        skeleton(spec, channels)(torch.zeros(1, channels[0], size, size))
+    operations: int = counter.get_total_flops()
+    return operations // 2
 
 
 def build_networks(config: Config) -> Networks:

@@ -29,6 +29,7 @@ CURVES = (
     ("Who fools whom", ("gan_a2b", "gan_b2a", "disc_a", "disc_b")),
     ("There and back", ("cycle_a", "cycle_b")),
     ("Leaving alone what is right", ("identity_a", "identity_b")),
+    ("As the teacher does", ("imitation_a2b", "imitation_b2a")),
     ("Scores of disc_a", ("real_score_a", "fake_score_a", "trained_score_a", "held_out_score_a")),
     ("Scores of disc_b", ("real_score_b", "fake_score_b", "trained_score_b", "held_out_score_b")),
     ("Variety of translations; 1 is that of real images", ("diversity_a2b", "diversity_b2a")),

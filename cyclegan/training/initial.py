@@ -1,4 +1,4 @@
-"""The weights that a new run begins with, where they are those of a model."""
+"""The weights that a new run begins with, where they are those of a model or of its teacher's discriminators."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,6 +9,13 @@ from cyclegan.config import Config, forbidden_changes
 from cyclegan.errors import ConfigError, ModelFileError, printable
 from cyclegan.models import Networks, resolved
 from cyclegan.runs import Tensors, find_model, load_model, weights_of
+from cyclegan.training.teacher import Teacher
+
+
+def first_weights(config: Config, teacher: Teacher | None) -> Tensors:
+    """Return the weights of the model that `game.init_from` names, and else those of the teacher's discriminators."""
+    judges = teacher.judges(config) if teacher else {}
+    return judges | (initial_weights(config) if config.game.init_from else {})
 
 
 def initial_weights(config: Config) -> Tensors:

@@ -72,7 +72,7 @@ def compile_networks(
     session: Session, engine: Callable[[nn.Module], nn.Module], real_a: Images, real_b: Images, tell: Tell
 ) -> None:
     """Have the game played with compiled networks, if they pass a rehearsal, of which nothing remains."""
-    as_written = session.game.networks
+    as_written = session.game.networks, session.game.teachers
     tensors, facts = session.capture()
     before = copied(tensors)
     tell("Compiling the networks for this device, which takes a minute or two the first time.")
@@ -82,11 +82,15 @@ def compile_networks(
             name: torch.compile(network, dynamic=False) for name, network in session.networks.named()
         }
         session.game.networks = Networks(**{name: engine(network) for name, network in compiled.items()})
+        teachers: dict[str, Any] = {
+            way: torch.compile(shown, dynamic=False) for way, shown in session.game.teachers.items()
+        }
+        session.game.teachers = teachers
         session.prepare(rate=0.0, count=len(real_a))
         session.advance(real_a, real_b)
         tell(f"Compiled in {time.perf_counter() - started:.0f} s.")
     except Exception as error:
-        session.game.networks = as_written
+        session.game.networks, session.game.teachers = as_written
         tell(f"The networks could not be compiled ({first_line(error)}); they play as they are written.")
     session.restore(before, facts)
 

@@ -15,6 +15,7 @@ from cyclegan.runs import Run
 from cyclegan.training.ranks import ALONE, Ranks
 from cyclegan.training.schedule import epoch_of
 from cyclegan.training.session import Session, Tensors
+from cyclegan.training.teacher import Teacher
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Plan:
     device: torch.device
     precision: Literal["fp32", "bf16"]
     initial: Tensors = field(default_factory=dict)  # what a new run begins with, where that is not drawn
+    teacher: Teacher | None = None
     ranks: Ranks = ALONE
     lead: int = 0  # batches by which steps on another number of devices were ahead of as many steps on these
 

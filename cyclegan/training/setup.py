@@ -18,6 +18,7 @@ from cyclegan.training.plan import Plan
 from cyclegan.training.pool import ImagePool
 from cyclegan.training.session import Session, averaged
 from cyclegan.training.step import Game
+from cyclegan.training.teacher import Shown
 
 
 def new_session(plan: Plan, fabric: Fabric) -> Session:
@@ -47,6 +48,10 @@ def new_session(plan: Plan, fabric: Fabric) -> Session:
         pool_b=pool(seed + 1),
         weights=config.loss,
         backward=fabric.backward,
+        teachers={
+            way: Shown(generator.to(device).to(memory_format=layout), bf16=half)
+            for way, generator in (plan.teacher.generators() if plan.teacher else {}).items()
+        },
     )
     if plan.ranks.count > 1:
         game.unshared = partial(unshared, fabric, game)
@@ -96,4 +101,5 @@ def quickened(session: Session, plan: Plan, fabric: Fabric, tell: Tell) -> Pace:
 
 def what_fits(plan: Plan) -> str:
     """Return what to do where the memory of the plan's device is not enough."""
-    return largest_that_fits(plan.config, our_memory(plan.device), half=plan.precision == "bf16")
+    taught = sum(weight.nbytes for weight in plan.teacher.weights.values()) if plan.teacher else 0
+    return largest_that_fits(plan.config, our_memory(plan.device) - taught, half=plan.precision == "bf16")

@@ -20,7 +20,10 @@ from cyclegan.training.pool import ImagePool
 from cyclegan.training.signs import Numbers, score_signs
 
 Losses = dict[str, Tensor]
-LOSS_NAMES = ("gan_a2b", "gan_b2a", "cycle_a", "cycle_b", "identity_a", "identity_b", "disc_a", "disc_b")
+LOSS_NAMES = (
+    *("gan_a2b", "gan_b2a", "cycle_a", "cycle_b", "identity_a", "identity_b"),
+    *("imitation_a2b", "imitation_b2a", "disc_a", "disc_b"),
+)
 
 
 @dataclass
@@ -34,6 +37,7 @@ class Game:
     pool_b: ImagePool
     weights: LossConfig
     backward: Callable[[Tensor], None]  # the engine's, which may scale or spread
+    teachers: Mapping[str, nn.Module] = field(default_factory=dict)  # by direction: what each generator imitates
     unshared: Callable[[], AbstractContextManager[object]] = nullcontext  # where gradients stay with this rank so far
     signs: Numbers = field(default_factory=dict)  # the last step's vital signs, still on the device
 
@@ -84,6 +88,8 @@ def there_and_back(game: Game, source: str, target: str, real: Images, other: Im
         fake = there(real)
     losses[f"gan_{source}2{target}"] = generator_loss(getattr(nets, f"disc_{target}")(fake), weights.adversarial)
     losses[f"cycle_{source}"] = getattr(weights, f"cycle_{source}") * distance(back(fake), real)
+    if teacher := game.teachers.get(f"{source}2{target}"):
+        losses[f"imitation_{source}2{target}"] = weights.imitation * distance(fake, teacher(real))
     game.backward(total(losses))
     return fake.detach(), losses
 

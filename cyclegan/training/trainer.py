@@ -15,16 +15,17 @@ from cyclegan.data.loader import batches
 from cyclegan.devices import choose_device, memory_errors, uses_bf16
 from cyclegan.errors import ConfigError, GameLostError, RunError, printable, require_extra
 from cyclegan.images import scaled_on
-from cyclegan.runs import Run, forget_after, has_state, load_state
+from cyclegan.runs import Run, forget_after, has_state, load_state, save_model
 from cyclegan.training.doctor import Doctor
 from cyclegan.training.engine import engine
-from cyclegan.training.initial import initial_weights
+from cyclegan.training.initial import first_weights
 from cyclegan.training.pace import Tell
 from cyclegan.training.plan import Moment, Observer, Plan
 from cyclegan.training.recording import MetricsFile, SampleGrids, Saver, TensorBoard, save_models
 from cyclegan.training.schedule import learning_rate_factor
 from cyclegan.training.session import Session, Tally, of_rank
 from cyclegan.training.setup import new_session, quickened, what_fits
+from cyclegan.training.teacher import teacher_of
 from cyclegan.training.validation import Validation
 
 CALMER = 0.5  # of the learning rate, after updates that were not finite
@@ -53,7 +54,8 @@ def check_continuation(config: Config, run: Run) -> None:
         return
     name, way_out = printable(run.folder), "Give this run another --name, or move the old one aside with --fresh."
     if not has_state(run):
-        if any(place.name not in (run.states.name, run.config.name) for place in run.folder.iterdir()):
+        begun = (run.states, run.config, run.teacher)
+        if any(place not in begun for place in run.folder.iterdir()):
             raise RunError(f"{name} holds other things, and no state that could be continued.", way_out)
         return
     try:
@@ -72,13 +74,16 @@ def prepare(
 ) -> Plan:
     """Load the data and choose the device; `scratch` holds pictures that do not fit in memory.
 
-    The model to begin with is read only for a new run, or a `fresh` one: to continue, its state is enough.
+    The model to begin with is read only for a new run, or a `fresh` one: to continue, its state is enough, and the copy
+    of its teacher.
     """
     if config.logging.tensorboard:
         require_extra("tensorboard", "tensorboard")
     device = choose_device(config.machine.device)
     if config.machine.threads:
         torch.set_num_threads(config.machine.threads)
+    new = fresh or not has_state(run)
+    teacher = teacher_of(config, run, new=new)
     return Plan(
         config=config,
         run=run,
@@ -86,7 +91,8 @@ def prepare(
         domain_b=load_domain(config, "b", scratch=scratch, on_picture=on_picture),
         device=device,
         precision="bf16" if uses_bf16(config.game.precision, device) else "fp32",
-        initial=initial_weights(config) if config.game.init_from and (fresh or not has_state(run)) else {},
+        initial=first_weights(config, teacher) if new else {},
+        teacher=teacher,
     )
 
 
@@ -113,6 +119,8 @@ def train_with_others(
     ranks = plan.ranks
     if ranks.first:
         save_config(plan.config, plan.run.config)
+        if plan.teacher and not has_state(plan.run):
+            save_model(plan.run.teacher, plan.teacher.info, plan.teacher.weights)
     fabric = engine(plan)
     with memory_errors(plan.device, partial(what_fits, plan)):
         session = new_session(plan, fabric)

@@ -13,7 +13,8 @@ import torch
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
 from cyclegan.errors import ModelFileError, printable
 from cyclegan.files import is_file_name
-from cyclegan.reference import OURS, Blueprint, Weights, bare, channels_of, from_reference, recognised, skeleton
+from cyclegan.models import Blueprint, skeleton
+from cyclegan.reference import OURS, Weights, bare, channels_of, from_reference, recognised
 from cyclegan.runs import ModelInfo
 from cyclegan.translation import Direction
 

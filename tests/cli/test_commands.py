@@ -181,7 +181,7 @@ def test_validation_is_shown_while_training(command, folders):
 
 
 def test_a_run_that_a_plateau_ended_says_so(tmp_path: Path):
-    from cyclegan.cli.train import ending
+    from cyclegan.cli.training import ending
     from cyclegan.training import Outcome, Plan
 
     plan = create_autospec(Plan, instance=True, run=Run(tmp_path))

@@ -4,7 +4,9 @@ import json
 
 import torch
 
+from cyclegan.images import read_picture
 from cyclegan.reference import to_reference
+from cyclegan.runs import load_model_info, networks_in
 from tests.cli.test_commands import TINY, assert_a_sentence
 from tests.models_for_tests import write_model
 from tests.pth_files import save_game, small_generator
@@ -60,11 +62,32 @@ def test_a_run_s_model_is_written_as_the_authors_files(command, tmp_path):
 
 def test_what_only_programs_can_do_is_a_sentence_for_the_others(command, tmp_path):
     write_model(tmp_path / "m.safetensors")
-    for option in (("--half",), ("--pictures",), ("--direction", "a2b")):
+    for option in (("--pictures",), ("--direction", "a2b")):
         for kind in ("cyclegan", "reference"):
             result = command("export", "m.safetensors", "--output", "x", "--format", kind, *option)
-            assert_a_sentence(result, "--direction, --pictures and --half are of programs", "--format onnx")
+            assert_a_sentence(result, "--direction and --pictures are of programs", "--format onnx")
+    result = command("export", "m.safetensors", "--output", "x", "--format", "reference", "--half")
+    assert_a_sentence(result, "keeps its weights in float32", "Leave out --half")
     assert not (tmp_path / "x").exists()
+
+
+def test_a_model_in_half_precision_is_a_model_of_generators_alone_that_redraws_the_same(command, folders, tmp_path):
+    write_model(tmp_path / "m.safetensors")
+    assert command("export", "m.safetensors", "--output", "half.safetensors", "--half").returncode == 0
+    assert networks_in(tmp_path / "half.safetensors") == {"a2b", "b2a"}
+    assert load_model_info(tmp_path / "half.safetensors").discriminator is None
+    redrawn = []
+    for name in ("m", "half"):
+        written = command("translate", "horses/1.png", "--model", f"{name}.safetensors", "--output", f"{name}.png")
+        assert written.returncode == 0, written.stderr
+        redrawn.append(read_picture(tmp_path / f"{name}.png").pixels.astype(int))
+    assert abs(redrawn[0] - redrawn[1]).max() <= 2
+    assert command("inspect", "half.safetensors").returncode == 0
+    for kind in ("onnx", "reference"):
+        again = command("export", "half.safetensors", "--output", kind, "--format", kind)
+        assert again.returncode == 0, again.stderr
+    scored = command("translate", "horses/1.png", "--model", "half.safetensors", "--output", "s.png", "--scores")
+    assert_a_sentence(scored, "half.safetensors holds no discriminators")
 
 
 def test_a_training_says_what_it_begins_with_and_fails_before_anything_moves(command, folders, tmp_path):

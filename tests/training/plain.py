@@ -20,6 +20,9 @@ def play_plainly(game: Game, real_a: Tensor, real_b: Tensor) -> Losses:
     if weights.identity:
         losses["identity_a"] = weights.cycle_a * weights.identity * distance(nets.b2a(real_a), real_a)
         losses["identity_b"] = weights.cycle_b * weights.identity * distance(nets.a2b(real_b), real_b)
+    for way, real, fake in (("a2b", real_a, fake_b), ("b2a", real_b, fake_a)):
+        if way in game.teachers:
+            losses[f"imitation_{way}"] = weights.imitation * distance(fake, game.teachers[way](real).detach())
     game.optimizer_g.zero_grad()
     sum(losses.values()).backward()
     game.optimizer_g.step()

@@ -11,12 +11,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from cyclegan.images import Images
-from cyclegan.runs import Run
+from cyclegan.models import build_networks, resolved
+from cyclegan.runs import ModelInfo, Run
 from cyclegan.training.engine import engine
 from cyclegan.training.pace import WARM_UP, Pace, compile_networks
 from cyclegan.training.plan import Plan
 from cyclegan.training.session import Session
 from cyclegan.training.setup import new_session
+from cyclegan.training.teacher import Teacher
+from tests.training.games import tiny_config
 from tests.training.sick_games import Game, plan_of
 
 STEPS = WARM_UP + 5
@@ -66,9 +69,21 @@ def record_on_cpu(step: Callable[[], Any]) -> tuple[Any, Callable[[], None]]:
     return numbers, lambda: None if next(done, False) else operations.play_again()
 
 
+def a_teacher() -> Teacher:
+    """Return a model that is broader than what is trained."""
+    config = tiny_config({"generator": {"width": 6}, "game": {"init_gain": 0.2}})
+    info = ModelInfo(generator=resolved(config), domain_a="a", domain_b="b", size=32, steps=1, averaged=False)
+    weights = {
+        f"{name}.{key}": weight
+        for name, network in build_networks(config).named()
+        for key, weight in network.state_dict().items()
+    }
+    return Teacher(info, weights)
+
+
 def fresh_session(precision: str = "fp32") -> tuple[Session, Plan, Any]:
     settings = {"game": {"batch_size": 2, "pool_size": 3, "averaging": 0.9}}
-    plan = replace(plan_of(Run(Path()), Game(settings=settings)), precision=precision)
+    plan = replace(plan_of(Run(Path()), Game(settings=settings)), precision=precision, teacher=a_teacher())
     fabric = engine(plan)
     return new_session(plan, fabric), plan, fabric
 
@@ -161,7 +176,8 @@ def test_of_the_rehearsal_with_compiled_networks_nothing_remains(monkeypatch):
     compile_networks(session, fabric.setup_module, *images_like(plan), said.append)
     assert_same_state(session, as_written)
     assert said[1].startswith("Compiled in ")
-    assert any(isinstance(module, Compiled) for module in session.game.networks.a2b.modules())
+    players = (session.game.networks.a2b, session.game.teachers["a2b"])
+    assert all(any(isinstance(module, Compiled) for module in player.modules()) for player in players)
     assert played(session, Pace(session, None, print)) == played(as_written, Pace(as_written, None, print))
 
 

@@ -75,11 +75,13 @@ def test_the_weights_move_as_the_reference_s_did(name, step):
 
 
 @pytest.mark.parametrize("adversarial", ["lsgan", "vanilla", "hinge"])
-@pytest.mark.parametrize("identity", [0.5, 0.0])
-def test_three_batched_updates_equal_three_plain_ones_in_float64(adversarial, identity):
+@pytest.mark.parametrize(("identity", "taught"), [(0.5, ()), (0.0, ()), (0.5, ("a2b", "b2a")), (0.0, ("b2a",))])
+def test_three_batched_updates_equal_three_plain_ones_in_float64(adversarial, identity, taught):
     weights = {"adversarial": adversarial, "identity": identity, "cycle_a": 12.0, "cycle_b": 8.0}
     ours = tiny_game(dtype=torch.float64, weights=weights, pool_size=2, fused=True)
     plain = tiny_game(dtype=torch.float64, weights=weights, pool_size=2)
+    others = tiny_game(seed=1, dtype=torch.float64).networks
+    ours.teachers = plain.teachers = {way: getattr(others, way).requires_grad_(False) for way in taught}
     random = torch.Generator().manual_seed(3)
     for _ in range(3):
         real_a, real_b = torch.rand(2, 2, 3, 32, 32, generator=random, dtype=torch.float64) * 2 - 1
@@ -140,8 +142,24 @@ def test_updating_generators_leaves_no_gradient_in_discriminators():
 
 
 def test_a_step_returns_every_loss_by_its_name():
-    losses = play_drawn(tiny_game(), torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32))
-    assert sorted(losses) == sorted(LOSS_NAMES)
+    game = tiny_game()
+    alone = play_drawn(game, torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32))
+    assert sorted(alone) == sorted(name for name in LOSS_NAMES if not name.startswith("imitation"))
+    game.teachers = dict(tiny_game().networks.named())
+    taught = play_drawn(game, torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32))
+    assert sorted(taught) == sorted(LOSS_NAMES)
+
+
+def test_who_is_as_the_teacher_has_nothing_to_imitate_and_who_is_not_comes_nearer():
+    game, other = tiny_game(lr=1e-3), tiny_game(seed=1)
+    game.teachers = dict(tiny_game().networks.named())
+    random = torch.Generator().manual_seed(0)
+    real_a, real_b = torch.rand(2, 1, 3, 32, 32, generator=random) * 2 - 1
+    same = play_drawn(game, real_a, real_b)
+    assert same["imitation_a2b"] == same["imitation_b2a"] == 0
+    game.teachers = dict(other.networks.named())
+    first, *_, last = (play_drawn(game, real_a, real_b)["imitation_a2b"] for _ in range(30))
+    assert 0 < last < 0.5 * first
 
 
 def test_discriminators_see_old_fakes_once_the_pool_is_full():

@@ -1,0 +1,124 @@
+"""Distil a run, and compare what comes of it with its teacher; run from the repository's root.
+
+    python -m scripts.measure_distillation RUN TEST_A TEST_B --judge JUDGE.PY [--name NAME] [--minutes 25]
+        [--turns 9] [-- OPTIONS OF cyclegan distill]
+
+`cyclegan distill` is stopped after so many minutes, with its state saved: the same command goes on. Where its epochs
+fit into them, a machine that starts bare needs no more than the run's `config.toml` and its model. At its end both
+models redraw the test pictures of both domains, a script that compares two folders and prints JSON says what they are
+worth, and the generators are compared in multiply-adds, bytes (`cyclegan export --half`) and seconds on one thread of
+the CPU, in turns in one process.
+"""
+
+import argparse
+import json
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from cyclegan import Translator
+from cyclegan.models import multiply_adds
+from cyclegan.runs import find_model, find_run, load_model_info
+from cyclegan.translation import Direction
+
+WAYS: tuple[tuple[Direction, str], ...] = (("a2b", "340"), ("b2a", "339"))  # the judge's numbers of zebras and horses
+JUDGED = ("frechet", "class_top5", "kept")
+CYCLEGAN = (sys.executable, "-m", "cyclegan")
+
+
+def distilled(run: str, name: str, minutes: float, options: list[str]) -> bool:
+    """Distil a run for so long; tell whether it is finished."""
+    process = subprocess.Popen([*CYCLEGAN, "distill", run, "--name", name, *options])
+    try:
+        status = process.wait(minutes * 60)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)
+        status = process.wait()
+    if status not in (0, 130):
+        raise SystemExit(status)
+    return status == 0
+
+
+def judged(model: Path, tests: tuple[Path, Path], judge: Path, folder: Path) -> dict[str, float]:
+    """Return what the judge says of a model's translations, both ways."""
+    numbers = {}
+    for (way, wanted), source, real in zip(WAYS, tests, reversed(tests), strict=True):
+        output = folder / model.name / way
+        run_quietly(*CYCLEGAN, "translate", source, "--model", model, "--direction", way, "--output", output)
+        said = run_quietly(sys.executable, judge, output, real, "--reference", source, "--class", wanted, "--json")
+        numbers |= {f"{way} {name}": json.loads(said)[name] for name in JUDGED}
+    return numbers
+
+
+def run_quietly(*command: object) -> str:
+    """Run a command and return what it prints."""
+    return subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def seconds_in_turns(models: list[Path], turns: int) -> list[float]:
+    """Return the median times in which models redraw an image of their size on one thread of the CPU."""
+    torch.set_num_threads(1)
+    translators = [Translator(model, device="cpu") for model in models]
+    images = [torch.zeros(1, new.channels[0], new.info.size, new.info.size) for new in translators]
+    times: list[list[float]] = [[] for _ in models]
+    for turn in range(turns + 1):
+        for translate, image, taken in zip(translators, images, times, strict=True):
+            started = time.perf_counter()
+            translate(image)
+            if turn:  # the first warms up
+                taken.append(time.perf_counter() - started)
+    return [statistics.median(taken) for taken in times]
+
+
+def half_bytes(model: Path, folder: Path) -> int:
+    """Return the size of a model's generators in half precision."""
+    half = folder / "half.safetensors"
+    run_quietly(*CYCLEGAN, "export", model, "--output", half, "--half")
+    return half.stat().st_size
+
+
+def work(model: Path) -> int:
+    """Return the multiply-adds with which a model redraws an image of its size."""
+    info = load_model_info(find_model(model))
+    return multiply_adds(info.generator, info.channels("a2b"), info.size)
+
+
+def main() -> None:
+    """Distil, compare, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run")
+    parser.add_argument("test_a", type=Path)
+    parser.add_argument("test_b", type=Path)
+    parser.add_argument("--judge", type=Path, required=True)
+    parser.add_argument("--name", help="of the new run; left out, RUN-small")
+    parser.add_argument("--minutes", type=float, default=25)
+    parser.add_argument("--turns", type=int, default=9)
+    parser.add_argument("options", nargs="*", help="of cyclegan distill, after --")
+    given = parser.parse_args()
+    teacher = find_run(given.run)
+    name = given.name or f"{teacher.name}-small"
+    if not distilled(given.run, name, given.minutes, given.options):
+        raise SystemExit("The time is over; the same command goes on.")
+    models = [teacher.folder, find_run(name).folder]
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        rows = [
+            judged(model, (given.test_a, given.test_b), given.judge, folder)
+            | {"multiply-adds": work(model), "bytes in half precision": half_bytes(model, folder), "seconds": taken}
+            for model, taken in zip(models, seconds_in_turns(models, given.turns), strict=True)
+        ]
+    lines = ["| | teacher | student | ratio |", "| --- | --- | --- | --- |"]
+    for what, theirs in rows[0].items():
+        ours = rows[1][what]
+        lines.append(f"| {what} | {theirs:,.5g} | {ours:,.5g} | {theirs / ours if ours else float('nan'):.3g} |")
+    print("\n".join(lines))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
