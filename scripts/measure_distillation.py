@@ -62,17 +62,17 @@ def run_quietly(*command: object) -> str:
 
 
 def seconds_in_turns(models: list[Path], turns: int) -> list[float]:
-    """Return the median times in which models redraw an image of their size on one thread of the CPU."""
+    """Return the median times that one thread of the CPU takes to redraw an image of each model's size."""
     torch.set_num_threads(1)
     translators = [Translator(model, device="cpu") for model in models]
     images = [torch.zeros(1, new.channels[0], new.info.size, new.info.size) for new in translators]
     times: list[list[float]] = [[] for _ in models]
     for turn in range(turns + 1):
         for translate, image, taken in zip(translators, images, times, strict=True):
-            started = time.perf_counter()
+            started = time.process_time()  # on a busy machine, too, what the work takes
             translate(image)
             if turn:  # the first warms up
-                taken.append(time.perf_counter() - started)
+                taken.append(time.process_time() - started)
     return [statistics.median(taken) for taken in times]
 
 
@@ -99,11 +99,11 @@ def main() -> None:
     parser.add_argument("--name", help="of the new run; left out, RUN-small")
     parser.add_argument("--minutes", type=float, default=25)
     parser.add_argument("--turns", type=int, default=9)
-    parser.add_argument("options", nargs="*", help="of cyclegan distill, after --")
-    given = parser.parse_args()
+    end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    given, options = parser.parse_args(sys.argv[1:end]), sys.argv[end + 1 :]
     teacher = find_run(given.run)
     name = given.name or f"{teacher.name}-small"
-    if not distilled(given.run, name, given.minutes, given.options):
+    if not distilled(given.run, name, given.minutes, options):
         raise SystemExit("The time is over; the same command goes on.")
     models = [teacher.folder, find_run(name).folder]
     with tempfile.TemporaryDirectory() as place:

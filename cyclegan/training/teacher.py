@@ -55,7 +55,7 @@ def settings_of_pupil(run: Run) -> Settings:
     """Return the settings of a run, but that narrower generators, drawn anew, imitate those that it has trained."""
     config = run.load_config()
     generator = replace(config.generator, width=max(config.generator.width // NARROWER, 1))
-    game = replace(config.game, init_from="", teacher=str(run.folder.resolve()))
+    game = replace(config.game, init_from="", teacher=str(find_model(run.folder).parent.resolve()))
     return asdict(replace(config, generator=generator, game=game))
 
 

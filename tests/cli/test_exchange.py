@@ -71,17 +71,20 @@ def test_what_only_programs_can_do_is_a_sentence_for_the_others(command, tmp_pat
     assert not (tmp_path / "x").exists()
 
 
-def test_a_model_in_half_precision_is_a_model_of_generators_alone_that_redraws_the_same(command, folders, tmp_path):
+def test_a_model_in_half_precision_is_one_of_generators_alone_that_redraws_the_same(
+    command, folders, tmp_path, traceable
+):
     write_model(tmp_path / "m.safetensors")
     assert command("export", "m.safetensors", "--output", "half.safetensors", "--half").returncode == 0
     assert networks_in(tmp_path / "half.safetensors") == {"a2b", "b2a"}
     assert load_model_info(tmp_path / "half.safetensors").discriminator is None
     redrawn = []
     for name in ("m", "half"):
-        written = command("translate", "horses/1.png", "--model", f"{name}.safetensors", "--output", f"{name}.png")
+        result = ("--model", f"{name}.safetensors", "--output", f"{name}.png", "--precision", "fp32")
+        written = command("translate", "horses/1.png", *result)
         assert written.returncode == 0, written.stderr
         redrawn.append(read_picture(tmp_path / f"{name}.png").pixels.astype(int))
-    assert abs(redrawn[0] - redrawn[1]).max() <= 2
+    assert abs(redrawn[0] - redrawn[1]).mean() < 0.5
     assert command("inspect", "half.safetensors").returncode == 0
     for kind in ("onnx", "reference"):
         again = command("export", "half.safetensors", "--output", kind, "--format", kind)

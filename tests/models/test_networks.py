@@ -3,8 +3,16 @@
 import pytest
 import torch
 
-from cyclegan.config import build_config
-from cyclegan.models import PatchDiscriminator, PixelDiscriminator, ResNetGenerator, UNetGenerator, build_networks
+from cyclegan.config import GeneratorConfig, build_config
+from cyclegan.models import (
+    PatchDiscriminator,
+    PixelDiscriminator,
+    ResNetGenerator,
+    UNetGenerator,
+    build_networks,
+    multiply_adds,
+    skeleton,
+)
 from tests.training.games import tiny_config
 
 
@@ -35,6 +43,20 @@ def test_the_paper_s_networks_have_the_reference_s_number_of_weights():
     biases_before_norms = 64 + 128 + 256 + 18 * 256 + 128 + 64
     assert count(ResNetGenerator()) + biases_before_norms == 11_378_179
     assert count(PatchDiscriminator()) + 128 + 256 + 512 == 2_764_737
+
+
+def test_a_quarter_of_the_width_is_a_fifteenth_of_the_work_and_three_megabytes_in_half_precision():
+    wide, narrow = (GeneratorConfig(width=width, blocks=9) for width in (64, 16))
+    areas = [(256 // scale) ** 2 for scale in (1, 2, 4)]
+    by_hand = [
+        2 * 49 * 3 * width * areas[0]  # c7s1, at both ends
+        + 2 * 9 * (2 * width**2 * areas[1] + 8 * width**2 * areas[2])  # d, and u, which is as much work
+        + 18 * 9 * (4 * width) ** 2 * areas[2]  # R
+        for width in (64, 16)
+    ]
+    assert [multiply_adds(spec, (3, 3), 256) for spec in (wide, narrow)] == by_hand
+    assert by_hand[0] > 14 * by_hand[1]
+    assert 2 * 2 * sum(weight.numel() for weight in skeleton(narrow, (3, 3)).parameters()) < 3_000_000
 
 
 def test_first_weights_are_normal_and_follow_from_the_seed():

@@ -118,7 +118,7 @@ def test_a_teacher_that_does_not_hold_what_it_describes_is_a_sentence(folders, m
 def test_what_fits_leaves_room_for_the_teacher(folders, tmp_path, monkeypatch):
     rooms: list[int] = []
     monkeypatch.setattr("cyclegan.training.setup.our_memory", lambda _: 10**9)
-    monkeypatch.setattr("cyclegan.training.setup.largest_that_fits", lambda _, room, **__: rooms.append(room))
+    monkeypatch.setattr("cyclegan.training.setup.largest_that_fits", lambda _, room, **__: rooms.append(room) or "")
     model = write_model(tmp_path / "m.safetensors", width=6)
     for settings in ({}, taught_by(model)):
         what_fits(plan_of(folders, tmp_path, settings))
