@@ -45,7 +45,7 @@ def distill(
 ) -> None:
     """Train small generators to redraw as those of a run do; the same command again continues where it stopped."""
     from cyclegan.runs import find_run
-    from cyclegan.training import settings_of_pupil
+    from cyclegan.training import settings_of_student
 
     teacher = find_run(run, checkpoints)
     flags: dict[str, dict[str, Any]] = {
@@ -54,6 +54,6 @@ def distill(
         "game": {"batch_size": batch_size},
         "machine": {"device": device},
     }
-    config = build_config(settings_of_pupil(teacher), given(flags), *map(parse_assignment, assignments or []))
+    config = build_config(settings_of_student(teacher), given(flags), *map(parse_assignment, assignments or []))
     name = name or f"{teacher.name}-small"
     train_and_say(config, checkpoints, name, fresh=fresh, dry_run=dry_run, quiet=quiet, as_json=as_json)

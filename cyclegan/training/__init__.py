@@ -3,7 +3,7 @@
 from cyclegan.training.engine import joined, on_devices, started_processes
 from cyclegan.training.plan import Moment, Observer, Plan
 from cyclegan.training.ranks import Ranks
-from cyclegan.training.teacher import settings_of_pupil
+from cyclegan.training.teacher import settings_of_student
 from cyclegan.training.trainer import Outcome, check_continuation, prepare, train
 
 __all__ = [
@@ -16,7 +16,7 @@ __all__ = [
     "joined",
     "on_devices",
     "prepare",
-    "settings_of_pupil",
+    "settings_of_student",
     "started_processes",
     "train",
 ]

@@ -51,7 +51,7 @@ class Shown(nn.Module):
         return shown.float()
 
 
-def settings_of_pupil(run: Run) -> Settings:
+def settings_of_student(run: Run) -> Settings:
     """Return the settings of a run, but that narrower generators, drawn anew, imitate those that it has trained."""
     config = run.load_config()
     generator = replace(config.generator, width=max(config.generator.width // NARROWER, 1))
