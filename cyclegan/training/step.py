@@ -88,8 +88,8 @@ def there_and_back(game: Game, source: str, target: str, real: Images, other: Im
         fake = there(real)
     losses[f"gan_{source}2{target}"] = generator_loss(getattr(nets, f"disc_{target}")(fake), weights.adversarial)
     losses[f"cycle_{source}"] = getattr(weights, f"cycle_{source}") * distance(back(fake), real)
-    if teacher := game.teachers.get(f"{source}2{target}"):
-        losses[f"imitation_{source}2{target}"] = weights.imitation * distance(fake, teacher(real))
+    if (way := f"{source}2{target}") in game.teachers:
+        losses[f"imitation_{way}"] = weights.imitation * distance(fake, game.teachers[way](real))
     game.backward(total(losses))
     return fake.detach(), losses
 

@@ -160,6 +160,10 @@ class Compiled(torch.nn.Module):
         scores: torch.Tensor = self.network(images)
         return scores
 
+    def __len__(self) -> int:
+        """Fail as what torch.compile returns does where the network itself has no length."""
+        raise TypeError("it does not support len()")
+
 
 class Unfit(Compiled):
     """What torch.compile returns, and then fails."""
