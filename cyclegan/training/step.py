@@ -75,7 +75,7 @@ def update_generators(game: Game, real_a: Images, real_b: Images) -> tuple[Image
 def there_and_back(game: Game, source: str, target: str, real: Images, other: Images) -> tuple[Images, Losses]:
     """Redraw real images of `source` (`a` or `b`) as `target` and bring them back; add up what the generators learn.
 
-    Real images of the other domain go the same way, which should leave them as they are.
+    Real images of the other domain go the same way, which should leave them as they are. A teacher shows how to redraw.
     """
     nets, weights = game.networks, game.weights
     there, back = getattr(nets, f"{source}2{target}"), getattr(nets, f"{target}2{source}")

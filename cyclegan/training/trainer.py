@@ -14,6 +14,7 @@ from cyclegan.data.domains import load_domain
 from cyclegan.data.loader import batches
 from cyclegan.devices import choose_device, memory_errors, uses_bf16
 from cyclegan.errors import ConfigError, GameLostError, RunError, printable, require_extra
+from cyclegan.files import PARTIAL
 from cyclegan.images import scaled_on
 from cyclegan.runs import Run, forget_after, has_state, load_state, save_model
 from cyclegan.training.doctor import Doctor
@@ -55,7 +56,7 @@ def check_continuation(config: Config, run: Run) -> None:
     name, way_out = printable(run.folder), "Give this run another --name, or move the old one aside with --fresh."
     if not has_state(run):
         begun = (run.states, run.config, run.teacher)
-        if any(place not in begun for place in run.folder.iterdir()):
+        if any(place not in begun and place.suffix != PARTIAL for place in run.folder.iterdir()):
             raise RunError(f"{name} holds other things, and no state that could be continued.", way_out)
         return
     try:

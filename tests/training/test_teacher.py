@@ -54,6 +54,7 @@ def test_a_run_that_was_killed_before_its_first_state_begins_again_with_the_teac
 ):
     run = Run(tmp_path / "run")
     save_model(run.teacher, *load_model(write_model(tmp_path / "old.safetensors")))
+    (run.folder / ".cyclegan-half-written.partial").touch()
     play_run(run, folders, 3, taught_by(model))
     assert load_model(run.teacher)[0].generator.width == 6
 
