@@ -22,6 +22,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -29,14 +30,17 @@ from torch import Tensor
 
 from cyclegan import __version__
 from cyclegan.config import Config, DiscriminatorConfig, GeneratorConfig, build_config, load_settings
-from cyclegan.errors import CycleganError, ModelFileError, RunError, disk_errors, printable
+from cyclegan.errors import CycleganError, DiskError, ModelFileError, RunError, disk_errors, printable
 from cyclegan.files import is_file_name, remove_partials, write_text, written_whole
 
 Tensors = dict[str, Tensor]
 Direction = Literal["a2b", "b2a"]
 FORMAT = "1"  # of model files and states; another number is another layout
+OF_WEIGHTS = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64)  # the last: batch norms count
+OF_FACTS = {"domain_a": str, "domain_b": str, "size": int, "steps": int, "averaged": bool, "version": str}
 STATES_KEPT = 2
 EXTREMES = 3  # held-out pictures of a domain that are kept as the best, and as the worst, by one number
+MOST = 2**63  # more than any count of a model's
 SAMPLE_GAP = 4  # white pixels between the two halves of a sample grid
 
 
@@ -135,6 +139,15 @@ def _said_of_holder(run: Run) -> str:
     return "a process that has only begun"
 
 
+def require_there(run: Run) -> None:
+    """See that nobody has moved or deleted a run in training, so that what is written next brings no half of it back."""
+    if not run.config.is_file():
+        raise DiskError(
+            f"{printable(run.folder)} cannot be written: the run that was in it is gone.",
+            "If it was moved, say where with --checkpoints and --name; if it was deleted, the same command begins anew.",
+        )
+
+
 def set_aside(run: Run) -> Path | None:
     """Move an old run out of the way, never delete it; return where it went, or nothing if there was none."""
     if not run.folder.exists():
@@ -227,7 +240,14 @@ def save_model(path: Path, info: ModelInfo, weights: Mapping[str, Tensor]) -> No
 def load_model(path: Path) -> tuple[ModelInfo, Tensors]:
     """Read a model file; nothing in it is ever executed."""
     weights, metadata = load_tensors(path)
-    return described(path, metadata), weights
+    info = described(path, metadata)
+    for name, weight in weights.items():
+        if weight.dtype not in OF_WEIGHTS or not weight.isfinite().all():
+            raise ModelFileError(
+                f"{printable(path)} cannot be used: its {printable(name)} does not hold finite numbers, as weights do.",
+                "Its training was lost, or the file is damaged: use another.",
+            )
+    return info, weights
 
 
 def load_model_info(path: Path) -> ModelInfo:
@@ -256,15 +276,18 @@ def described(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
         known = {field.name for field in dataclasses.fields(ModelInfo)} & metadata.keys()
         facts = {name: json.loads(metadata[name]) for name in known}
         facts["generator"] = GeneratorConfig(**facts["generator"])
-        if facts.get("discriminator"):
+        if facts.get("discriminator") is not None:
             facts["discriminator"] = DiscriminatorConfig(**facts["discriminator"])
         info = ModelInfo(**facts)
+        for fact, kind in OF_FACTS.items():
+            if type(getattr(info, fact)) is not kind:
+                raise ModelFileError(f"its {fact} is no {kind.__name__}")
         if not (is_file_name(info.domain_a) and is_file_name(info.domain_b)):
             raise ModelFileError("its domains have names that are paths")
         if any(type(count) is not int or count not in (1, 3) for count in (info.channels_a, info.channels_b)):
             raise ModelFileError("its images have neither one channel nor three")
-        if not all(isinstance(count, int) for count in (info.size, info.steps)):
-            raise ModelFileError("its counts are no whole numbers")
+        if not (0 < info.size < MOST and 0 <= info.steps < MOST):
+            raise ModelFileError("its counts are beyond reason")
         return info
     except (KeyError, TypeError, ValueError, RecursionError, CycleganError) as error:
         raise ModelFileError(f"{name} describes itself in a way that makes no sense: {error}.", REPLACE) from error

@@ -19,6 +19,7 @@ from cyclegan.runs import (
     Run,
     append_metrics,
     forget_held_out_before_newest,
+    require_there,
     save_model,
     save_state,
 )
@@ -96,6 +97,7 @@ def save(plan: Plan, session: Session) -> None:
     if not session.is_finite():
         raise GameLostError("the game is lost: weights are no longer finite numbers.", LOST)
     facts |= {"pictures": plan.fingerprints, "ranks": plan.ranks.count, "lead": plan.lead}
+    require_there(plan.run)
     save_state(plan.run, session.step, of_all_ranks(tensors, owned), facts)
     save_models(plan, session)
     forget_held_out_before_newest(plan.run)

@@ -15,7 +15,7 @@ from cyclegan.data.loader import batches
 from cyclegan.devices import choose_device, memory_errors, uses_bf16
 from cyclegan.errors import ConfigError, GameLostError, RunError, printable, require_extra
 from cyclegan.images import scaled_on
-from cyclegan.runs import Run, forget_after, has_state, load_state
+from cyclegan.runs import Run, forget_after, has_state, load_state, require_there
 from cyclegan.training.doctor import Doctor
 from cyclegan.training.engine import engine
 from cyclegan.training.initial import initial_weights
@@ -140,6 +140,8 @@ def train_with_others(
             session.prepare(rate, len(real_a))
             session.tally.add(play(real_a, real_b))
         session.step += 1
+        if ranks.first:
+            require_there(plan.run)
         last = ranks.any(interrupted()) or session.step >= plan.total_steps
         metrics, lost = None, None
         if session.step % plan.config.logging.every == 0 or session.step == plan.total_steps:

@@ -27,7 +27,7 @@ from safetensors.torch import load_file
 from cyclegan import Translator
 from cyclegan.config import PRESETS
 from cyclegan.errors import GameLostError
-from cyclegan.runs import Run, read_metrics
+from cyclegan.runs import Run, load_tensors, read_metrics, save_tensors
 from cyclegan.translation import Manner, Work, plan_tasks, translate_all
 from tests.models_for_tests import write_model
 from tests.test_evaluation import SmallEye, save_program
@@ -373,6 +373,28 @@ def test_models_that_are_none_are_sentences(command, folders, tmp_path):
     assert_a_sentence(command("translate", "horses", "--model", model, "--to", "lions"), "turns horses into zebras")
     model.write_bytes(model.read_bytes()[:3000])
     assert_a_sentence(command("translate", "horses", "--model", model), "is damaged or no safetensors file")
+
+
+@pytest.mark.parametrize(
+    ("name", "weight", "words"),
+    [
+        ("a2b.body.1.weight", torch.full((4, 3, 7, 7), torch.nan), "a2b.body.1.weight does not hold finite numbers"),
+        ("disc_b.body.0.bias", torch.full((4,), torch.inf), "disc_b.body.0.bias does not hold finite numbers"),
+        ("a2b.body.1.weight", torch.zeros(4, 3, 7, 7, dtype=torch.complex64), "does not hold finite numbers"),
+        ("a2b.body.1.weight", torch.zeros(4, 3, 7, 7, dtype=torch.bool), "does not hold finite numbers"),
+        ("a2b.body.1.weight", torch.zeros(10**6, 1), "does not hold the weights of the network that it describes"),
+        ("a2b.body.1.weight", torch.zeros(0), "does not hold the weights of the network that it describes"),
+        ("a2b.../../x\x1b[2J", torch.zeros(1), "does not hold the weights of the network that it describes"),
+    ],
+)
+def test_weights_that_make_no_sense_are_a_sentence_and_no_picture(command, folders, tmp_path, name, weight, words):
+    model = write_model(tmp_path / "m.safetensors")
+    tensors, metadata = load_tensors(model)
+    save_tensors(model, tensors | {name: weight}, metadata)
+    result = command("translate", "horses", "--model", model)
+    assert_a_sentence(result, "m.safetensors", words)
+    assert "\x1b" not in result.stderr
+    assert not (tmp_path / "horses_zebras").exists()
 
 
 def test_a_file_name_reaches_the_terminal_escaped(command, folders, tmp_path):

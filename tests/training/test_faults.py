@@ -53,9 +53,14 @@ def move(run: Run, moved: Run) -> None:
     run.folder.touch()
 
 
-def test_a_run_that_is_deleted_while_it_trains_is_a_sentence_and_can_begin_anew(run: Run, whole: Run, folders):
-    with pytest.raises(DiskError, match="cannot be written"):
-        play_run(run, folders, STEPS, **once_at(6, lambda: shutil.rmtree(run.folder)))
+@pytest.mark.parametrize("next_written", [{"every": 1}, {"save_minutes": 0}, {"samples_every": 1}])
+def test_a_run_that_is_deleted_while_it_trains_is_a_sentence_and_can_begin_anew(
+    run: Run, whole: Run, folders, next_written
+):
+    deleted = once_at(6, lambda: shutil.rmtree(run.folder))
+    with pytest.raises(DiskError, match="the run that was in it is gone"):
+        play_run(run, folders, STEPS, {"logging": next_written}, **deleted)
+    assert not run.folder.exists(), "half of it came back"
     assert play_run(run, folders, STEPS).finished
     assert what_is_left(run) == what_is_left(whole)
 
