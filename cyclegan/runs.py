@@ -140,11 +140,11 @@ def _said_of_holder(run: Run) -> str:
 
 
 def require_there(run: Run) -> None:
-    """See that nobody has moved or deleted a run in training, so that what is written next brings no half of it back."""
+    """See that a run in training was neither moved nor deleted: what is written next would bring half of it back."""
     if not run.config.is_file():
         raise DiskError(
             f"{printable(run.folder)} cannot be written: the run that was in it is gone.",
-            "If it was moved, say where with --checkpoints and --name; if it was deleted, the same command begins anew.",
+            "If it was moved, name its place with --checkpoints and --name; else the same command begins anew.",
         )
 
 

@@ -375,22 +375,25 @@ def test_models_that_are_none_are_sentences(command, folders, tmp_path):
     assert_a_sentence(command("translate", "horses", "--model", model), "is damaged or no safetensors file")
 
 
+NO_NUMBERS, OTHERS = "does not hold finite numbers", "does not hold the weights of the network that it describes"
+
+
 @pytest.mark.parametrize(
-    ("name", "weight", "words"),
+    ("weights", "words"),
     [
-        ("a2b.body.1.weight", torch.full((4, 3, 7, 7), torch.nan), "a2b.body.1.weight does not hold finite numbers"),
-        ("disc_b.body.0.bias", torch.full((4,), torch.inf), "disc_b.body.0.bias does not hold finite numbers"),
-        ("a2b.body.1.weight", torch.zeros(4, 3, 7, 7, dtype=torch.complex64), "does not hold finite numbers"),
-        ("a2b.body.1.weight", torch.zeros(4, 3, 7, 7, dtype=torch.bool), "does not hold finite numbers"),
-        ("a2b.body.1.weight", torch.zeros(10**6, 1), "does not hold the weights of the network that it describes"),
-        ("a2b.body.1.weight", torch.zeros(0), "does not hold the weights of the network that it describes"),
-        ("a2b.../../x\x1b[2J", torch.zeros(1), "does not hold the weights of the network that it describes"),
+        ({"a2b.body.1.weight": torch.full((4, 3, 7, 7), torch.nan)}, f"a2b.body.1.weight {NO_NUMBERS}"),
+        ({"disc_b.body.0.bias": torch.full((4,), torch.inf)}, f"disc_b.body.0.bias {NO_NUMBERS}"),
+        ({"a2b.body.1.weight": torch.zeros(4, 3, 7, 7, dtype=torch.complex64)}, NO_NUMBERS),
+        ({"a2b.body.1.weight": torch.zeros(4, 3, 7, 7, dtype=torch.bool)}, NO_NUMBERS),
+        ({"a2b.body.1.weight": torch.zeros(10**6, 1)}, OTHERS),
+        ({"a2b.body.1.weight": torch.zeros(0)}, OTHERS),
+        ({"a2b.../../x\x1b[2J": torch.zeros(1)}, OTHERS),
     ],
 )
-def test_weights_that_make_no_sense_are_a_sentence_and_no_picture(command, folders, tmp_path, name, weight, words):
+def test_weights_that_make_no_sense_are_a_sentence_and_no_picture(command, folders, tmp_path, weights, words):
     model = write_model(tmp_path / "m.safetensors")
     tensors, metadata = load_tensors(model)
-    save_tensors(model, tensors | {name: weight}, metadata)
+    save_tensors(model, tensors | weights, metadata)
     result = command("translate", "horses", "--model", model)
     assert_a_sentence(result, "m.safetensors", words)
     assert "\x1b" not in result.stderr
