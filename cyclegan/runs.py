@@ -31,7 +31,7 @@ from torch import Tensor
 from cyclegan import __version__
 from cyclegan.config import Config, DiscriminatorConfig, GeneratorConfig, build_config, load_settings
 from cyclegan.errors import CycleganError, DiskError, ModelFileError, RunError, disk_errors, printable
-from cyclegan.files import is_file_name, remove_partials, write_text, written_whole
+from cyclegan.files import PARTIALS, is_file_name, remove_partials, write_text, written_whole
 
 Tensors = dict[str, Tensor]
 Direction = Literal["a2b", "b2a"]
@@ -94,6 +94,11 @@ class Run:
     def held_out(self) -> Path:
         """The folder of what became of held-out pictures, named after the step."""
         return self.folder / "held_out"
+
+    @property
+    def tensorboard(self) -> Path:
+        """The folder that TensorBoard reads, where it is asked for."""
+        return self.folder / "tensorboard"
 
     @property
     def evaluation(self) -> Path:
@@ -199,6 +204,14 @@ def load_state(run: Run) -> tuple[Tensors, dict[str, Any], list[str]] | None:
 def has_state(run: Run) -> bool:
     """Tell whether there is anything to continue."""
     return bool(states(run))
+
+
+def may_begin(run: Run) -> bool:
+    """Tell whether nothing is in a run's folder but what one leaves that was killed before its first save."""
+    own = {run.states, run.config}
+    if run.config.is_file():
+        own |= {run.metrics, run.samples, run.held_out, run.tensorboard, run.report}
+    return all(place in own or place.match(PARTIALS) for place in run.folder.iterdir())
 
 
 def states(run: Run) -> list[Path]:

@@ -74,7 +74,7 @@ class TensorBoard:
     def __init__(self, run: Run, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self.writer: Any = SummaryWriter(run.folder / "tensorboard", purge_step=step + 1)
+        self.writer: Any = SummaryWriter(run.tensorboard, purge_step=step + 1)
 
     def __call__(self, moment: Moment) -> None:
         """Send the numbers of a line, and a grid that was just drawn."""

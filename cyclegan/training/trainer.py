@@ -15,7 +15,15 @@ from cyclegan.data.loader import batches
 from cyclegan.devices import choose_device, memory_errors, uses_bf16
 from cyclegan.errors import ConfigError, GameLostError, RunError, printable, require_extra
 from cyclegan.images import scaled_on
-from cyclegan.runs import Run, forget_after, has_state, load_state, require_there
+from cyclegan.runs import (
+    Run,
+    forget_after,
+    forget_held_out_before_newest,
+    has_state,
+    load_state,
+    may_begin,
+    require_there,
+)
 from cyclegan.training.doctor import Doctor
 from cyclegan.training.engine import engine
 from cyclegan.training.initial import initial_weights
@@ -53,7 +61,7 @@ def check_continuation(config: Config, run: Run) -> None:
         return
     name, way_out = printable(run.folder), "Give this run another --name, or move the old one aside with --fresh."
     if not has_state(run):
-        if any(place.name not in (run.states.name, run.config.name) for place in run.folder.iterdir()):
+        if not may_begin(run):
             raise RunError(f"{name} holds other things, and no state that could be continued.", way_out)
         return
     try:
@@ -183,6 +191,7 @@ def continue_from_state(session: Session, plan: Plan) -> tuple[Plan, list[str]]:
     if ranks.first:
         save_models(plan, session)  # a kill between a state and its models leaves older ones
         forget_after(plan.run, session.step)
+        forget_held_out_before_newest(plan.run)
     if before != ranks.count:
         notes.append(
             f"the last save is of {before} devices and this goes on with {ranks.count}: every picture still comes when "

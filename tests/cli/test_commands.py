@@ -424,6 +424,37 @@ def test_no_room_on_the_disk_is_a_sentence_and_leaves_nothing_half(folders, tmp_
     assert left <= {"config.toml", "lock", "process", "metrics.jsonl", "000000004.png"}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no process limits another one there")
+def test_a_disk_that_fills_up_while_metrics_are_written_costs_nothing_that_was_saved(command, folders, tmp_path):
+    """A limit on the size of files, given to a training at work, cuts a line of its metrics in the middle."""
+    from resource import RLIMIT_FSIZE, prlimit
+
+    def training(name: str, steps: int) -> list[str]:
+        return ["train", "horses", "zebras", *map(str, TINY), "--name", name, "--max-steps", str(steps), "--quiet"]
+
+    for name, steps in (("whole", 12), ("full", 4)):
+        assert command(*training(name, steps)).returncode == 0
+    metrics = tmp_path / "checkpoints" / "full" / "metrics.jsonl"
+    shape = ["--set", "logging.every=1"]
+    line = [sys.executable, "-m", "cyclegan", *training("full", 10**6), "--epochs", str(10**6), *shape]
+    with subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        while metrics.read_text().count("\n") < 4 and process.poll() is None:
+            time.sleep(0.01)
+        full = metrics.stat().st_size + 3000
+        prlimit(process.pid, RLIMIT_FSIZE, (full, full))
+        _, said = process.communicate(timeout=120)
+    assert_a_sentence(
+        subprocess.CompletedProcess(line, process.returncode, "", said),
+        "no room left on the disk for checkpoints/full/metrics.jsonl",
+        "Free some space",
+    )
+    assert not metrics.read_text().endswith("\n"), "no line was cut"
+    assert command(*training("full", 12)).returncode == 0
+    ended = [load_file(tmp_path / "checkpoints" / name / "model.safetensors") for name in ("whole", "full")]
+    assert all(torch.equal(ended[1][name], weight) for name, weight in ended[0].items())
+    assert [line["step"] for line in read_metrics(Run(metrics.parent))] == [2, 4, 6, 8, 10, 12]
+
+
 @pytest.mark.parametrize("name", ["n" * 300, "a" * 200 + "/" + "b" * 300])
 def test_paths_that_the_system_refuses_are_sentences(command, folders, name):
     for arguments in (
@@ -547,21 +578,31 @@ def test_a_lost_game_ends_with_3_and_a_sentence(command, folders, tmp_path, monk
 def test_no_command_touches_the_network_unasked(folders, tmp_path):
     save_program(SmallEye(), tmp_path / "eye.pt2")
     code = (
-        "import socket, sys\n"
-        "def refuse(*_, **__): raise SystemExit('the network was asked for')\n"
-        "socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse\n"
+        "import sys\n"
+        "asked = []\n"
+        "def refuse(event, arguments):\n"
+        "    if event in ('socket.connect', 'socket.sendto', 'socket.getaddrinfo', 'socket.gethostbyname'):\n"
+        "        asked.append((event, arguments))\n"
+        "        raise OSError('the network is forbidden')\n"
+        "sys.addaudithook(refuse)\n"
         "from cyclegan.cli import main\n"
         "lines = (\n"
         "    'train horses zebras --preset tiny --max-steps 2 --quiet',\n"
         "    'translate horses --quiet',\n"
         "    'evaluate horses_zebras zebras --extractor eye.pt2 --extractor-size 32 --size 32 --quiet',\n"
         "    'report horses2zebras --quiet',\n"
+        "    'inspect horses zebras --quiet',\n"
+        "    'inspect checkpoints/horses2zebras --quiet',\n"
+        "    'inspect --quiet',\n"
+        "    'export horses2zebras --output m.safetensors --quiet',\n"
+        "    'download --list --quiet',\n"
         "    '--help',\n"
         ")\n"
         "for line in lines:\n"
         "    sys.argv = ['cyclegan', *line.split()]\n"
         "    try: main()\n"
         "    except SystemExit as end: assert not end.code, (line, end.code)\n"
+        "    assert not asked, (line, asked)\n"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
