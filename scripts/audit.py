@@ -24,7 +24,9 @@ def main(command: Sequence[str] = AUDIT, patience: float = PATIENCE) -> int:
         for flaw in package.get("vulns", []):
             mended = ", ".join(flaw["fix_versions"]) or "no version yet"
             flaws.append(f"{package['name']} {package['version']}: {flaw['id']}, mended in {mended}")
-    known = f"{looked_up} packages looked up, flaws known: {len(flaws)}" if looked_up else "its data could not be reached"
+    known = (
+        f"{looked_up} packages looked up, flaws known: {len(flaws)}" if looked_up else "its data could not be reached"
+    )
     print(f"pip-audit: {known}", *flaws, sep="\n")  # noqa: T201
     return int(bool(flaws))
 

@@ -21,7 +21,11 @@ def saying(*packages: dict) -> list[str]:
     ("command", "status", "said"),
     [
         (saying(CLEAN, UNKNOWN), 0, "pip-audit: 1 packages looked up, flaws known: 0\n"),
-        (saying(CLEAN, FLAWED), 1, "pip-audit: 2 packages looked up, flaws known: 1\npillow 1.0: CVE-1, mended in 1.1\n"),
+        (
+            saying(CLEAN, FLAWED),
+            1,
+            "pip-audit: 2 packages looked up, flaws known: 1\npillow 1.0: CVE-1, mended in 1.1\n",
+        ),
         (saying(UNKNOWN), 0, "pip-audit: its data could not be reached\n"),
         ([sys.executable, "-c", "raise ConnectionError"], 0, "pip-audit: its data could not be reached\n"),
         ([sys.executable, "-c", "import time; time.sleep(60)"], 0, "pip-audit: its data could not be reached\n"),
