@@ -243,6 +243,26 @@ def png_that_claims(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
+def tiff_that_claims(width: int, height: int, next_page: int = 0) -> bytes:
+    tags = {256: width, 257: height, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: height, 279: 16}
+    return tiff_directory(tags, next_page)
+
+
+def tiff_directory(tags: dict[int, int], next_page: int) -> bytes:
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + struct.pack("<I", next_page)
+
+
+def test_directories_that_lead_in_circles_end_nothing(command, tmp_path):
+    odd = tmp_path / "odd"
+    odd.mkdir()
+    exif = b"Exif\0\0" + tiff_directory(dict.fromkeys((0x8769, 0x8825, 0xA005), 8), next_page=8)
+    Image.new("RGB", (16, 16), "red").save(odd / "exif.jpg", exif=exif)
+    (odd / "pages.tif").write_bytes(tiff_that_claims(4, 4, next_page=8))
+    result = command("translate", "odd", "--model", write_model(tmp_path / "m.safetensors"), "--json")
+    assert (result.returncode, len(json.loads(result.stdout)["written"])) == (0, 2), result.stderr
+
+
 @pytest.mark.skipif(not POSIX, reason="links need a permission there")
 def test_each_bad_input_has_its_sentence_and_the_rest_is_done(command, folders, tmp_path):
     bad = tmp_path / "bad"
@@ -255,13 +275,14 @@ def test_each_bad_input_has_its_sentence_and_the_rest_is_done(command, folders, 
     (bad / "text.webp").write_text("once upon a time")
     (bad / "bomb.png").write_bytes(png_that_claims(60_000, 60_000))
     (bad / "lie.png").write_bytes(png_that_claims(3_000, 3_000))
+    (bad / "vast.tif").write_bytes(tiff_that_claims(400_000, 250_000))
     (bad / "broken link.png").symlink_to(tmp_path / "nowhere.png")
     (bad / "svg.png").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     (bad / "postscript.jpg").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n")
     (bad / "video.mp4").write_bytes(b"\0\0\0\x18ftypmp42 and no more")
     result = command("translate", "bad", "--model", write_model(tmp_path / "m.safetensors"), "--json")
     assert_a_sentence(result, *(path.name for path in bad.iterdir() if path.name != "whole.jpg"), status=1)
-    assert result.stderr.count("\n") == 11 - 1
+    assert result.stderr.count("\n") == 12 - 1
     assert [Path(path).name for path in json.loads(result.stdout)["written"]] == ["whole.jpg"]
     assert [path.name for path in (tmp_path / "bad_zebras").iterdir()] == ["whole.jpg"]
 
