@@ -56,6 +56,17 @@ def test_help_loads_neither_torch_nor_pillow():
     assert result.stdout.endswith("[]\n")
 
 
+def test_what_libraries_log_reaches_no_terminal():
+    code = (
+        "import logging, sys; sys.argv = ['cyclegan', '--version']\n"
+        "from cyclegan.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: logging.getLogger('PIL').error('noise')"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stderr == ""
+
+
 def test_version_is_said(command):
     assert re.fullmatch(r"cyclegan \d+\.\d+\.\d+\n", command("--version").stdout)
 
