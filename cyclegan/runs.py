@@ -38,6 +38,7 @@ Direction = Literal["a2b", "b2a"]
 FORMAT = "1"  # of model files and states; another number is another layout
 OF_WEIGHTS = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64)  # the last: batch norms count
 OF_FACTS = {"domain_a": str, "domain_b": str, "size": int, "steps": int, "averaged": bool, "version": str}
+IN_WORDS = {str: "text", int: "a whole number", bool: "true or false"}
 STATES_KEPT = 2
 EXTREMES = 3  # held-out pictures of a domain that are kept as the best, and as the worst, by one number
 MOST = 2**63  # more than any count of a model's
@@ -294,7 +295,7 @@ def described(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
         info = ModelInfo(**facts)
         for fact, kind in OF_FACTS.items():
             if type(getattr(info, fact)) is not kind:
-                raise ModelFileError(f"its {fact} is no {kind.__name__}")
+                raise ModelFileError(f"its {fact} is not {IN_WORDS[kind]}")
         if not (is_file_name(info.domain_a) and is_file_name(info.domain_b)):
             raise ModelFileError("its domains have names that are paths")
         if any(type(count) is not int or count not in (1, 3) for count in (info.channels_a, info.channels_b)):

@@ -309,8 +309,8 @@ def sums(folder: Path) -> Made:
 
 
 def downloads(folder: Path) -> Made:
-    """Note what a download that broke off came from; it would be continued where nobody answers."""
-    url, path, notes = "http://127.0.0.1:1/set.zip", folder / "set.zip", folder / "set.zip.json"
+    """Note what a download that broke off came from; it would be continued from where nothing can be."""
+    url, path, notes = "nowhere://example.org/set.zip", folder / "set.zip", folder / "set.zip.json"
     path.write_bytes(bytes(100))
     notes.write_text(json.dumps(asdict(Source(url, total=100, tag='"1"', modified=""))), encoding="utf-8")
     return [notes], lambda _: fetch([url], path)

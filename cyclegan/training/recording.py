@@ -49,6 +49,7 @@ class SampleGrids:
     def __call__(self, moment: Moment) -> None:
         """Write a grid, when one is due."""
         if moment.step % moment.plan.config.logging.samples_every == 0 or moment.step == moment.plan.total_steps:
+            require_there(moment.plan.run)
             grid = sample_grid(moment.session, self.real_a, self.real_b)
             save_grid(moment.plan.run.samples / f"{moment.step:09}.png", grid)
 

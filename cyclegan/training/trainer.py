@@ -148,8 +148,6 @@ def train_with_others(
             session.prepare(rate, len(real_a))
             session.tally.add(play(real_a, real_b))
         session.step += 1
-        if ranks.first:
-            require_there(plan.run)
         last = ranks.any(interrupted()) or session.step >= plan.total_steps
         metrics, lost = None, None
         if session.step % plan.config.logging.every == 0 or session.step == plan.total_steps:
@@ -160,6 +158,8 @@ def train_with_others(
                 "elapsed_seconds": round(now - started, 3),
             }
             since = now
+            if ranks.first:
+                require_there(plan.run)
             for judge in judges:
                 metrics = judge(session, metrics)
             metrics = ranks.from_first(metrics)
