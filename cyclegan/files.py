@@ -10,6 +10,7 @@ from pathlib import Path
 from cyclegan.errors import disk_errors
 
 PARTIAL = ".partial"  # ends the name of a file that is still being written
+PARTIALS = f".cyclegan-*{PARTIAL}"
 
 
 @contextmanager
@@ -46,7 +47,7 @@ def write_text(path: Path, text: str) -> None:
 
 def remove_partials(folder: Path, *, idle: float = 0.0) -> None:
     """Delete what writes that were killed have left in `folder`, if nobody has touched it for `idle` seconds."""
-    for leftover in folder.glob(f".cyclegan-*{PARTIAL}"):
+    for leftover in folder.glob(PARTIALS):
         with suppress(OSError):
             if time.time() - leftover.stat().st_mtime >= idle:
                 leftover.unlink()

@@ -23,6 +23,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -30,14 +31,18 @@ from torch import Tensor
 
 from cyclegan import __version__
 from cyclegan.config import Config, DiscriminatorConfig, GeneratorConfig, build_config, load_settings
-from cyclegan.errors import CycleganError, ModelFileError, RunError, disk_errors, printable
-from cyclegan.files import is_file_name, remove_partials, write_text, written_whole
+from cyclegan.errors import CycleganError, DiskError, ModelFileError, RunError, disk_errors, printable
+from cyclegan.files import PARTIALS, is_file_name, remove_partials, write_text, written_whole
 
 Tensors = dict[str, Tensor]
 Direction = Literal["a2b", "b2a"]
 FORMAT = "1"  # of model files and states; another number is another layout
+OF_WEIGHTS = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64)  # the last: batch norms count
+OF_FACTS = {"domain_a": str, "domain_b": str, "size": int, "steps": int, "averaged": bool, "version": str}
+IN_WORDS = {str: "text", int: "a whole number", bool: "true or false"}
 STATES_KEPT = 2
 EXTREMES = 3  # held-out pictures of a domain that are kept as the best, and as the worst, by one number
+MOST = 2**63  # more than any count of a model's
 SAMPLE_GAP = 4  # white pixels between the two halves of a sample grid
 
 
@@ -98,6 +103,11 @@ class Run:
         return self.folder / "held_out"
 
     @property
+    def tensorboard(self) -> Path:
+        """The folder that TensorBoard reads, where it is asked for."""
+        return self.folder / "tensorboard"
+
+    @property
     def evaluation(self) -> Path:
         """Scores against known answers."""
         return self.folder / "evaluation.json"
@@ -139,6 +149,15 @@ def _said_of_holder(run: Run) -> str:
     with suppress(OSError):
         return printable(run.holder.read_text(encoding="utf-8", errors="replace")[:200])
     return "a process that has only begun"
+
+
+def require_there(run: Run) -> None:
+    """See that a run in training was neither moved nor deleted: what is written next would bring half of it back."""
+    if not run.config.is_file():
+        raise DiskError(
+            f"{printable(run.folder)} cannot be written: the run that was in it is gone.",
+            "If it was moved, name its place with --checkpoints and --name; else the same command begins anew.",
+        )
 
 
 def set_aside(run: Run) -> Path | None:
@@ -194,6 +213,14 @@ def has_state(run: Run) -> bool:
     return bool(states(run))
 
 
+def may_begin(run: Run) -> bool:
+    """Tell whether nothing is in a run's folder but what one leaves that was killed before its first save."""
+    own = {run.states, run.config, run.teacher}
+    if run.config.is_file():
+        own |= {run.metrics, run.samples, run.held_out, run.tensorboard, run.report}
+    return all(place in own or place.match(PARTIALS) for place in run.folder.iterdir())
+
+
 def states(run: Run) -> list[Path]:
     """Return the states, the newest first."""
     return sorted(run.states.glob("step-*.safetensors"), reverse=True)
@@ -233,7 +260,14 @@ def save_model(path: Path, info: ModelInfo, weights: Mapping[str, Tensor]) -> No
 def load_model(path: Path) -> tuple[ModelInfo, Tensors]:
     """Read a model file; nothing in it is ever executed."""
     weights, metadata = load_tensors(path)
-    return described(path, metadata), weights
+    info = described(path, metadata)
+    for name, weight in weights.items():
+        if weight.dtype not in OF_WEIGHTS or not weight.isfinite().all():
+            raise ModelFileError(
+                f"{printable(path)} cannot be used: its {printable(name)} does not hold finite numbers, as weights do.",
+                "Its training was lost, or the file is damaged: use another.",
+            )
+    return info, weights
 
 
 def load_model_info(path: Path) -> ModelInfo:
@@ -262,15 +296,18 @@ def described(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
         known = {field.name for field in dataclasses.fields(ModelInfo)} & metadata.keys()
         facts = {name: json.loads(metadata[name]) for name in known}
         facts["generator"] = GeneratorConfig(**facts["generator"])
-        if facts.get("discriminator"):
+        if facts.get("discriminator") is not None:
             facts["discriminator"] = DiscriminatorConfig(**facts["discriminator"])
         info = ModelInfo(**facts)
+        for fact, kind in OF_FACTS.items():
+            if type(getattr(info, fact)) is not kind:
+                raise ModelFileError(f"its {fact} is not {IN_WORDS[kind]}")
         if not (is_file_name(info.domain_a) and is_file_name(info.domain_b)):
             raise ModelFileError("its domains have names that are paths")
         if any(type(count) is not int or count not in (1, 3) for count in (info.channels_a, info.channels_b)):
             raise ModelFileError("its images have neither one channel nor three")
-        if not all(isinstance(count, int) for count in (info.size, info.steps)):
-            raise ModelFileError("its counts are no whole numbers")
+        if not (0 < info.size < MOST and 0 <= info.steps < MOST):
+            raise ModelFileError("its counts are beyond reason")
         return info
     except (KeyError, TypeError, ValueError, RecursionError, CycleganError) as error:
         raise ModelFileError(f"{name} describes itself in a way that makes no sense: {error}.", REPLACE) from error

@@ -11,6 +11,7 @@ its input.
 
 import argparse
 import faulthandler
+import json
 import multiprocessing
 import random
 import re
@@ -27,7 +28,8 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -38,6 +40,7 @@ from PIL import Image
 
 from cyclegan.config import build_config, load_settings, save_config
 from cyclegan.data.archives import unpack
+from cyclegan.data.download import Source, fetch
 from cyclegan.data.installing import CHECKSUMS, install
 from cyclegan.data.sets import DataSet
 from cyclegan.errors import CycleganError
@@ -51,11 +54,18 @@ from cyclegan.training.engine import engine
 from cyclegan.training.setup import new_session
 from cyclegan.training.trainer import continue_from_state
 from cyclegan.translation import Translator
+from cyclegan.translation.animations import redraw_animation
+from cyclegan.translation.clips import redraw_clip
+from cyclegan.translation.frames import ClipManner
+from cyclegan.translation.scoring import TABLE, Score, write_scores
+from cyclegan.translation.tasks import Task
 from cyclegan.workflows.importing import read_network
+from cyclegan.workflows.inspection.models import inspect_model, inspect_run
 from tests.data.zips_for_tests import zipped_set
 from tests.models_for_tests import write_model
 from tests.pth_files import save_game
 from tests.training.runs_for_tests import play_run, tiny_settings
+from tests.translation.clips_for_tests import Recipe, make_clip
 
 say = partial(print, flush=True)
 Read = Callable[[Path], object]
@@ -63,6 +73,7 @@ Made = tuple[list[Path], Read]  # valid files, and what reads one of them
 
 SECONDS, MEBIBYTES = 5.0, 1024.0  # that no input may take
 HANGING = 30.0  # seconds, after which nobody waits for an answer
+SMALL_FRAMES = ClipManner(mark="generated", max_pixels=2**20)  # larger ones take their time, hostile or not
 WORDS = (
     b"0", b"-1", b"1024", b"99999999999", b"1e999", b"NaN", b"null", b"true", b'""', b'"\\ud800"', b"[]", b"{}",
     b"[" * 3000, b"9" * 5000, b"../../x", b"/etc/passwd", b"\x1b[2J", b"<script>", b"\xff\xfe", b"\0", b"\n",
@@ -197,16 +208,32 @@ def pictures(folder: Path) -> Made:
     for suffix in (".png", ".tif"):
         files.append(folder / f"deep{suffix}")
         write_picture(Picture(noise.astype(np.uint16) * 257, mode="RGB;16"), files[-1], FORMAT_OF[suffix])
-    frames = [Image.fromarray(frame).convert("P") for frame in (noise, noise[::-1])]
-    files.append(folder / "moving.gif")
-    frames[0].save(files[-1], save_all=True, append_images=frames[1:])
+    files.append(animated(folder / "moving.gif"))
     return files, read_picture
+
+
+def animations(folder: Path) -> Made:
+    """Make pictures that move, whose frames are redrawn as they are."""
+    files = [animated(folder / f"moving{suffix}") for suffix in (".gif", ".webp", ".png")]
+    return files, lambda path: redraw_animation(path, folder / f"redrawn{path.suffix}", np.copy, SMALL_FRAMES)
+
+
+def clips(folder: Path) -> Made:
+    """Make clips, whose frames are redrawn as they are."""
+    small = Recipe(size=(32, 32), clock=Fraction(1, 25), times=range(3), last=1, options={})
+    codecs = {".mp4": ("libx264", "aac"), ".mkv": ("libx264", ""), ".webm": ("libvpx-vp9", ""), ".avi": ("mpeg4", "")}
+    files = [
+        make_clip(folder / f"clip{suffix}", replace(small, codec=codec, sound=sound))
+        for suffix, (codec, sound) in codecs.items()
+    ]
+    return files, lambda path: redraw_clip(path, folder / f"redrawn{path.suffix}", np.copy, SMALL_FRAMES)
 
 
 def models(folder: Path) -> Made:
     """Make model files, which are read down to the networks in them."""
 
     def read(path: Path) -> None:
+        inspect_model(path)
         load_model_info(path)
         networks_in(path)
         Translator(path, device="cpu")
@@ -245,7 +272,12 @@ def runs(folder: Path) -> Made:
     way = {"from": "horses", "to": "zebras", "error": 10.0, "unchanged": 40.0, "ratio": 0.25}
     save_evaluation(run, {"pictures": 3, "directions": [way]})
     files = [run.config, run.evaluation, run.metrics, *run.samples.iterdir(), *run.held_out.iterdir()]
-    return files, lambda _: write_report(run)
+
+    def read(_: Path) -> None:
+        inspect_run(run)
+        write_report(run)
+
+    return files, read
 
 
 def archives(folder: Path) -> Made:
@@ -276,7 +308,35 @@ def sums(folder: Path) -> Made:
     return [home / CHECKSUMS], read
 
 
-READERS = {make.__name__: make for make in (pictures, models, weights, states, settings, runs, archives, sums)}
+def downloads(folder: Path) -> Made:
+    """Note what a download that broke off came from; it would be continued from where nothing can be."""
+    url, path, notes = "nowhere://example.org/set.zip", folder / "set.zip", folder / "set.zip.json"
+    path.write_bytes(bytes(100))
+    notes.write_text(json.dumps(asdict(Source(url, total=100, tag='"1"', modified=""))), encoding="utf-8")
+    return [notes], lambda _: fetch([url], path)
+
+
+def tables(folder: Path) -> Made:
+    """Make a table of scores, to which a line is added."""
+    task = Task(folder / "1.png", folder / "out" / "1.png", folder / "out")
+    write_scores({task: Score(realism=0.5, cycle_error=10.0)})
+    return [folder / "out" / TABLE], lambda _: write_scores({task: Score(realism=0.6, cycle_error=9.0)})
+
+
+READERS = {
+    make.__name__: make
+    for make in (
+        pictures, animations, clips, models, weights, states, settings, runs, archives, sums, downloads, tables
+    )
+}  # fmt: skip
+
+
+def animated(path: Path) -> Path:
+    """Make a picture of three frames."""
+    noise = np.random.default_rng(0).integers(0, 256, (3, 12, 20, 3), dtype=np.uint8)
+    first, *others = (Image.fromarray(frame).convert("P") for frame in noise)
+    first.save(path, save_all=True, append_images=others, duration=40, loop=0)
+    return path
 
 
 def small_run(folder: Path) -> tuple[Run, tuple[Path, Path]]:

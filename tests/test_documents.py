@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
 from functools import partial
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 
 import pytest
@@ -133,3 +133,20 @@ def test_development_brings_every_extra():
     assert everything is not None
     assert set(everything[1].split(",")) == extras.keys() - {"all", "dev"}
     assert "cyclegan[all]" in extras["dev"]
+
+
+def test_every_dependency_is_bounded_on_both_sides_and_its_reason_is_told():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    told = "".join(
+        line.split("|")[1] for line in read("docs/decisions/0009-what-we-depend-on.md").splitlines() if "|" in line
+    )
+    for needed in [*project["dependencies"], *chain(*project["optional-dependencies"].values())]:
+        name = re.match(r"[\w-]+", needed)[0]
+        if name != "cyclegan":
+            assert re.search(r">=[\d.]+,<[\d.]+$", needed), needed
+            assert re.search(rf"(?<![\w-]){name}(?![\w-])", told), name
+
+
+def test_no_test_is_skipped_for_want_of_a_package():
+    for path in (ROOT / "tests").rglob("*.py"):
+        assert "importorskip" + "(" not in path.read_text(encoding="utf-8"), path.name

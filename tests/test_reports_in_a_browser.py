@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from playwright import sync_api as playwright
 
 from cyclegan.reports import write_report
 from cyclegan.runs import append_metrics
 from tests.test_reports import HOSTILE, WINNER, draw_samples, leave_held_out, line_with, make_run
 
-playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 

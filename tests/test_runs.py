@@ -44,6 +44,12 @@ def rewritten_header(path: Path, **changes: str | None) -> None:
         ({"domain_b": '"../x"'}, "makes no sense"),
         ({"channels_a": "2"}, "makes no sense: its images have neither one channel nor three"),
         ({"channels_b": "[]"}, "makes no sense"),
+        ({"domain_a": '["x"]'}, "makes no sense: its domain_a is not text"),
+        ({"averaged": "{}"}, "makes no sense: its averaged is not true or false"),
+        ({"version": "7"}, "makes no sense: its version is not text"),
+        ({"size": "-1"}, "makes no sense: its counts are beyond reason"),
+        ({"steps": "9" * 40}, "makes no sense: its counts are beyond reason"),
+        ({"discriminator": "0"}, "makes no sense"),
     ],
 )
 def test_a_model_that_is_not_ours_is_a_sentence(tmp_path: Path, changes, answer: str):

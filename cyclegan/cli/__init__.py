@@ -4,6 +4,7 @@ Results go to standard output, progress and messages to standard error. Heavy im
 """
 
 import io
+import logging
 import os
 import sys
 import tempfile
@@ -72,6 +73,7 @@ def main() -> None:
     """Run the command line; every end of it has its exit status."""
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     warnings.simplefilter("ignore")  # they speak of libraries, to developers
+    logging.lastResort = logging.NullHandler()  # and so does what libraries log
     sys.stdout, sys.stderr = (_usable(stream) for stream in (sys.stdout, sys.stderr))
     try:
         app()

@@ -19,6 +19,7 @@ from cyclegan.runs import (
     Run,
     append_metrics,
     forget_held_out_before_newest,
+    require_there,
     save_model,
     save_state,
 )
@@ -48,6 +49,7 @@ class SampleGrids:
     def __call__(self, moment: Moment) -> None:
         """Write a grid, when one is due."""
         if moment.step % moment.plan.config.logging.samples_every == 0 or moment.step == moment.plan.total_steps:
+            require_there(moment.plan.run)
             grid = sample_grid(moment.session, self.real_a, self.real_b)
             save_grid(moment.plan.run.samples / f"{moment.step:09}.png", grid)
 
@@ -73,7 +75,7 @@ class TensorBoard:
     def __init__(self, run: Run, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self.writer: Any = SummaryWriter(run.folder / "tensorboard", purge_step=step + 1)
+        self.writer: Any = SummaryWriter(run.tensorboard, purge_step=step + 1)
 
     def __call__(self, moment: Moment) -> None:
         """Send the numbers of a line, and a grid that was just drawn."""
@@ -96,6 +98,7 @@ def save(plan: Plan, session: Session) -> None:
     if not session.is_finite():
         raise GameLostError("the game is lost: weights are no longer finite numbers.", LOST)
     facts |= {"pictures": plan.fingerprints, "ranks": plan.ranks.count, "lead": plan.lead}
+    require_there(plan.run)
     save_state(plan.run, session.step, of_all_ranks(tensors, owned), facts)
     save_models(plan, session)
     forget_held_out_before_newest(plan.run)

@@ -14,9 +14,17 @@ from cyclegan.data.domains import load_domain
 from cyclegan.data.loader import batches
 from cyclegan.devices import choose_device, memory_errors, uses_bf16
 from cyclegan.errors import ConfigError, GameLostError, RunError, printable, require_extra
-from cyclegan.files import PARTIAL
 from cyclegan.images import scaled_on
-from cyclegan.runs import Run, forget_after, has_state, load_state, save_model
+from cyclegan.runs import (
+    Run,
+    forget_after,
+    forget_held_out_before_newest,
+    has_state,
+    load_state,
+    may_begin,
+    require_there,
+    save_model,
+)
 from cyclegan.training.doctor import Doctor
 from cyclegan.training.engine import engine
 from cyclegan.training.initial import first_weights
@@ -55,8 +63,7 @@ def check_continuation(config: Config, run: Run) -> None:
         return
     name, way_out = printable(run.folder), "Give this run another --name, or move the old one aside with --fresh."
     if not has_state(run):
-        begun = (run.states, run.config, run.teacher)
-        if any(place not in begun and place.suffix != PARTIAL for place in run.folder.iterdir()):
+        if not may_begin(run):
             raise RunError(f"{name} holds other things, and no state that could be continued.", way_out)
         return
     try:
@@ -119,9 +126,7 @@ def train_with_others(
     """Do what `train` does; where another rank is gone, raise what the engine does."""
     ranks = plan.ranks
     if ranks.first:
-        save_config(plan.config, plan.run.config)
-        if plan.teacher and not has_state(plan.run):
-            save_model(plan.run.teacher, plan.teacher.info, plan.teacher.weights)
+        write_down(plan)
     fabric = engine(plan)
     with memory_errors(plan.device, partial(what_fits, plan)):
         session = new_session(plan, fabric)
@@ -159,6 +164,8 @@ def train_with_others(
                 "elapsed_seconds": round(now - started, 3),
             }
             since = now
+            if ranks.first:
+                require_there(plan.run)
             for judge in judges:
                 metrics = judge(session, metrics)
             metrics = ranks.from_first(metrics)
@@ -171,6 +178,13 @@ def train_with_others(
             raise lost
     seconds, played = time.perf_counter() - started, session.step - first
     return Outcome(session.step, plan.total_steps, played, seconds, tuple(notes), plateau(session, plan))
+
+
+def write_down(plan: Plan) -> None:
+    """Write what a run has from its beginning: its settings, and its copy of the model that it imitates."""
+    save_config(plan.config, plan.run.config)
+    if plan.teacher and not has_state(plan.run):
+        save_model(plan.run.teacher, plan.teacher.info, plan.teacher.weights)
 
 
 def continue_from_state(session: Session, plan: Plan) -> tuple[Plan, list[str]]:
@@ -190,6 +204,7 @@ def continue_from_state(session: Session, plan: Plan) -> tuple[Plan, list[str]]:
     if ranks.first:
         save_models(plan, session)  # a kill between a state and its models leaves older ones
         forget_after(plan.run, session.step)
+        forget_held_out_before_newest(plan.run)
     if before != ranks.count:
         notes.append(
             f"the last save is of {before} devices and this goes on with {ranks.count}: every picture still comes when "

@@ -27,7 +27,7 @@ from safetensors.torch import load_file
 from cyclegan import Translator
 from cyclegan.config import PRESETS
 from cyclegan.errors import GameLostError
-from cyclegan.runs import Run, read_metrics
+from cyclegan.runs import Run, load_tensors, read_metrics, save_tensors
 from cyclegan.translation import Manner, Work, plan_tasks, translate_all
 from tests.models_for_tests import write_model
 from tests.test_evaluation import SmallEye, save_program
@@ -54,6 +54,17 @@ def test_help_loads_neither_torch_nor_pillow():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.endswith("[]\n")
+
+
+def test_what_libraries_log_reaches_no_terminal():
+    code = (
+        "import logging, sys; sys.argv = ['cyclegan', '--version']\n"
+        "from cyclegan.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: logging.getLogger('PIL').error('noise')"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stderr == ""
 
 
 def test_version_is_said(command):
@@ -243,6 +254,26 @@ def png_that_claims(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
+def tiff_that_claims(width: int, height: int, next_page: int = 0) -> bytes:
+    tags = {256: width, 257: height, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: height, 279: 16}
+    return tiff_directory(tags, next_page)
+
+
+def tiff_directory(tags: dict[int, int], next_page: int) -> bytes:
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + struct.pack("<I", next_page)
+
+
+def test_directories_that_lead_in_circles_end_nothing(command, tmp_path):
+    odd = tmp_path / "odd"
+    odd.mkdir()
+    exif = b"Exif\0\0" + tiff_directory(dict.fromkeys((0x8769, 0x8825, 0xA005), 8), next_page=8)
+    Image.new("RGB", (16, 16), "red").save(odd / "exif.jpg", exif=exif)
+    (odd / "pages.tif").write_bytes(tiff_that_claims(4, 4, next_page=8))
+    result = command("translate", "odd", "--model", write_model(tmp_path / "m.safetensors"), "--json")
+    assert (result.returncode, len(json.loads(result.stdout)["written"])) == (0, 2), result.stderr
+
+
 @pytest.mark.skipif(not POSIX, reason="links need a permission there")
 def test_each_bad_input_has_its_sentence_and_the_rest_is_done(command, folders, tmp_path):
     bad = tmp_path / "bad"
@@ -255,13 +286,14 @@ def test_each_bad_input_has_its_sentence_and_the_rest_is_done(command, folders, 
     (bad / "text.webp").write_text("once upon a time")
     (bad / "bomb.png").write_bytes(png_that_claims(60_000, 60_000))
     (bad / "lie.png").write_bytes(png_that_claims(3_000, 3_000))
+    (bad / "vast.tif").write_bytes(tiff_that_claims(400_000, 250_000))
     (bad / "broken link.png").symlink_to(tmp_path / "nowhere.png")
     (bad / "svg.png").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     (bad / "postscript.jpg").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n")
     (bad / "video.mp4").write_bytes(b"\0\0\0\x18ftypmp42 and no more")
     result = command("translate", "bad", "--model", write_model(tmp_path / "m.safetensors"), "--json")
     assert_a_sentence(result, *(path.name for path in bad.iterdir() if path.name != "whole.jpg"), status=1)
-    assert result.stderr.count("\n") == 11 - 1
+    assert result.stderr.count("\n") == 12 - 1
     assert [Path(path).name for path in json.loads(result.stdout)["written"]] == ["whole.jpg"]
     assert [path.name for path in (tmp_path / "bad_zebras").iterdir()] == ["whole.jpg"]
 
@@ -375,6 +407,31 @@ def test_models_that_are_none_are_sentences(command, folders, tmp_path):
     assert_a_sentence(command("translate", "horses", "--model", model), "is damaged or no safetensors file")
 
 
+NO_NUMBERS, OTHERS = "does not hold finite numbers", "does not hold the weights of the network that it describes"
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        ({"a2b.body.1.weight": torch.full((4, 3, 7, 7), torch.nan)}, f"a2b.body.1.weight {NO_NUMBERS}"),
+        ({"disc_b.body.0.bias": torch.full((4,), torch.inf)}, f"disc_b.body.0.bias {NO_NUMBERS}"),
+        ({"a2b.body.1.weight": torch.zeros(4, 3, 7, 7, dtype=torch.complex64)}, NO_NUMBERS),
+        ({"a2b.body.1.weight": torch.zeros(4, 3, 7, 7, dtype=torch.bool)}, NO_NUMBERS),
+        ({"a2b.body.1.weight": torch.zeros(10**6, 1)}, OTHERS),
+        ({"a2b.body.1.weight": torch.zeros(0)}, OTHERS),
+        ({"a2b.../../x\x1b[2J": torch.zeros(1)}, OTHERS),
+    ],
+)
+def test_weights_that_make_no_sense_are_a_sentence_and_no_picture(command, folders, tmp_path, weights, words):
+    model = write_model(tmp_path / "m.safetensors")
+    tensors, metadata = load_tensors(model)
+    save_tensors(model, tensors | weights, metadata)
+    result = command("translate", "horses", "--model", model)
+    assert_a_sentence(result, "m.safetensors", words)
+    assert "\x1b" not in result.stderr
+    assert not (tmp_path / "horses_zebras").exists()
+
+
 def test_a_file_name_reaches_the_terminal_escaped(command, folders, tmp_path):
     if not POSIX:
         return
@@ -397,6 +454,37 @@ def test_no_room_on_the_disk_is_a_sentence_and_leaves_nothing_half(folders, tmp_
     assert_a_sentence(result, "no room left on the disk", "Free some space")
     left = {path.name for path in (tmp_path / "checkpoints").rglob("*") if path.is_file()}
     assert left <= {"config.toml", "lock", "process", "metrics.jsonl", "000000004.png"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no process limits another one there")
+def test_a_disk_that_fills_up_while_metrics_are_written_costs_nothing_that_was_saved(command, folders, tmp_path):
+    """A limit on the size of files, given to a training at work, cuts a line of its metrics in the middle."""
+    from resource import RLIMIT_FSIZE, prlimit
+
+    def training(name: str, steps: int) -> list[str]:
+        return ["train", "horses", "zebras", *map(str, TINY), "--name", name, "--max-steps", str(steps), "--quiet"]
+
+    for name, steps in (("whole", 12), ("full", 4)):
+        assert command(*training(name, steps)).returncode == 0
+    metrics = tmp_path / "checkpoints" / "full" / "metrics.jsonl"
+    shape = ["--set", "logging.every=1"]
+    line = [sys.executable, "-m", "cyclegan", *training("full", 10**6), "--epochs", str(10**6), *shape]
+    with subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        while metrics.read_text().count("\n") < 4 and process.poll() is None:
+            time.sleep(0.01)
+        full = metrics.stat().st_size + 3000
+        prlimit(process.pid, RLIMIT_FSIZE, (full, full))
+        _, said = process.communicate(timeout=120)
+    assert_a_sentence(
+        subprocess.CompletedProcess(line, process.returncode, "", said),
+        "no room left on the disk for checkpoints/full/metrics.jsonl",
+        "Free some space",
+    )
+    assert not metrics.read_text().endswith("\n"), "no line was cut"
+    assert command(*training("full", 12)).returncode == 0
+    ended = [load_file(tmp_path / "checkpoints" / name / "model.safetensors") for name in ("whole", "full")]
+    assert all(torch.equal(ended[1][name], weight) for name, weight in ended[0].items())
+    assert [line["step"] for line in read_metrics(Run(metrics.parent))] == [2, 4, 6, 8, 10, 12]
 
 
 @pytest.mark.parametrize("name", ["n" * 300, "a" * 200 + "/" + "b" * 300])
@@ -522,21 +610,31 @@ def test_a_lost_game_ends_with_3_and_a_sentence(command, folders, tmp_path, monk
 def test_no_command_touches_the_network_unasked(folders, tmp_path):
     save_program(SmallEye(), tmp_path / "eye.pt2")
     code = (
-        "import socket, sys\n"
-        "def refuse(*_, **__): raise SystemExit('the network was asked for')\n"
-        "socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse\n"
+        "import sys\n"
+        "asked = []\n"
+        "def refuse(event, arguments):\n"
+        "    if event in ('socket.connect', 'socket.sendto', 'socket.getaddrinfo', 'socket.gethostbyname'):\n"
+        "        asked.append((event, arguments))\n"
+        "        raise OSError('the network is forbidden')\n"
+        "sys.addaudithook(refuse)\n"
         "from cyclegan.cli import main\n"
         "lines = (\n"
         "    'train horses zebras --preset tiny --max-steps 2 --quiet',\n"
         "    'translate horses --quiet',\n"
         "    'evaluate horses_zebras zebras --extractor eye.pt2 --extractor-size 32 --size 32 --quiet',\n"
         "    'report horses2zebras --quiet',\n"
+        "    'inspect horses zebras --quiet',\n"
+        "    'inspect checkpoints/horses2zebras --quiet',\n"
+        "    'inspect --quiet',\n"
+        "    'export horses2zebras --output m.safetensors --quiet',\n"
+        "    'download --list --quiet',\n"
         "    '--help',\n"
         ")\n"
         "for line in lines:\n"
         "    sys.argv = ['cyclegan', *line.split()]\n"
         "    try: main()\n"
         "    except SystemExit as end: assert not end.code, (line, end.code)\n"
+        "    assert not asked, (line, asked)\n"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")

@@ -53,9 +53,14 @@ def move(run: Run, moved: Run) -> None:
     run.folder.touch()
 
 
-def test_a_run_that_is_deleted_while_it_trains_is_a_sentence_and_can_begin_anew(run: Run, whole: Run, folders):
-    with pytest.raises(DiskError, match="cannot be written"):
-        play_run(run, folders, STEPS, **once_at(6, lambda: shutil.rmtree(run.folder)))
+@pytest.mark.parametrize("next_written", [{"every": 1}, {"save_minutes": 0}, {"samples_every": 1}])
+def test_a_run_that_is_deleted_while_it_trains_is_a_sentence_and_can_begin_anew(
+    run: Run, whole: Run, folders, next_written
+):
+    deleted = once_at(6, lambda: shutil.rmtree(run.folder))
+    with pytest.raises(DiskError, match="the run that was in it is gone"):
+        play_run(run, folders, STEPS, {"logging": next_written}, **deleted)
+    assert not run.folder.exists(), "half of it came back"
     assert play_run(run, folders, STEPS).finished
     assert what_is_left(run) == what_is_left(whole)
 
@@ -88,6 +93,39 @@ def test_a_clock_that_goes_back_changes_nothing(run: Run, whole: Run, folders, m
     play_run(run, folders, STEPS // 2, OFTEN)
     assert play_run(run, folders, STEPS).finished
     assert what_is_left(run)["state"] == what_is_left(whole)["state"]
+
+
+class Killed(BaseException):
+    """Ends a training where a file would get its name, and leaves everything as it is."""
+
+
+def test_a_kill_between_any_write_and_its_rename_costs_nothing(run: Run, folders, tmp_path, monkeypatch):
+    validating = {
+        "data": {"validate_a": str(folders[1]), "validate_b": str(folders[0])},  # the others will do for a test
+        "logging": {"save_minutes": 0, "validate_every": 1, "every": 1},
+    }
+    whole, renamed, rename = Run(tmp_path / "whole"), [], Path.replace
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", lambda path, target: (renamed.append(target.name), rename(path, target)))
+        play_run(whole, folders, 2, validating)
+    assert {"step-000000001.safetensors", "model.safetensors", "best.safetensors"} < set(renamed)
+    for number, name in enumerate(renamed):
+        left = iter(range(number))
+
+        def kill(path: Path, target: Path, left=left) -> None:
+            if next(left, None) is None:
+                raise Killed
+            rename(path, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", kill)
+            patch.setattr(Path, "unlink", lambda *_, **__: None)
+            with pytest.raises(Killed):
+                play_run(run, folders, 2, validating)
+        assert play_run(run, folders, 2, validating).finished
+        assert what_is_left(run) == what_is_left(whole), (number, name)
+        assert not list(run.folder.rglob("*.partial"))
+        shutil.rmtree(run.folder)
 
 
 @pytest.mark.parametrize("facts", ["[]", "{}", '{"step": 3, "pictures": 7}', "[" * 5000])

@@ -3,10 +3,9 @@
 import math
 import os
 import random
-import signal
-import subprocess
 import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -31,6 +30,7 @@ from cyclegan.runs import (
 from cyclegan.training import recording
 from cyclegan.training.session import Tally, decay_after, follow
 from cyclegan.training.step import LOSS_NAMES
+from tests.training.killable import start
 from tests.training.runs_for_tests import play_run, tiny_settings, what_is_left
 
 STEPS = 14
@@ -289,38 +289,49 @@ def test_tensorboard_gets_the_sample_grids(run: Run, folders):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no process is forked there")
 def test_a_killed_run_ends_with_the_weights_of_one_never_killed(folders, tmp_path):
-    """Kill real processes with SIGKILL at random instants, saves included; CYCLEGAN_KILLS says how many (10)."""
+    """Kill processes with SIGKILL between two saves, in saves and while they begin; CYCLEGAN_KILLS times (10)."""
     whole, killed = Run(tmp_path / "whole"), Run(tmp_path / "killed")
     settings = tmp_path / "settings.toml"
     config = build_config(
         {"data": {"size": 32}, "generator": {"width": 4, "blocks": 1}, "discriminator": {"width": 4, "layers": 2}},
-        {"game": {"pool_size": 4}, "machine": {"device": "cpu", "threads": 1}},
+        {"game": {"pool_size": 4, "precision": "fp32"}, "machine": {"device": "cpu", "threads": 1}},
         {"data": {"validate_a": str(folders[1]), "validate_b": str(folders[0])}},  # the others will do for a test
         {"logging": {"every": 10, "samples_every": 25, "samples": 1, "save_minutes": 0, "validate_every": 10}},
     )
     save_config(config, settings)
-    steps = 30 * (kills := int(os.environ.get("CYCLEGAN_KILLS", "10")))
+    steps = 8 * (kills := int(os.environ.get("CYCLEGAN_KILLS", "10")))
 
-    def command(run: Run) -> list[str]:
-        return [
-            sys.executable, "-m", "cyclegan", "train", str(folders[0]), str(folders[1]), "--config", str(settings),
-            "--max-steps", str(steps), "--epochs", str(steps), "--checkpoints", str(tmp_path), "--name", run.name,
-        ]  # fmt: skip
+    def started(run: Run) -> BaseProcess:
+        options = {"config": settings, "max-steps": steps, "epochs": steps, "checkpoints": tmp_path, "name": run.name}
+        given = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+        return start(["train", *map(str, folders), *given, "--quiet"])
 
-    subprocess.run(command(whole), check=True, capture_output=True, timeout=600)
-    moments = random.Random(0)
-    for _ in range(kills):
-        process = subprocess.Popen(command(killed), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-        before = newest_step(killed)
-        while newest_step(killed) == before and process.poll() is None:
-            time.sleep(0.01)
-        time.sleep(moments.uniform(0, 0.3))
-        assert process.poll() is None, process.stderr.read()
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+    def saved_anew(process: BaseProcess) -> float:
+        """Return how long it took until there was a newer state."""
+        began, before = time.monotonic(), newest_step(killed)
+        while newest_step(killed) == before:
+            assert process.is_alive()
+            time.sleep(0.002)
+        return time.monotonic() - began
+
+    (unbroken := started(whole)).join()
+    assert unbroken.exitcode == 0
+    moments, beginning = random.Random(0), 0.0
+    for number in range(kills):
+        process = started(killed)
+        if number % 4 == 3:
+            time.sleep(moments.uniform(0, beginning))
+        else:
+            beginning = saved_anew(process)
+            time.sleep(moments.uniform(0, saved_anew(process)))
+        assert process.is_alive()
+        process.kill()
+        process.join()
     assert newest_step(killed) < steps, "the last kill came too late to matter"
-    subprocess.run(command(killed), check=True, capture_output=True, timeout=600)
+    (last := started(killed)).join()
+    assert last.exitcode == 0
     assert what_is_left(killed) == what_is_left(whole)
 
 

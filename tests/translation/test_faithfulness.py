@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pillow_heif
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -124,8 +125,7 @@ def test_the_first_of_several_pages_is_taken_and_that_is_said(tmp_path: Path, tr
 
 
 def test_heic_comes_back(tmp_path: Path, idle):
-    heif = pytest.importorskip("pillow_heif")
-    heif.register_heif_opener()
+    pillow_heif.register_heif_opener()
     picture("RGB").save(tmp_path / "x.heic", quality=95)
     with Image.open(translate(tmp_path / "x.heic", idle)) as after:
         assert (after.format, after.size) == ("HEIF", (36, 24))

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from playwright import sync_api as playwright
 
 from cyclegan.runs import Run
 from tests.models_for_tests import write_model
 from tests.web.conftest import EVIL, make_run
 from tests.web.page_for_tests import Served, serving
-
-pytest.importorskip("gradio")
-playwright = pytest.importorskip("playwright.sync_api")
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium on this machine")

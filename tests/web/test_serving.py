@@ -22,7 +22,6 @@ from cyclegan.web.guard import Guard
 from tests.models_for_tests import write_model
 from tests.web.page_for_tests import Served, serving
 
-pytest.importorskip("gradio")
 POSIX = sys.platform != "win32"
 
 

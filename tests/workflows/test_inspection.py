@@ -264,7 +264,7 @@ def test_files_that_are_no_models_are_sentences(tmp_path, content):
 
 
 def test_a_model_that_counts_in_words_is_a_sentence(tmp_path):
-    with pytest.raises(CycleganError, match="no whole numbers"):
+    with pytest.raises(CycleganError, match="its steps is not a whole number"):
         inspect_model(write_model(tmp_path / "m.safetensors", steps="many"))
 
 

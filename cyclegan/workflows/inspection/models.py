@@ -167,7 +167,7 @@ def what_is_wrong(run: Run, config: Config, losses: Mapping[str, float | None]) 
         findings.append(
             Finding("lost", f"{', '.join(lost)} of {name} are no numbers any more.", "Start again with --fresh.")
         )
-    if not states(run):
+    if run.model.is_file() and not states(run):
         findings.append(
             Finding("no state", f"{name} holds no state, so it cannot be continued.", "Use its model as --init-from.")
         )
