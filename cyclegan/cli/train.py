@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from cyclegan.runs import Run
     from cyclegan.training import Outcome, Plan
 
+PRESETS_IN_WORDS = "; ".join(f"{name}: {known.purpose}" for name, known in PRESETS.items())
+
 
 def train(
     a: Annotated[
@@ -50,7 +52,7 @@ def train(
     ] = None,
     checkpoints: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("checkpoints"),
     preset_name: Annotated[
-        str, typer.Option("--preset", help=f"Settings to start from: {', '.join(PRESETS)}.")
+        str, typer.Option("--preset", help=f"Settings to start from: {PRESETS_IN_WORDS}.")
     ] = "default",
     size: Annotated[int | None, typer.Option(help="Pixels, side of the training images.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs at the full learning rate.")] = None,

@@ -75,11 +75,11 @@ def test_the_weights_move_as_the_reference_s_did(name, step):
 
 
 @pytest.mark.parametrize("adversarial", ["lsgan", "vanilla", "hinge"])
-@pytest.mark.parametrize("identity", [0.5, 0.0])
-def test_three_batched_updates_equal_three_plain_ones_in_float64(adversarial, identity):
+@pytest.mark.parametrize(("identity", "disguised"), [(0.5, False), (0.0, False), (0.5, True)])
+def test_three_batched_updates_equal_three_plain_ones_in_float64(adversarial, identity, disguised):
     weights = {"adversarial": adversarial, "identity": identity, "cycle_a": 12.0, "cycle_b": 8.0}
-    ours = tiny_game(dtype=torch.float64, weights=weights, pool_size=2, fused=True)
-    plain = tiny_game(dtype=torch.float64, weights=weights, pool_size=2)
+    ours = tiny_game(dtype=torch.float64, weights=weights, pool_size=2, disguised=disguised, fused=True)
+    plain = tiny_game(dtype=torch.float64, weights=weights, pool_size=2, disguised=disguised)
     random = torch.Generator().manual_seed(3)
     for _ in range(3):
         real_a, real_b = torch.rand(2, 2, 3, 32, 32, generator=random, dtype=torch.float64) * 2 - 1
