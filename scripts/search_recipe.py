@@ -26,14 +26,17 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import torch
 from PIL import Image
 
 from cyclegan.config import Config, Settings, build_config, parse_assignment, preset
 from cyclegan.data.folders import Pair, domains_in, evenly, list_pictures
 from cyclegan.data.synthetic import DOMAINS, draw_domains
+from cyclegan.errors import GameLostError
 from cyclegan.files import write_text
 from cyclegan.runs import Run, locked
 from cyclegan.training import Moment, prepare, train
@@ -125,6 +128,7 @@ def compared(source: Path, translated: Path, truth: Path, way: Direction) -> Num
 
 def play(search: Search, name: str, recipe: dict[str, Any], seed: int) -> None:
     """Train one recipe from one seed, have it judged, and leave numbers and a sheet."""
+    torch.compiler.reset()  # it gives up on what it has compiled for some other networks
     config = search.config(recipe, seed)
     run = Run(search.out / "runs" / f"{name}-{seed}")
     models = {
@@ -166,35 +170,32 @@ def judged(pictures: Pictures, folder: Path, step: int) -> dict[str, Numbers]:
 
 def sheet(pictures: Pictures, folder: Path, steps: list[int], path: Path) -> None:
     """Draw test pictures and, below, what became of them at each point; A on the left, B on the right."""
-    step_x, step_y = CELL + GAP, CELL + GAP
-    picture = Image.new("RGB", (2 * SHOWN * step_x + GAP, (1 + len(steps)) * step_y - GAP), "white")
+    apart = CELL + GAP
+    picture = Image.new("RGB", (2 * SHOWN * apart, (1 + len(steps)) * apart - GAP), "white")
     for place, way in enumerate(WAYS):
         for column, shown in enumerate(evenly(list_pictures(pictures.test[place]), SHOWN)):
             for row, of in enumerate([shown, *[folder / way / str(step) / f"{shown.stem}.png" for step in steps]]):
                 cell = Image.open(of).convert("RGB").resize((CELL, CELL), Image.Resampling.BICUBIC)
-                picture.paste(cell, (column * step_x + place * (SHOWN * step_x + GAP), row * step_y))
+                picture.paste(cell, (column * apart + place * (SHOWN * apart + GAP), row * apart))
     path.parent.mkdir(parents=True, exist_ok=True)
     picture.save(path, quality=85)
 
 
 def table(out: Path) -> str:
     """Return the means over seeds of all that is finished, one line for each recipe and point."""
-    found: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    found: dict[tuple[str, int], list[dict[str, float]]] = {}
     for path in sorted((out / "results").glob("*.json")):
         result = json.loads(path.read_text())
         for point in result["points"]:
-            found.setdefault((result["recipe"], point["pairs"]), []).append(point | {"seconds": result["seconds"]})
-    lines = []
-    for (name, pairs), points in found.items():
-        columns = [f"{way} {key}" for way in WAYS for key in points[0][way]]
-        if not lines:
-            lines += [
-                f"| recipe | pairs | seeds | {' | '.join(columns)} |",
-                f"| {' | '.join(['---'] * (3 + len(columns)))} |",
-            ]
-        cells = [spread([point[way][key] for point in points]) for way in WAYS for key in points[0][way]]
-        lines.append(f"| {name} | {pairs:,} | {len(points)} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+            numbers = {f"{way} {key}": value for way in WAYS for key, value in point[way].items()}
+            numbers["seconds in all"] = result["seconds"]
+            found.setdefault((result["recipe"], point["pairs"]), []).append(numbers)
+    columns = list(next(iter(found.values()), [{}])[0])
+    lines = [["recipe", "pairs", "seeds", *columns], ["---"] * (3 + len(columns))] + [
+        [name, f"{pairs:,}", str(len(points)), *(spread([point[column] for point in points]) for column in columns)]
+        for (name, pairs), points in found.items()
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def spread(values: list[float]) -> str:
@@ -238,15 +239,17 @@ def main() -> None:
     search = Search(given.out, pictures, given.test_size or given.size, given.pairs, given.points, common)
     recipes = tomllib.loads(given.recipes.read_text())
     began = time.monotonic()
-    for seed in range(given.seeds):
-        for name in given.only or recipes:
-            if search.result(name, seed).exists():
-                continue
-            if time.monotonic() - began > given.minutes * 60:
-                tell("The time is over; the same command goes on.")
-                break
-            tell(f"{name}, seed {seed}")
+    for seed, name in product(range(given.seeds), given.only or recipes):
+        if search.result(name, seed).exists():
+            continue
+        if time.monotonic() - began > given.minutes * 60:
+            tell("The time is over; the same command goes on.")
+            break
+        tell(f"{name}, seed {seed}")
+        try:
             play(search, name, recipes[name], seed)
+        except GameLostError as error:
+            tell(str(error))
     print(table(given.out))  # noqa: T201
 
 
