@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cyclegan.runs import Run
     from cyclegan.training import Outcome, Plan
 
-PRESETS_IN_WORDS = "; ".join(f"{name}: {known.purpose}" for name, known in PRESETS.items())
+PRESETS_IN_WORDS = "; ".join(f"{name} ({known.purpose})" for name, known in PRESETS.items())
 
 
 def train(
