@@ -146,6 +146,7 @@ class GameConfig(Checked):
     seed: Annotated[int, Between(0, 2**32 - 1)] = 0
     batch_size: Annotated[int, Between(1, 4096)] = 1  # pairs, on each device
     pool_size: Annotated[int, Between(0, 10_000)] = 50  # past fakes that each discriminator also sees; 0: none
+    disguise: bool = False  # discriminators see every image elsewhere and with a hole; for few pictures
     init_gain: Annotated[float, Between(1e-6, 10)] = 0.02  # standard deviation of the first weights
     init_from: str = ""  # a model whose weights a new run begins with instead: a run's folder or name, or a file
     teacher: str = ""  # a model whose generators are imitated: a run's folder or name, or a file
@@ -261,14 +262,37 @@ SECTION_OF = {section: name for name, section in SECTIONS.items()}
 PLACES = ("folder_a", "folder_b", "name_a", "name_b")  # settings that every run has of its own
 MAY_CHANGE = ("machine", "logging", "schedule")  # what a continued run may do otherwise
 
-PRESETS: dict[str, Settings] = {
-    "default": {},
-    "paper": {"data": {"keep_aspect": False}, "game": {"precision": "fp32", "averaging": 0.0}},
-    "tiny": {
-        "data": {"size": 32},
-        "generator": {"width": 8, "blocks": 1},
-        "discriminator": {"width": 8, "layers": 2},
-    },
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings that belong together."""
+
+    purpose: str
+    settings: Settings
+
+
+PRESETS = {
+    "default": Preset("the paper's recipe, averaged", {}),
+    "paper": Preset(
+        "the paper to the letter",
+        {"data": {"keep_aspect": False}, "game": {"precision": "fp32", "averaging": 0.0}},
+    ),
+    "fast": Preset(
+        "128 px, some ten minutes of one GPU for a thousand pictures",
+        {"data": {"size": 128}, "schedule": {"epochs": 20, "decay_epochs": 20}},
+    ),
+    "small": Preset(
+        "for a handful of pictures of each kind",
+        {"game": {"disguise": True}, "schedule": {"epochs": 1000, "decay_epochs": 1000}},
+    ),
+    "tiny": Preset(
+        "32 px, seconds on a CPU, for trying things",
+        {
+            "data": {"size": 32},
+            "generator": {"width": 8, "blocks": 1},
+            "discriminator": {"width": 8, "layers": 2},
+        },
+    ),
 }
 
 
@@ -294,7 +318,7 @@ def preset(name: str) -> Settings:
     """Return a preset's settings."""
     if name not in PRESETS:
         raise ConfigError(f"unknown preset {printable(name)}; known: {', '.join(PRESETS)}.", SPELLING)
-    return PRESETS[name]
+    return PRESETS[name].settings
 
 
 def parse_assignment(text: str) -> Settings:

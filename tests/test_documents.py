@@ -17,7 +17,7 @@ import typer
 
 from cyclegan import translation, web
 from cyclegan.cli import app
-from cyclegan.config import Config
+from cyclegan.config import PRESETS, Config
 from cyclegan.data.sets import DataSet, known_sets
 from cyclegan.translation import watch
 from tests.data.server_for_tests import Page, serving
@@ -88,6 +88,10 @@ def test_every_setting_is_told_with_its_default():
         for field in fields(getattr(Config(), section.name))
     }
     assert rows == {name: shown(value) for name, value in settings.items()}
+
+
+def test_every_preset_is_told():
+    assert re.findall(r"^\| `(\w+)` \|", read("docs/settings.md"), re.MULTILINE) == list(PRESETS)
 
 
 def shown(value: object) -> str:

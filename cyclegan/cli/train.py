@@ -24,6 +24,8 @@ from cyclegan.cli.training import (
 from cyclegan.config import PRESETS, Settings, build_config, load_settings, parse_assignment, preset
 from cyclegan.errors import ConfigError
 
+PRESETS_IN_WORDS = "; ".join(f"{name} ({known.purpose})" for name, known in PRESETS.items())
+
 
 def train(
     a: Annotated[
@@ -40,7 +42,7 @@ def train(
     ] = None,
     checkpoints: Checkpoints = Path("checkpoints"),
     preset_name: Annotated[
-        str, typer.Option("--preset", help=f"Settings to start from: {', '.join(PRESETS)}.")
+        str, typer.Option("--preset", help=f"Settings to start from: {PRESETS_IN_WORDS}.")
     ] = "default",
     size: Annotated[int | None, typer.Option(help="Pixels, side of the training images.")] = None,
     epochs: Epochs = None,

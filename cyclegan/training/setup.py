@@ -9,6 +9,7 @@ from torch import nn
 from cyclegan.config import Config
 from cyclegan.devices import memory_errors, our_memory
 from cyclegan.models import Networks, build_networks
+from cyclegan.training.disguise import Disguise
 from cyclegan.training.engine import played_by, unshared
 from cyclegan.training.guard import Guard
 from cyclegan.training.initial import begin_with
@@ -19,6 +20,8 @@ from cyclegan.training.pool import ImagePool
 from cyclegan.training.session import Session, averaged
 from cyclegan.training.step import Game
 from cyclegan.training.teacher import Shown
+
+BEYOND_POOLS = 2**32  # no pool has such a seed
 
 
 def new_session(plan: Plan, fabric: Fabric) -> Session:
@@ -48,6 +51,8 @@ def new_session(plan: Plan, fabric: Fabric) -> Session:
         pool_b=pool(seed + 1),
         weights=config.loss,
         backward=fabric.backward,
+        disguise_a=Disguise(config.game.disguise, BEYOND_POOLS + seed, device),
+        disguise_b=Disguise(config.game.disguise, BEYOND_POOLS + seed + 1, device),
         teachers={
             way: Shown(generator.to(device).to(memory_format=layout), bf16=half)
             for way, generator in (plan.teacher.generators() if plan.teacher else {}).items()

@@ -21,7 +21,7 @@ from cyclegan.data.synthetic import draw_pair
 from cyclegan.images import Pixels
 from cyclegan.models import Networks, build_networks
 from cyclegan.runs import Run, read_metrics
-from cyclegan.training import Plan, trainer
+from cyclegan.training import Plan, setup, trainer
 from cyclegan.training.session import Session
 from cyclegan.training.signs import Numbers
 
@@ -171,7 +171,7 @@ def play(game: Game, run: Run, *layers: Settings, **options: Any) -> list[dict[s
 
     run.samples.mkdir(parents=True, exist_ok=True)
     with (
-        patch.object(trainer, "build_networks", game.networks),
+        patch.object(setup, "build_networks", game.networks),
         patch.object(Session, "prepare", prepare_unfairly),
         patch.object(Session, "advance", advance_broken),
     ):

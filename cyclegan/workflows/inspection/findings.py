@@ -172,7 +172,7 @@ def few(part: Part) -> Iterator[Finding]:
         yield Finding(
             "few",
             f"{part.name} has {count} pictures, which a discriminator soon knows by heart.",
-            "Add more, or vary them: --set data.rotate=10 --set data.color_jitter=0.1, as far as they stay true.",
+            "Add more, or train with --preset small.",
         )
 
 
