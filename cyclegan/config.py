@@ -272,7 +272,7 @@ class Preset:
 
 
 PRESETS = {
-    "default": Preset("the paper's recipe, averaged", {}),
+    "default": Preset("the paper's recipe with averaged weights", {}),
     "paper": Preset(
         "the paper to the letter",
         {"data": {"keep_aspect": False}, "game": {"precision": "fp32", "averaging": 0.0}},
