@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from cyclegan.errors import PictureError, printable, require_extra
 from cyclegan.files import written_whole
@@ -92,12 +92,21 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
                 f"{printable(path)} has {image.width} x {image.height} pixels, more than {max_pixels:,}.",
                 LARGER,
             )
+        if isinstance(image, TiffImagePlugin.TiffImageFile) and not is_covered(image):
+            raise PictureError(f"{printable(path)} is damaged: it holds fewer rows than it says.")
         if is_deep(image, path):
             picture = decode_deep(image, path.read_bytes())
         else:
             image.load()
             picture = Picture.from_image(image)
         return replace(picture, encoding=encoding_of(image, path))
+
+
+def is_covered(image: TiffImagePlugin.TiffImageFile) -> bool:
+    """Tell whether the strips or tiles of an opened TIFF make up all of it; Pillow would leave the rest black."""
+    parts = [part[1] for part in image.tile if part[1]]
+    covered = sum((right - left) * (bottom - top) for left, top, right, bottom in parts)
+    return covered >= image.width * image.height
 
 
 @cache

@@ -20,6 +20,10 @@ WEBP_QUALITY = 95
 XMP_IN_PNG = "XML:com.adobe.xmp"
 
 
+class FrameError(Exception):
+    """A frame that Pillow does not code in a format."""
+
+
 class Frame(NamedTuple):
     """One picture of an animation, RGB or RGBA, and how long it is shown."""
 
@@ -143,7 +147,10 @@ def _png_picture(image: Image.Image, details: Details) -> list[tuple[bytes, byte
 
 def _saved(image: Image.Image, image_format: str, **options: Any) -> bytes:
     buffer = BytesIO()
-    image.save(buffer, image_format, **options)
+    try:
+        image.save(buffer, image_format, **options)
+    except Exception as error:  # encoders raise whatever they like
+        raise FrameError(str(error)) from error
     return buffer.getvalue()
 
 

@@ -1,5 +1,6 @@
 """Animated GIF, WebP and PNG: decoded by Pillow frame by frame, redrawn, and written as they come."""
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -7,10 +8,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from cyclegan.errors import PictureError, printable
 from cyclegan.files import written_whole
 from cyclegan.images.files import is_lossless_webp, picture_errors
 from cyclegan.images.metadata import marked
-from cyclegan.translation.animating import WEBP_QUALITY, WRITERS, XMP_IN_PNG, Details, Frame
+from cyclegan.translation.animating import WEBP_QUALITY, WRITERS, XMP_IN_PNG, Details, Frame, FrameError
 from cyclegan.translation.frames import ClipFacts, ClipManner, InterruptedClip, Pixels, Redraw, with_mark
 
 FORMAT_OF = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
@@ -35,7 +37,7 @@ def redraw_animation(source: Path, target: Path, redraw: Redraw, manner: ClipMan
     `redraw` gets every frame as it is seen, uint8 h w 3, RGB, and may change its size, always to the same. Durations,
     loops, transparency, colour profile and comment are the source's. The target is written whole or not at all, in the
     source's format unless its suffix is another. A source that is damaged or has too many pixels is a `PictureError`
-    that names it.
+    that names it, and so is a target whose format does not hold it.
     """
     watched = manner.watched(redraw)
     lasting: list[float] = []
@@ -57,6 +59,9 @@ def redraw_animation(source: Path, target: Path, redraw: Redraw, manner: ClipMan
                 write(file, redrawn(image), details)
     except InterruptedClip:
         return None
+    except (FrameError, OverflowError, struct.error) as error:  # the latter of numbers that a format has no room for
+        reason = f"{printable(target)} cannot be written: {printable(error)}."
+        raise PictureError(reason, "Choose another format, or a smaller --size.") from error
     return ClipFacts(len(lasting), sum(lasting) / 1000)
 
 

@@ -75,7 +75,8 @@ class Film:
                     f"the sound of {printable(path)} ({stream.name}) cannot be put into {self.output.format.name}.",
                     "Keep the clip's own format.",
                 ) from error
-            self.notes.append(f"Its {stream.type} stream ({stream.name or 'of an unknown kind'}) is left out.")
+            kind = stream.name if stream.codec_context is not None else ""  # which it has from there
+            self.notes.append(f"Its {stream.type} stream ({kind or 'of an unknown kind'}) is left out.")
             return
         describe(copy, stream)
         self.copies[stream.index] = copy

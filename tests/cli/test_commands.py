@@ -254,8 +254,8 @@ def png_that_claims(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
-def tiff_that_claims(width: int, height: int, next_page: int = 0) -> bytes:
-    tags = {256: width, 257: height, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: height, 279: 16}
+def tiff_that_claims(width: int, height: int, rows_held: int = 0, next_page: int = 0) -> bytes:
+    tags = {256: width, 257: height, 258: 8, 259: 1, 262: 2, 273: 8, 277: 3, 278: rows_held or height, 279: 48}
     return tiff_directory(tags, next_page)
 
 
@@ -287,13 +287,14 @@ def test_each_bad_input_has_its_sentence_and_the_rest_is_done(command, folders, 
     (bad / "bomb.png").write_bytes(png_that_claims(60_000, 60_000))
     (bad / "lie.png").write_bytes(png_that_claims(3_000, 3_000))
     (bad / "vast.tif").write_bytes(tiff_that_claims(400_000, 250_000))
+    (bad / "mostly black.tif").write_bytes(tiff_that_claims(4, 8_000, rows_held=4))
     (bad / "broken link.png").symlink_to(tmp_path / "nowhere.png")
     (bad / "svg.png").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     (bad / "postscript.jpg").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n")
     (bad / "video.mp4").write_bytes(b"\0\0\0\x18ftypmp42 and no more")
     result = command("translate", "bad", "--model", write_model(tmp_path / "m.safetensors"), "--json")
     assert_a_sentence(result, *(path.name for path in bad.iterdir() if path.name != "whole.jpg"), status=1)
-    assert result.stderr.count("\n") == 12 - 1
+    assert result.stderr.count("\n") == 13 - 1
     assert [Path(path).name for path in json.loads(result.stdout)["written"]] == ["whole.jpg"]
     assert [path.name for path in (tmp_path / "bad_zebras").iterdir()] == ["whole.jpg"]
 

@@ -176,3 +176,14 @@ def test_an_interruption_leaves_nothing(tmp_path):
     manner = replace(MANNER, on_frame=lambda: done.append(1), interrupted=lambda: len(done) == 3)
     assert redraw_animation(source, tmp_path / "b.gif", same, manner) is None
     assert [path.name for path in tmp_path.iterdir()] == ["a.gif"]
+
+
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [({"loop": 70_000}, (48, 64)), ({"duration": [20_000_000] * 6}, (48, 64)), ({}, (1, 16_384))],
+)
+def test_what_a_format_has_no_room_for_is_a_sentence_and_leaves_nothing(tmp_path: Path, options, shape):
+    source = make(tmp_path / "a.png", **options)
+    with pytest.raises(PictureError, match=r"b.webp cannot be written: .*\."):
+        redraw_animation(source, tmp_path / "b.webp", lambda _: np.zeros((*shape, 3), np.uint8), MANNER)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

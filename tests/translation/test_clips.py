@@ -295,6 +295,13 @@ def test_sound_that_a_container_does_not_take_is_a_sentence(tmp_path):
         redraw_clip(source, tmp_path / "b.webm", same, MANNER)
 
 
+def test_sound_of_an_unknown_coding_is_left_out_and_that_is_said(tmp_path):
+    source = make_clip(tmp_path / "a.mp4", Recipe(sound="aac"))
+    source.write_bytes(source.read_bytes().replace(b"\x40\x15", b"\xfe\x15").replace(b"mp4a", b"what"))
+    facts = redraw_clip(source, tmp_path / "b.mp4", same, MANNER)
+    assert facts.notes == ("Its audio stream (of an unknown kind) is left out.",)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits on files there")
 def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path):
     import resource
