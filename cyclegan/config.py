@@ -146,7 +146,7 @@ class GameConfig(Checked):
     seed: Annotated[int, Between(0, 2**32 - 1)] = 0
     batch_size: Annotated[int, Between(1, 4096)] = 1  # pairs, on each device
     pool_size: Annotated[int, Between(0, 10_000)] = 50  # past fakes that each discriminator also sees; 0: none
-    disguise: bool = False  # discriminators see every image elsewhere and with a hole; for few pictures
+    diffaugment: bool = False  # discriminators see every image elsewhere and with a hole; for few pictures
     init_gain: Annotated[float, Between(1e-6, 10)] = 0.02  # standard deviation of the first weights
     init_from: str = ""  # a model whose weights a new run begins with instead: a run's folder or name, or a file
     teacher: str = ""  # a model whose generators are imitated: a run's folder or name, or a file
@@ -283,7 +283,7 @@ PRESETS = {
     ),
     "small": Preset(
         "for a handful of pictures of each kind",
-        {"game": {"disguise": True}, "schedule": {"epochs": 1000, "decay_epochs": 1000}},
+        {"game": {"diffaugment": True}, "schedule": {"epochs": 1000, "decay_epochs": 1000}},
     ),
     "tiny": Preset(
         "32 px, seconds on a CPU, for trying things",

@@ -167,7 +167,7 @@ def overfitting(history: History, side: str) -> Iterator[Finding]:
             "stop" if share > WHOLLY else "watch",
             f"disc_{side} knows its training images by heart: it scores held-out real ones {share:.0%} "
             "of the way towards fakes.",
-            "Add pictures, or begin again with --set game.disguise=true; or end here.",
+            "Add pictures, or begin again with --set game.diffaugment=true; or end here.",
         )
 
 

@@ -20,7 +20,7 @@ from cyclegan.training.step import LOSS_NAMES, Game, play
 
 Tensors = dict[str, Tensor]
 WAYS = (("a2b", "b2a", "a", "b"), ("b2a", "a2b", "b", "a"))  # there, back, from which domain, to which
-OWN = ("pool.", "disguise.", "random.", "tally")  # how the names begin of what each rank has of its own
+OWN = ("pool.", "diffaugment.", "random.", "tally")  # how the names begin of what each rank has of its own
 
 
 @dataclass
@@ -145,7 +145,7 @@ class Session:
             **_within("network", {name: net.state_dict() for name, net in self.networks.named()}),
             **_within("average", {name: average.state_dict() for name, average in self.averages.items()}),
             **_within("pool", {"a": self.game.pool_a.state(), "b": self.game.pool_b.state()}),
-            **_within("disguise", {"a": self.game.disguise_a.state(), "b": self.game.disguise_b.state()}),
+            **_within("diffaugment", {"a": self.game.diffaugment_a.state(), "b": self.game.diffaugment_b.state()}),
             "tally": self.tally.totals,
             "random.cpu": torch.get_rng_state(),
         }
@@ -172,8 +172,8 @@ class Session:
                 _restore_optimizer(optimizer, _under(f"{name}.", tensors))
             self.game.pool_a.restore(_under("pool.a.", tensors))
             self.game.pool_b.restore(_under("pool.b.", tensors))
-            self.game.disguise_a.restore(_under("disguise.a.", tensors))
-            self.game.disguise_b.restore(_under("disguise.b.", tensors))
+            self.game.diffaugment_a.restore(_under("diffaugment.a.", tensors))
+            self.game.diffaugment_b.restore(_under("diffaugment.b.", tensors))
             self.tally = Tally(facts["tally_names"], tensors["tally"].to(self.device), facts["tally_steps"])
             torch.set_rng_state(tensors["random.cpu"])
             if self.device.type == "cuda" and "random.cuda" in tensors:

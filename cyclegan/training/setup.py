@@ -9,7 +9,7 @@ from torch import nn
 from cyclegan.config import Config
 from cyclegan.devices import memory_errors, our_memory
 from cyclegan.models import Networks, build_networks
-from cyclegan.training.disguise import Disguise
+from cyclegan.training.diffaugment import DiffAugment
 from cyclegan.training.engine import played_by, unshared
 from cyclegan.training.guard import Guard
 from cyclegan.training.initial import begin_with
@@ -51,8 +51,8 @@ def new_session(plan: Plan, fabric: Fabric) -> Session:
         pool_b=pool(seed + 1),
         weights=config.loss,
         backward=fabric.backward,
-        disguise_a=Disguise(config.game.disguise, BEYOND_POOLS + seed, device),
-        disguise_b=Disguise(config.game.disguise, BEYOND_POOLS + seed + 1, device),
+        diffaugment_a=DiffAugment(config.game.diffaugment, BEYOND_POOLS + seed, device),
+        diffaugment_b=DiffAugment(config.game.diffaugment, BEYOND_POOLS + seed + 1, device),
         teachers={
             way: Shown(generator.to(device).to(memory_format=layout), bf16=half)
             for way, generator in (plan.teacher.generators() if plan.teacher else {}).items()

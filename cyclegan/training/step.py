@@ -16,7 +16,7 @@ from cyclegan.config import LossConfig
 from cyclegan.images import Images
 from cyclegan.losses import discriminator_loss, distance, generator_loss
 from cyclegan.models import Networks
-from cyclegan.training.disguise import Disguise
+from cyclegan.training.diffaugment import DiffAugment
 from cyclegan.training.pool import ImagePool
 from cyclegan.training.signs import Numbers, score_signs
 
@@ -40,13 +40,13 @@ class Game:
     backward: Callable[[Tensor], None]  # the engine's, which may scale or spread
     teachers: Mapping[str, nn.Module] = field(default_factory=dict)  # by direction: what each generator imitates
     unshared: Callable[[], AbstractContextManager[object]] = nullcontext  # where gradients stay with this rank so far
-    disguise_a: Disguise = field(default_factory=Disguise)  # of what disc_a sees
-    disguise_b: Disguise = field(default_factory=Disguise)
+    diffaugment_a: DiffAugment = field(default_factory=DiffAugment)  # of what disc_a sees
+    diffaugment_b: DiffAugment = field(default_factory=DiffAugment)
     signs: Numbers = field(default_factory=dict)  # the last step's vital signs, still on the device
 
     def draw(self, count: int) -> None:
         """Make the random choices of a step of `count` pairs; nothing waits for the device."""
-        for random in (self.pool_a, self.pool_b, self.disguise_a, self.disguise_b):
+        for random in (self.pool_a, self.pool_b, self.diffaugment_a, self.diffaugment_b):
             random.draw(count)
 
 
@@ -82,7 +82,7 @@ def there_and_back(game: Game, source: str, target: str, real: Images, other: Im
     """
     nets, weights = game.networks, game.weights
     there, back = getattr(nets, f"{source}2{target}"), getattr(nets, f"{target}2{source}")
-    judge, disguise = getattr(nets, f"disc_{target}"), getattr(game, f"disguise_{target}")
+    judge, shown = getattr(nets, f"disc_{target}"), getattr(game, f"diffaugment_{target}")
     losses: Losses = {}
     if weights.identity > 0 and real.shape == other.shape:  # grey cannot be shown to a network that wants colour
         fake, same = in_one_call(there, real, other)
@@ -90,7 +90,7 @@ def there_and_back(game: Game, source: str, target: str, real: Images, other: Im
         losses[f"identity_{target}"] = identity * distance(same, other)
     else:
         fake = there(real)
-    losses[f"gan_{source}2{target}"] = generator_loss(judge(disguise.of_fakes(fake)), weights.adversarial)
+    losses[f"gan_{source}2{target}"] = generator_loss(judge(shown.of_fakes(fake)), weights.adversarial)
     losses[f"cycle_{source}"] = getattr(weights, f"cycle_{source}") * distance(back(fake), real)
     if (way := f"{source}2{target}") in game.teachers:
         losses[f"imitation_{way}"] = weights.imitation * distance(fake, game.teachers[way](real))
@@ -103,8 +103,8 @@ def update_discriminators(game: Game, real_a: Images, real_b: Images, fake_a: Im
     nets, objective = game.networks, game.weights.adversarial
     set_trainable((nets.disc_a, nets.disc_b), True)
     past_a, past_b = game.pool_a.trade(fake_a), game.pool_b.trade(fake_b)
-    scores_a = in_one_call(nets.disc_a, *game.disguise_a.of_pairs(real_a, past_a))
-    scores_b = in_one_call(nets.disc_b, *game.disguise_b.of_pairs(real_b, past_b))
+    scores_a = in_one_call(nets.disc_a, *game.diffaugment_a.of_pairs(real_a, past_a))
+    scores_b = in_one_call(nets.disc_b, *game.diffaugment_b.of_pairs(real_b, past_b))
     losses = {"disc_a": discriminator_loss(*scores_a, objective), "disc_b": discriminator_loss(*scores_b, objective)}
     game.signs = score_signs("a", *scores_a, objective) | score_signs("b", *scores_b, objective)
     game.optimizer_d.zero_grad()

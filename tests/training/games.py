@@ -5,7 +5,7 @@ import torch
 from cyclegan.config import Config, LossConfig, build_config
 from cyclegan.models import Networks, PatchDiscriminator, ResNetGenerator, build_networks
 from cyclegan.reference import from_reference
-from cyclegan.training.disguise import Disguise
+from cyclegan.training.diffaugment import DiffAugment
 from cyclegan.training.pool import ImagePool
 from cyclegan.training.step import Game, Losses, play
 from tests.golden_files import golden, under
@@ -29,7 +29,7 @@ THEIR_LOSSES = {
 
 
 def game_of(
-    networks: Networks, weights: LossConfig, pool_size: int = 0, disguised: bool = False, **adam: float
+    networks: Networks, weights: LossConfig, pool_size: int = 0, augmented: bool = False, **adam: float
 ) -> Game:
     """Return a game with plain Adam at the paper's settings."""
     settings = {"lr": 2e-4, "betas": (0.5, 0.999)} | adam
@@ -41,8 +41,8 @@ def game_of(
         pool_b=ImagePool(pool_size, seed=2),
         weights=weights,
         backward=torch.Tensor.backward,
-        disguise_a=Disguise(disguised, seed=3),
-        disguise_b=Disguise(disguised, seed=4),
+        diffaugment_a=DiffAugment(augmented, seed=3),
+        diffaugment_b=DiffAugment(augmented, seed=4),
     )
 
 

@@ -12,8 +12,8 @@ def play_plainly(game: Game, real_a: Tensor, real_b: Tensor) -> Losses:
     game.draw(len(real_a))
     fake_b, fake_a = nets.a2b(real_a), nets.b2a(real_b)
     losses = {
-        "gan_a2b": generator_loss(nets.disc_b(game.disguise_b.of_fakes(fake_b)), weights.adversarial),
-        "gan_b2a": generator_loss(nets.disc_a(game.disguise_a.of_fakes(fake_a)), weights.adversarial),
+        "gan_a2b": generator_loss(nets.disc_b(game.diffaugment_b.of_fakes(fake_b)), weights.adversarial),
+        "gan_b2a": generator_loss(nets.disc_a(game.diffaugment_a.of_fakes(fake_a)), weights.adversarial),
         "cycle_a": weights.cycle_a * distance(nets.b2a(fake_b), real_a),
         "cycle_b": weights.cycle_b * distance(nets.a2b(fake_a), real_b),
     }
@@ -28,8 +28,8 @@ def play_plainly(game: Game, real_a: Tensor, real_b: Tensor) -> Losses:
     game.optimizer_g.step()
 
     past_a, past_b = game.pool_a.trade(fake_a.detach()), game.pool_b.trade(fake_b.detach())
-    real_a, past_a = game.disguise_a.of_pairs(real_a, past_a)
-    real_b, past_b = game.disguise_b.of_pairs(real_b, past_b)
+    real_a, past_a = game.diffaugment_a.of_pairs(real_a, past_a)
+    real_b, past_b = game.diffaugment_b.of_pairs(real_b, past_b)
     losses["disc_a"] = discriminator_loss(nets.disc_a(real_a), nets.disc_a(past_a), weights.adversarial)
     losses["disc_b"] = discriminator_loss(nets.disc_b(real_b), nets.disc_b(past_b), weights.adversarial)
     game.optimizer_d.zero_grad()

@@ -21,7 +21,7 @@ def tiny_settings(folders: tuple[Path, Path], steps: int) -> list[dict[str, Any]
         {
             "data": {"folder_a": str(folders[0]), "folder_b": str(folders[1]), "name_a": "horses", "name_b": "zebras"},
             "generator": {"dropout": True},
-            "game": {"pool_size": 4, "batch_size": 2, "precision": "fp32", "disguise": True},
+            "game": {"pool_size": 4, "batch_size": 2, "precision": "fp32", "diffaugment": True},
             "schedule": {"epochs": 2, "decay_epochs": 20, "max_steps": steps},
             "machine": {"device": "cpu"},
             "logging": {"every": 4, "samples_every": 5, "samples": 2},

@@ -82,7 +82,7 @@ def a_teacher() -> Teacher:
 
 
 def fresh_session(precision: str = "fp32") -> tuple[Session, Plan, Any]:
-    settings = {"game": {"batch_size": 2, "pool_size": 3, "averaging": 0.9, "disguise": True}}
+    settings = {"game": {"batch_size": 2, "pool_size": 3, "averaging": 0.9, "diffaugment": True}}
     plan = replace(plan_of(Run(Path()), Game(settings=settings)), precision=precision, teacher=a_teacher())
     fabric = engine(plan)
     return new_session(plan, fabric), plan, fabric

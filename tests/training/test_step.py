@@ -76,13 +76,13 @@ def test_the_weights_move_as_the_reference_s_did(name, step):
 
 @pytest.mark.parametrize("adversarial", ["lsgan", "vanilla", "hinge"])
 @pytest.mark.parametrize(
-    ("identity", "taught", "disguised"),
+    ("identity", "taught", "augmented"),
     [(0.5, (), False), (0.0, (), False), (0.5, ("a2b", "b2a"), False), (0.5, (), True), (0.0, ("b2a",), True)],
 )
-def test_three_batched_updates_equal_three_plain_ones_in_float64(adversarial, identity, taught, disguised):
+def test_three_batched_updates_equal_three_plain_ones_in_float64(adversarial, identity, taught, augmented):
     weights = {"adversarial": adversarial, "identity": identity, "cycle_a": 12.0, "cycle_b": 8.0}
-    ours = tiny_game(dtype=torch.float64, weights=weights, pool_size=2, disguised=disguised, fused=True)
-    plain = tiny_game(dtype=torch.float64, weights=weights, pool_size=2, disguised=disguised)
+    ours = tiny_game(dtype=torch.float64, weights=weights, pool_size=2, augmented=augmented, fused=True)
+    plain = tiny_game(dtype=torch.float64, weights=weights, pool_size=2, augmented=augmented)
     others = tiny_game(seed=1, dtype=torch.float64).networks
     ours.teachers = plain.teachers = {way: getattr(others, way).requires_grad_(False) for way in taught}
     random = torch.Generator().manual_seed(3)

@@ -1,9 +1,9 @@
-"""Discriminators see images disguised, the same way in both updates, and generators learn through it."""
+"""Discriminators see images augmented, the same way in both updates, and generators learn through it."""
 
 import pytest
 import torch
 
-from cyclegan.training.disguise import CHOICES, Disguise, disguised
+from cyclegan.training.diffaugment import CHOICES, DiffAugment, augmented
 
 STILL = (0.5, 0.5)  # no shift
 AWAY = (0.0, 0.0)  # the hole, cut off by the corner
@@ -14,7 +14,7 @@ def images(count: int = 1, side: int = 16) -> torch.Tensor:
 
 
 def with_choices(image: torch.Tensor, *choices: float) -> torch.Tensor:
-    return disguised(image, torch.tensor([choices]))
+    return augmented(image, torch.tensor([choices]))
 
 
 def test_a_hole_is_half_as_wide_and_half_as_high_and_nothing_else_changes():
@@ -40,28 +40,28 @@ def test_an_image_is_shifted_by_up_to_an_eighth_and_leaves_grey(choice, steps):
 def test_gradients_go_back_to_where_what_is_seen_came_from():
     shown = images().requires_grad_()
     choices = torch.rand(1, CHOICES, generator=torch.Generator().manual_seed(1))
-    assert torch.autograd.gradcheck(lambda image: disguised(image, choices), shown)
+    assert torch.autograd.gradcheck(lambda image: augmented(image, choices), shown)
 
 
 def test_every_image_is_disguised_in_a_way_of_its_own():
-    disguise = Disguise(True, seed=0)
-    disguise.draw(2)
+    augmentation = DiffAugment(True, seed=0)
+    augmentation.draw(2)
     same = images().expand(2, -1, -1, -1)
-    seen = torch.cat([disguise.of_fakes(same), *disguise.of_pairs(same, same)])
+    seen = torch.cat([augmentation.of_fakes(same), *augmentation.of_pairs(same, same)])
     assert all(not torch.equal(seen[i], seen[j]) for i in range(6) for j in range(i))
 
 
 def test_where_none_is_wanted_images_stay_and_nothing_is_kept():
-    disguise, image = Disguise(), images()
-    disguise.draw(1)
-    assert disguise.of_fakes(image) is image
-    assert disguise.state() == {}
+    augmentation, image = DiffAugment(), images()
+    augmentation.draw(1)
+    assert augmentation.of_fakes(image) is image
+    assert augmentation.state() == {}
 
 
-def test_a_restored_disguise_goes_on_as_the_first_would_have():
-    first, second = Disguise(True, seed=0), Disguise(True, seed=9)
+def test_a_restored_augmentation_goes_on_as_the_first_would_have():
+    first, second = DiffAugment(True, seed=0), DiffAugment(True, seed=9)
     first.draw(2)
     second.restore(first.state())
-    for disguise in (first, second):
-        disguise.draw(2)
+    for augmentation in (first, second):
+        augmentation.draw(2)
     assert torch.equal(first.choices, second.choices)

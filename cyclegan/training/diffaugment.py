@@ -1,7 +1,7 @@
 """What discriminators are shown instead of images: the same, but elsewhere and with a hole.
 
 DiffAugment (Zhao et al. 2020, 2006.10738) without its changes of colour: real images and fakes alike, in both updates,
-so that few pictures are not soon known by heart, and generators still learn what is real and not what is disguised.
+so that few pictures are not soon known by heart, and generators still learn what is real and not what is augmented.
 """
 
 import torch
@@ -15,8 +15,8 @@ CHOICES = 4  # random numbers for an image: shift down and right, hole down and 
 SHIFT, HOLE = 1 / 8, 1 / 2  # of the side: the most that an image is shifted, and the side of the hole
 
 
-class Disguise:
-    """Disguises what one discriminator sees in a step; its random choices are its own and survive a restart.
+class DiffAugment:
+    """Augments what one discriminator sees in a step; its random choices are its own and survive a restart.
 
     They are drawn beforehand, on the host. Where nothing is `wanted`, images stay as they are.
     """
@@ -27,7 +27,7 @@ class Disguise:
         self.choices = torch.zeros(0, CHOICES, device=device)
 
     def draw(self, count: int) -> None:
-        """Choose how `count` fakes will be disguised for the generator, and as many pairs for the discriminator."""
+        """Choose how `count` fakes will be augmented for the generator, and as many pairs for the discriminator."""
         if self.wanted:
             choices = torch.rand(3 * count, CHOICES, generator=self.random)
             if self.choices.shape != choices.shape:
@@ -36,14 +36,14 @@ class Disguise:
 
     def of_fakes(self, fakes: Images) -> Images:
         """Return what the generator is judged by."""
-        return disguised(fakes, self.choices[: len(fakes)]) if self.wanted else fakes
+        return augmented(fakes, self.choices[: len(fakes)]) if self.wanted else fakes
 
     def of_pairs(self, real: Images, fakes: Images) -> tuple[Images, Images]:
         """Return what the discriminator learns from."""
         if not self.wanted:
             return real, fakes
         count = len(real)
-        return disguised(real, self.choices[count : 2 * count]), disguised(fakes, self.choices[2 * count :])
+        return augmented(real, self.choices[count : 2 * count]), augmented(fakes, self.choices[2 * count :])
 
     def state(self) -> dict[str, Tensor]:
         """Return all that a restart needs."""
@@ -55,7 +55,7 @@ class Disguise:
             self.random.set_state(state["random"])
 
 
-def disguised(images: Images, choices: Float[Tensor, f"n {CHOICES}"]) -> Images:
+def augmented(images: Images, choices: Float[Tensor, f"n {CHOICES}"]) -> Images:
     """Return images as the choices, from 0 to 1, have them."""
     down, right, hole_down, hole_right = choices.unbind(1)
     height, width = images.shape[2:]
