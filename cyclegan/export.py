@@ -17,10 +17,10 @@ from torch.fx.experimental import _config as symbolic_shapes
 
 from cyclegan.errors import ModelFileError, require_extra
 from cyclegan.files import written_whole
+from cyclegan.model_files import Direction, ModelInfo, weights_of
 from cyclegan.models import Generator, filled, skeleton
 from cyclegan.models.layers import EPSILON, replace_instance_norms
 from cyclegan.reference import OURS, Weights, to_reference
-from cyclegan.runs import Direction, ModelInfo, weights_of
 
 Run = Callable[[Tensor], Tensor]
 

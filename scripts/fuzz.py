@@ -47,8 +47,9 @@ from cyclegan.errors import CycleganError
 from cyclegan.images import Picture, read_picture, write_picture
 from cyclegan.images.files import FORMAT_OF, formats
 from cyclegan.images.metadata import Metadata
+from cyclegan.model_files import load_model_info, networks_in
 from cyclegan.reports import write_report
-from cyclegan.runs import Run, load_model_info, networks_in, save_evaluation
+from cyclegan.runs import Run, save_evaluation
 from cyclegan.training import prepare
 from cyclegan.training.engine import engine
 from cyclegan.training.setup import new_session

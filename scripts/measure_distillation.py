@@ -23,8 +23,9 @@ from pathlib import Path
 import torch
 
 from cyclegan import Translator
+from cyclegan.model_files import load_model_info
 from cyclegan.models import multiply_adds
-from cyclegan.runs import find_model, find_run, load_model_info
+from cyclegan.runs import find_model, find_run
 from cyclegan.translation import Direction
 
 WAYS: tuple[tuple[Direction, str], ...] = (("a2b", "340"), ("b2a", "339"))  # the judge's numbers of zebras and horses

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from cyclegan.model_files import ModelInfo, save_model
 from cyclegan.models import build_networks, resolved
-from cyclegan.runs import ModelInfo, save_model
 from tests.training.games import tiny_config
 
 

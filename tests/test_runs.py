@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from cyclegan.errors import ModelFileError, RunError
-from cyclegan.runs import Run, find_model, find_run, load_model, load_tensors, save_tensors, set_aside
+from cyclegan.model_files import load_model, load_tensors, save_tensors
+from cyclegan.runs import Run, find_model, find_run, set_aside
 from tests.models_for_tests import write_model
 
 

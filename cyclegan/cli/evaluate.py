@@ -60,7 +60,8 @@ def evaluate(
     """Measure how far translations are from real pictures (FID, KID), and how faithful to their sources and truth."""
     from cyclegan.evaluation import RESIZINGS, Folder, load_extractor
     from cyclegan.evaluation import evaluate as evaluate_folders
-    from cyclegan.runs import find_model, load_model_info
+    from cyclegan.model_files import load_model_info
+    from cyclegan.runs import find_model
     from cyclegan.translation import Translator, choose_direction
     from cyclegan.workflows.evaluating import translated_by
 

@@ -41,15 +41,8 @@ def export(
 ) -> None:
     """Write a model as a file of its own, as the authors' .pth files, or as a program that runs without cyclegan."""
     from cyclegan.export import OPSET, Form, export_program, export_reference, halved
-    from cyclegan.runs import (
-        find_model,
-        find_run,
-        generator_weights,
-        load_model,
-        save_model,
-        unaveraged_model,
-        weights_of,
-    )
+    from cyclegan.model_files import generator_weights, load_model, save_model, weights_of
+    from cyclegan.runs import find_model, find_run, unaveraged_model
 
     path = find_model(model)
     info, weights = unaveraged_model(find_run(model)) if unaveraged else load_model(path)

@@ -25,7 +25,7 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Make a model of .pth files of pytorch-CycleGAN-and-pix2pix; code in them is refused, never run."""
-    from cyclegan.runs import save_model
+    from cyclegan.model_files import save_model
     from cyclegan.workflows.importing import import_model
 
     info, weights = import_model(files, domain_a=domain_a, domain_b=domain_b, direction=direction)

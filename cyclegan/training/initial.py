@@ -7,8 +7,9 @@ from torch import Tensor
 
 from cyclegan.config import Config, forbidden_changes
 from cyclegan.errors import ConfigError, ModelFileError, printable
+from cyclegan.model_files import Tensors, load_model, weights_of
 from cyclegan.models import Networks, resolved
-from cyclegan.runs import Tensors, find_model, load_model, weights_of
+from cyclegan.runs import find_model
 from cyclegan.training.teacher import Teacher
 
 

@@ -12,17 +12,9 @@ from cyclegan.data.folders import evenly
 from cyclegan.errors import GameLostError
 from cyclegan.files import written_whole
 from cyclegan.images import Images, Pixels, read_picture, to_images, to_pixels, with_channels
+from cyclegan.model_files import ModelInfo, save_model
 from cyclegan.models import resolved
-from cyclegan.runs import (
-    SAMPLE_GAP,
-    ModelInfo,
-    Run,
-    append_metrics,
-    forget_held_out_before_newest,
-    require_there,
-    save_model,
-    save_state,
-)
+from cyclegan.runs import SAMPLE_GAP, Run, append_metrics, forget_held_out_before_newest, require_there, save_state
 from cyclegan.training.plan import Moment, Plan
 from cyclegan.training.session import WAYS, Session, Tensors, of_all_ranks, own
 

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from cyclegan.config import Config, DataConfig, Settings
 from cyclegan.errors import ConfigError, ModelFileError, RunError, printable
 from cyclegan.images import Images
+from cyclegan.model_files import ModelInfo, Tensors, load_model, weights_of
 from cyclegan.models import Generator, filled, skeleton
-from cyclegan.runs import ModelInfo, Run, Tensors, find_model, load_model, weights_of
+from cyclegan.runs import Run, find_model
 
 NARROWER = 4  # times, by default; a ResNet-9 of width 16 has a fifteenth of the multiply-adds of one of width 64
 

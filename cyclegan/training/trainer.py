@@ -15,6 +15,7 @@ from cyclegan.data.loader import batches
 from cyclegan.devices import choose_device, memory_errors, uses_bf16
 from cyclegan.errors import ConfigError, GameLostError, RunError, printable, require_extra
 from cyclegan.images import scaled_on
+from cyclegan.model_files import save_model
 from cyclegan.runs import (
     Run,
     forget_after,
@@ -23,7 +24,6 @@ from cyclegan.runs import (
     load_state,
     may_begin,
     require_there,
-    save_model,
 )
 from cyclegan.training.doctor import Doctor
 from cyclegan.training.engine import engine

@@ -1,6 +1,6 @@
 """Translation: redrawing pictures of any size, and folders of them."""
 
-from cyclegan.runs import Direction
+from cyclegan.model_files import Direction
 from cyclegan.translation.media import Manner, Outcome, Work, amount_of_work, translate_all
 from cyclegan.translation.scoring import Scorer, write_scores
 from cyclegan.translation.spreading import plan_spread, shown, spread

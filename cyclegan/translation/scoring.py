@@ -13,8 +13,8 @@ from torch import Tensor
 from cyclegan.errors import DataError, ModelFileError, printable
 from cyclegan.files import write_text
 from cyclegan.images import Picture, Pixels, resized, to_images, to_pixels, with_bits, with_channels
+from cyclegan.model_files import Direction, load_model, weights_of
 from cyclegan.models import Discriminator, build_discriminator
-from cyclegan.runs import Direction, load_model, weights_of
 from cyclegan.translation.flicker import Flicker
 from cyclegan.translation.padding import padded_by_reflection
 from cyclegan.translation.tasks import Task

@@ -12,8 +12,9 @@ from torch import Tensor
 from cyclegan.devices import choose_device, free_memory, uses_bf16
 from cyclegan.errors import ModelFileError, printable
 from cyclegan.images import Images, Levels, Picture, Pixels, to_images, to_pixels, with_channels
+from cyclegan.model_files import Direction, ModelInfo, generator_weights, load_model
 from cyclegan.models import Generator, ResNetGenerator, build_generator
-from cyclegan.runs import Direction, ModelInfo, find_model, generator_weights, load_model, model_name
+from cyclegan.runs import find_model, model_name
 from cyclegan.translation.padding import PaddedPicture, layout, padded_by_reflection
 from cyclegan.translation.separated import separate_last_convolution
 from cyclegan.translation.strips import kept_bytes, redraw_in_strips

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from cyclegan.errors import CycleganError, printable
-from cyclegan.runs import load_model_info, networks_in
+from cyclegan.model_files import load_model_info, networks_in
 from cyclegan.web.redrawing import Pair, Wish, redraw, sentence, shown
 from cyclegan.web.site import Site, ways
 from cyclegan.web.watching import curves, heading, newest_sample

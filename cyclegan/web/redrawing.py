@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cyclegan.errors import CycleganError, DataError, ModelFileError, PictureError, printable
 from cyclegan.images import read_picture, resized, with_bits, with_channels, write_picture
-from cyclegan.runs import Direction
+from cyclegan.model_files import Direction
 from cyclegan.translation import Manner, Scorer, Task, Translator, Work, translate_all
 from cyclegan.translation.animations import is_animation
 from cyclegan.translation.scoring import Score

@@ -5,7 +5,8 @@ from pathlib import Path
 from threading import Event
 
 from cyclegan.errors import ModelFileError, RunError, printable
-from cyclegan.runs import Direction, ModelInfo, Run, find_model, model_name, networks_in, trained_runs
+from cyclegan.model_files import Direction, ModelInfo, networks_in
+from cyclegan.runs import Run, find_model, model_name, trained_runs
 
 RELOAD = "Choose another, or load the page again."
 

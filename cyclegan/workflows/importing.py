@@ -13,9 +13,9 @@ import torch
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
 from cyclegan.errors import ModelFileError, printable
 from cyclegan.files import is_file_name
+from cyclegan.model_files import ModelInfo
 from cyclegan.models import Blueprint, skeleton
 from cyclegan.reference import OURS, Weights, bare, channels_of, from_reference, recognised
-from cyclegan.runs import ModelInfo
 from cyclegan.translation import Direction
 
 NAMED = re.compile(r"(?:.*_)?(?:net_?)?([GD]_[AB])")  # how the names of the reference's files end

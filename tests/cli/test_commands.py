@@ -27,7 +27,8 @@ from safetensors.torch import load_file
 from cyclegan import Translator
 from cyclegan.config import PRESETS
 from cyclegan.errors import GameLostError
-from cyclegan.runs import Run, load_tensors, read_metrics, save_tensors
+from cyclegan.model_files import load_tensors, save_tensors
+from cyclegan.runs import Run, read_metrics
 from cyclegan.translation import Manner, Work, plan_tasks, translate_all
 from tests.models_for_tests import write_model
 from tests.test_evaluation import SmallEye, save_program

@@ -2,7 +2,8 @@
 
 import json
 
-from cyclegan.runs import Run, load_model_info
+from cyclegan.model_files import load_model_info
+from cyclegan.runs import Run
 from tests.cli.test_commands import TINY, assert_a_sentence
 
 

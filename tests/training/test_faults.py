@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from cyclegan.errors import DataError, DiskError, RunError
-from cyclegan.runs import Run, load_state, load_tensors, locked, save_tensors, states
+from cyclegan.model_files import load_tensors, save_tensors
+from cyclegan.runs import Run, load_state, locked, states
 from tests.training.runs_for_tests import play_run, what_is_left
 
 STEPS = 8

@@ -7,8 +7,9 @@ import torch
 
 from cyclegan.config import build_config
 from cyclegan.errors import ConfigError, ModelFileError, RunError
+from cyclegan.model_files import ModelInfo, save_model
 from cyclegan.models import build_networks
-from cyclegan.runs import ModelInfo, Run, save_model
+from cyclegan.runs import Run
 from cyclegan.training import prepare
 from cyclegan.training.engine import engine
 from cyclegan.training.setup import new_session

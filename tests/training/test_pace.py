@@ -11,8 +11,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from cyclegan.images import Images
+from cyclegan.model_files import ModelInfo
 from cyclegan.models import build_networks, resolved
-from cyclegan.runs import ModelInfo, Run
+from cyclegan.runs import Run
 from cyclegan.training.engine import engine
 from cyclegan.training.pace import WARM_UP, Pace, compile_networks
 from cyclegan.training.plan import Plan

@@ -7,8 +7,9 @@ import torch
 
 from cyclegan.config import build_config
 from cyclegan.errors import ConfigError, CycleganError, ModelFileError, RunError
+from cyclegan.model_files import load_model, save_model, weights_of
 from cyclegan.models import build_networks
-from cyclegan.runs import Run, load_model, read_metrics, save_model, weights_of
+from cyclegan.runs import Run, read_metrics
 from cyclegan.training import Plan, prepare
 from cyclegan.training.engine import engine
 from cyclegan.training.setup import new_session, what_fits

@@ -17,16 +17,8 @@ from cyclegan import Translator
 from cyclegan.config import build_config, save_config
 from cyclegan.errors import DiskError, GameLostError, MissingExtraError, RunError
 from cyclegan.files import write_text
-from cyclegan.runs import (
-    SAMPLE_GAP,
-    Run,
-    load_model,
-    load_state,
-    locked,
-    read_metrics,
-    sample_grids,
-    unaveraged_model,
-)
+from cyclegan.model_files import load_model
+from cyclegan.runs import SAMPLE_GAP, Run, load_state, locked, read_metrics, sample_grids, unaveraged_model
 from cyclegan.training import recording
 from cyclegan.training.session import Tally, decay_after, follow
 from cyclegan.training.step import LOSS_NAMES

@@ -13,7 +13,8 @@ from cyclegan.config import build_config
 from cyclegan.data.domains import is_held_out, load_domain
 from cyclegan.errors import ConfigError, DataError, RunError
 from cyclegan.images import read_picture
-from cyclegan.runs import Run, find_model, held_out_files, load_model, read_held_out, read_metrics
+from cyclegan.model_files import load_model
+from cyclegan.runs import Run, find_model, held_out_files, read_held_out, read_metrics
 from cyclegan.training import prepare, recording, validation
 from cyclegan.training.health import diagnose
 from cyclegan.training.held_out import Redrawn, record

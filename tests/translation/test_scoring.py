@@ -11,7 +11,7 @@ from PIL import Image
 from cyclegan import Translator
 from cyclegan.errors import DataError, ModelFileError
 from cyclegan.images import Picture
-from cyclegan.runs import load_model, save_model
+from cyclegan.model_files import load_model, save_model
 from cyclegan.translation import Manner, Scorer, Work, plan_tasks, translate_all, write_scores
 from tests.models_for_tests import write_model
 

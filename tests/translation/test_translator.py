@@ -11,7 +11,7 @@ from PIL import Image
 
 from cyclegan import Translator
 from cyclegan.errors import DeviceError, ModelFileError
-from cyclegan.runs import load_model
+from cyclegan.model_files import load_model
 from cyclegan.translation import choose_direction
 from cyclegan.translation.padding import mirrored, padded_by_reflection
 from tests.models_for_tests import write_model

@@ -7,7 +7,7 @@ from threading import Event
 import pytest
 
 from cyclegan.errors import ModelFileError, RunError
-from cyclegan.runs import load_model, save_model
+from cyclegan.model_files import load_model, save_model
 from cyclegan.web.site import Site, ways
 from tests.models_for_tests import write_model
 

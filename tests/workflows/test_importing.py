@@ -11,9 +11,9 @@ import torch
 from cyclegan import Translator
 from cyclegan.errors import ModelFileError
 from cyclegan.export import export_reference
+from cyclegan.model_files import load_model, save_model, weights_of
 from cyclegan.models import UNetGenerator, build_discriminator, build_generator
 from cyclegan.reference import OURS, to_reference
-from cyclegan.runs import load_model, save_model, weights_of
 from cyclegan.workflows.importing import import_model
 from tests.golden_files import golden, under
 from tests.pth_files import (

@@ -9,8 +9,9 @@ from typing import Any
 
 from cyclegan.config import Config, changed_settings
 from cyclegan.errors import ModelFileError, printable
+from cyclegan.model_files import ModelInfo, described
 from cyclegan.reports.remarks import findings_of, verdict_of
-from cyclegan.runs import ModelInfo, Run, described, read_metrics, states
+from cyclegan.runs import Run, read_metrics, states
 from cyclegan.training.step import LOSS_NAMES
 from cyclegan.workflows.inspection.findings import Finding
 
