@@ -74,7 +74,8 @@ Made = tuple[list[Path], Read]  # valid files, and what reads one of them
 
 SECONDS, MEBIBYTES = 5.0, 1024.0  # that no input may take
 HANGING = 30.0  # seconds, after which nobody waits for an answer
-SMALL_FRAMES = ClipManner(mark="generated", max_pixels=2**20)  # larger ones take their time, hostile or not
+MOST_PIXELS = 50_000_000  # as on the page; larger pictures take their time and memory, hostile or not
+SMALL_FRAMES = ClipManner(mark="generated", max_pixels=2**20)  # so do larger frames
 WORDS = (
     b"0", b"-1", b"1024", b"99999999999", b"1e999", b"NaN", b"null", b"true", b'""', b'"\\ud800"', b"[]", b"{}",
     b"[" * 3000, b"9" * 5000, b"../../x", b"/etc/passwd", b"\x1b[2J", b"<script>", b"\xff\xfe", b"\0", b"\n",
@@ -210,7 +211,7 @@ def pictures(folder: Path) -> Made:
         files.append(folder / f"deep{suffix}")
         write_picture(Picture(noise.astype(np.uint16) * 257, mode="RGB;16"), files[-1], FORMAT_OF[suffix])
     files.append(animated(folder / "moving.gif"))
-    return files, read_picture
+    return files, partial(read_picture, max_pixels=MOST_PIXELS)
 
 
 def animations(folder: Path) -> Made:

@@ -15,7 +15,7 @@ from scripts.fuzz import MEBIBYTES, READERS, Tally, feed, hunt, memory, mutated
 from tests.data.zips_for_tests import zipped_set
 from tests.models_for_tests import write_model
 
-INPUTS = {"states": 100, "runs": 100, "clips": 100}  # a few, where each takes longer
+INPUTS = {"animations": 100, "clips": 100, "states": 100, "runs": 100}  # a few, where each takes longer
 
 
 @pytest.mark.parametrize("reader", READERS)

@@ -178,6 +178,19 @@ def test_scores_and_pictures_full_of_garbage_still_give_a_report(tmp_path: Path,
     assert "<h2>Commands</h2>" in write_report(run).read_text()
 
 
+def test_what_no_run_of_ours_leaves_still_gives_a_report(tmp_path: Path):
+    run = make_run(tmp_path)
+    leave_held_out(run, "a.png", "b.png", "c.png", "d.png")
+    Image.new("RGB", (3 * SIDE, SIDE)).save(run.held_out / "000000030.png")  # one row of four
+    run.samples.mkdir(exist_ok=True)
+    Image.new("RGB", (8, 1_000_000)).save(run.samples / "000000001.png")  # longer than WebP takes
+    way = {"from": "\ud800", "to": "zebras", "error": 10.0, "unchanged": 40.0, "ratio": 0.25}
+    save_evaluation(run, {"pictures": 3, "directions": [way]})
+    page = write_report(run).read_text(encoding="utf-8")
+    assert "What is in held_out/ is damaged." in page
+    assert "<td>\\ud800 to zebras</td>" in page
+
+
 def test_long_runs_are_thinned_to_means_and_short_ones_are_not():
     lines = [{"step": step, "disc_a": step % 10} for step in range(10 * POINTS)]
     assert points(lines, "disc_a") == [(step, 4.5) for step in range(9, 10 * POINTS, 10)]

@@ -37,6 +37,7 @@ FORMAT_OF = {  # suffix -> Pillow's format; no other decoder is ever tried
     ".heif": "HEIF",
 }
 MAX_PIXELS = 178_956_970  # of one picture; where Pillow itself suspects a decompression bomb
+MOST_DEFLATED = 1032  # bytes that one byte of a PNG can stand for
 LARGER = "Shrink it, or let `translate` take it with --max-pixels."
 QUALITY = 95  # of what was not a JPEG and becomes one, and of lossy WebP
 LEAST_QUALITY = 90  # of any, unless another is asked for
@@ -92,7 +93,7 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
                 f"{printable(path)} has {image.width} x {image.height} pixels, more than {max_pixels:,}.",
                 LARGER,
             )
-        if isinstance(image, TiffImagePlugin.TiffImageFile) and not is_covered(image):
+        if not may_be_whole(image, path.stat().st_size):
             raise PictureError(f"{printable(path)} is damaged: it holds fewer rows than it says.")
         if is_deep(image, path):
             picture = decode_deep(image, path.read_bytes())
@@ -102,10 +103,13 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
         return replace(picture, encoding=encoding_of(image, path))
 
 
-def is_covered(image: TiffImagePlugin.TiffImageFile) -> bool:
-    """Tell whether the strips or tiles of an opened TIFF make up all of it; Pillow would leave the rest black."""
-    parts = [part[1] for part in image.tile if part[1]]
-    covered = sum((right - left) * (bottom - top) for left, top, right, bottom in parts)
+def may_be_whole(image: Image.Image, size: int) -> bool:
+    """Tell whether an opened PNG or TIFF of so many bytes can hold all that it says; Pillow leaves the rest black."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        parts = [part[1] for part in image.tile if part[1]]
+        covered = sum((right - left) * (bottom - top) for left, top, right, bottom in parts)
+    else:
+        covered = 8 * MOST_DEFLATED * size if image.format == "PNG" else image.width * image.height
     return covered >= image.width * image.height
 
 

@@ -95,8 +95,8 @@ def scores_section(evaluation: dict[str, Any]) -> str:
     try:
         pictures = int(evaluation["pictures"])
         rows = "\n".join(
-            f"<tr><td>{escape(way['from'])} to {escape(way['to'])}</td><td>{way['error']:.2f}</td>"
-            f"<td>{way['unchanged']:.2f}</td><td>{way['ratio']:.2f}</td></tr>"
+            f"<tr><td>{escape(printable(way['from']))} to {escape(printable(way['to']))}</td>"
+            f"<td>{way['error']:.2f}</td><td>{way['unchanged']:.2f}</td><td>{way['ratio']:.2f}</td></tr>"
             for way in evaluation["directions"]
         )
     except (KeyError, TypeError, ValueError, AttributeError):

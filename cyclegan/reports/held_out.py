@@ -69,5 +69,7 @@ def one(fact: dict[str, Any], grid: Pixels, number: Number) -> str:
     side = grid.shape[1] // 3
     name = escape(printable(fact["picture"]))
     row = grid[fact["row"] * side : (fact["row"] + 1) * side]
+    if not row.size:
+        raise ValueError("the grid has no such row")
     value = f"{fact[number.key] * number.unit:.{number.digits}f}"
     return f'{picture(row, name)}<p class="name"><span>{name}</span><b>{value}</b></p>'

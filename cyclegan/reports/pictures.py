@@ -15,6 +15,7 @@ from cyclegan.runs import SAMPLE_GAP, Run, sample_grids
 
 FRAMES = 40  # steps that the slider shows at most
 AREA = 400_000  # pixels of a picture in a page; larger ones are made smaller
+LONGEST = 16_383  # pixels of a side, in WebP
 QUALITY = 80  # of WebP
 
 
@@ -67,9 +68,10 @@ def headings(source: str, target: str) -> str:
 def picture(pixels: Pixels, alt: str, *, frame: int | None = None, hidden: bool = False) -> str:
     """Return an image with its pixels inside; `alt` is escaped already, `frame` its place under the slider."""
     image = Image.fromarray(pixels)
-    if (area := image.width * image.height) > AREA:
-        scale = (AREA / area) ** 0.5
-        image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
+    scale = min((AREA / (image.width * image.height)) ** 0.5, LONGEST / max(image.size))
+    if scale < 1:
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        image = image.resize(size, Image.Resampling.BICUBIC)
     file = io.BytesIO()
     image.save(file, format="WEBP", quality=QUALITY)
     data = base64.b64encode(file.getvalue()).decode("ascii")

@@ -246,13 +246,13 @@ def test_odd_names_and_sizes_work(command, folders, tmp_path):
         assert (picture.format, picture.size) == ("PNG", (9, 7))
 
 
-def png_that_claims(width: int, height: int) -> bytes:
+def png_that_claims(width: int, height: int, data: bytes = bytes(100)) -> bytes:
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    body = b"IDAT" + zlib.compress(bytes(100))
-    chunks = [
-        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in (header, body)
-    ]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(header) + png_chunk(b"IDAT" + zlib.compress(data))
+
+
+def png_chunk(chunk: bytes) -> bytes:
+    return struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
 
 
 def tiff_that_claims(width: int, height: int, rows_held: int = 0, next_page: int = 0) -> bytes:
@@ -287,6 +287,7 @@ def test_each_bad_input_has_its_sentence_and_the_rest_is_done(command, folders, 
     (bad / "text.webp").write_text("once upon a time")
     (bad / "bomb.png").write_bytes(png_that_claims(60_000, 60_000))
     (bad / "lie.png").write_bytes(png_that_claims(3_000, 3_000))
+    (bad / "mostly black.png").write_bytes(png_that_claims(999, 9_999, bytes(4 * 2_998)) + png_chunk(b"IEND"))
     (bad / "vast.tif").write_bytes(tiff_that_claims(400_000, 250_000))
     (bad / "mostly black.tif").write_bytes(tiff_that_claims(4, 8_000, rows_held=4))
     (bad / "broken link.png").symlink_to(tmp_path / "nowhere.png")
@@ -295,7 +296,7 @@ def test_each_bad_input_has_its_sentence_and_the_rest_is_done(command, folders, 
     (bad / "video.mp4").write_bytes(b"\0\0\0\x18ftypmp42 and no more")
     result = command("translate", "bad", "--model", write_model(tmp_path / "m.safetensors"), "--json")
     assert_a_sentence(result, *(path.name for path in bad.iterdir() if path.name != "whole.jpg"), status=1)
-    assert result.stderr.count("\n") == 13 - 1
+    assert result.stderr.count("\n") == 14 - 1
     assert [Path(path).name for path in json.loads(result.stdout)["written"]] == ["whole.jpg"]
     assert [path.name for path in (tmp_path / "bad_zebras").iterdir()] == ["whole.jpg"]
 
