@@ -11,7 +11,6 @@ the CPU, in turns in one process.
 """
 
 import argparse
-import json
 import signal
 import statistics
 import subprocess
@@ -23,19 +22,16 @@ from pathlib import Path
 import torch
 
 from cyclegan import Translator
-from cyclegan.model_files import load_model_info
+from cyclegan.export import halved
+from cyclegan.model_files import load_model, load_model_info, save_model
 from cyclegan.models import multiply_adds
 from cyclegan.runs import find_model, find_run
-from cyclegan.translation import Direction
-
-WAYS: tuple[tuple[Direction, str], ...] = (("a2b", "340"), ("b2a", "339"))  # the judge's numbers of zebras and horses
-JUDGED = ("frechet", "class_top5", "kept")
-CYCLEGAN = (sys.executable, "-m", "cyclegan")
+from scripts.search_recipe import WAYS, asked, redraw
 
 
 def distilled(run: str, name: str, minutes: float, options: list[str]) -> bool:
     """Distil a run for so long; tell whether it is finished."""
-    process = subprocess.Popen([*CYCLEGAN, "distill", run, "--name", name, *options])
+    process = subprocess.Popen([sys.executable, "-m", "cyclegan", "distill", run, "--name", name, *options])
     try:
         status = process.wait(minutes * 60)
     except subprocess.TimeoutExpired:
@@ -49,17 +45,10 @@ def distilled(run: str, name: str, minutes: float, options: list[str]) -> bool:
 def judged(model: Path, tests: tuple[Path, Path], judge: Path, folder: Path) -> dict[str, float]:
     """Return what the judge says of a model's translations, both ways."""
     numbers = {}
-    for (way, wanted), source, real in zip(WAYS, tests, reversed(tests), strict=True):
-        output = folder / model.name / way
-        run_quietly(*CYCLEGAN, "translate", source, "--model", model, "--direction", way, "--output", output)
-        said = run_quietly(sys.executable, judge, output, real, "--reference", source, "--class", wanted, "--json")
-        numbers |= {f"{way} {name}": json.loads(said)[name] for name in JUDGED}
+    for way, source, real in zip(WAYS, tests, reversed(tests), strict=True):
+        redraw(model, way, source, folder / way, load_model_info(model).size)
+        numbers |= {f"{way} {name}": number for name, number in asked(judge, source, folder / way, real, way).items()}
     return numbers
-
-
-def run_quietly(*command: object) -> str:
-    """Run a command and return what it prints."""
-    return subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def seconds_in_turns(models: list[Path], turns: int) -> list[float]:
@@ -77,17 +66,12 @@ def seconds_in_turns(models: list[Path], turns: int) -> list[float]:
     return [statistics.median(taken) for taken in times]
 
 
-def half_bytes(model: Path, folder: Path) -> int:
-    """Return the size of a model's generators in half precision."""
-    half = folder / "half.safetensors"
-    run_quietly(*CYCLEGAN, "export", model, "--output", half, "--half")
-    return half.stat().st_size
-
-
-def work(model: Path) -> int:
-    """Return the multiply-adds with which a model redraws an image of its size."""
-    info = load_model_info(find_model(model))
-    return multiply_adds(info.generator, info.channels("a2b"), info.size)
+def costs(model: Path, folder: Path) -> dict[str, float]:
+    """Return with how many multiply-adds a model redraws an image of its size, and its size in half precision."""
+    info, weights = load_model(model)
+    save_model(folder / "half.safetensors", *halved(info, weights))
+    work = multiply_adds(info.generator, info.channels("a2b"), info.size)
+    return {"multiply-adds": work, "bytes in half precision": (folder / "half.safetensors").stat().st_size}
 
 
 def main() -> None:
@@ -106,14 +90,12 @@ def main() -> None:
     name = given.name or f"{teacher.name}-small"
     if not distilled(given.run, name, given.minutes, options):
         raise SystemExit("The time is over; the same command goes on.")
-    models = [teacher.folder, find_run(name).folder]
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        rows = [
-            judged(model, (given.test_a, given.test_b), given.judge, folder)
-            | {"multiply-adds": work(model), "bytes in half precision": half_bytes(model, folder), "seconds": taken}
-            for model, taken in zip(models, seconds_in_turns(models, given.turns), strict=True)
-        ]
+    models = [find_model(teacher.folder), find_model(find_run(name).folder)]
+    rows = []
+    for model, seconds in zip(models, seconds_in_turns(models, given.turns), strict=True):
+        with tempfile.TemporaryDirectory() as place:
+            verdict = judged(model, (given.test_a, given.test_b), given.judge, Path(place))
+            rows.append(verdict | costs(model, Path(place)) | {"seconds": seconds})
     lines = ["| | teacher | student | ratio |", "| --- | --- | --- | --- |"]
     for what, theirs in rows[0].items():
         ours = rows[1][what]
