@@ -168,7 +168,14 @@ def test_metrics_full_of_garbage_still_give_a_report(tmp_path: Path):
     assert "<dd>-3</dd>" in write_report(run).read_text()
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"directions": [{}]}', '{"pictures": 1, "directions": [{"from": 1}]}'])
+HUGE = (
+    '{"pictures": 1e999, "directions": [], "a": [{"picture": "", "cycle_error": 1%s, "score": 1, "row": 0}], "b": []}'
+)
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"directions": [{}]}', '{"pictures": 1, "directions": [{"from": 1}]}', HUGE % ("0" * 400)]
+)
 def test_scores_and_pictures_full_of_garbage_still_give_a_report(tmp_path: Path, text: str):
     run = make_run(tmp_path)
     leave_held_out(run, "a.png", "b.png")

@@ -99,7 +99,7 @@ def scores_section(evaluation: dict[str, Any]) -> str:
             f"<td>{way['error']:.2f}</td><td>{way['unchanged']:.2f}</td><td>{way['ratio']:.2f}</td></tr>"
             for way in evaluation["directions"]
         )
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return "<section><h2>Errors</h2><p>evaluation.json is damaged.</p></section>"
     return (
         f'<section><h2>Errors</h2><p class="soft">Mean absolute difference to the true counterparts of {pictures} '

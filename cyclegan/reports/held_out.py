@@ -45,7 +45,7 @@ def held_out_section(run: Run, config: Config) -> str:
             + "".join(both_ends(facts[side], grid, number, headings(source, target)) for number in NUMBERS)
             for side, source, target in (("a", a, b), ("b", b, a))
         ]
-    except (PictureError, AttributeError, KeyError, TypeError, ValueError, IndexError):
+    except (PictureError, AttributeError, KeyError, TypeError, ValueError, IndexError, OverflowError):
         return "<section><h2>Held-out pictures</h2><p>What is in held_out/ is damaged.</p></section>"
     return (
         f'<section><h2>Held-out pictures</h2><p class="soft">The best and worst of {len(facts["a"])} of {a} '
