@@ -7,9 +7,10 @@ from cyclegan.models import Networks, PatchDiscriminator, ResNetGenerator, build
 from cyclegan.reference import from_reference
 from cyclegan.training.diffaugment import DiffAugment
 from cyclegan.training.pool import ImagePool
-from cyclegan.training.step import Game, Losses, play
+from cyclegan.training.step import LOSS_NAMES, Game, Losses, play
 from tests.golden_files import golden, under
 
+UNTAUGHT = [name for name in LOSS_NAMES if not name.startswith("imitation")]  # what is lost without a teacher
 TINY = {
     "data": {"size": 32},
     "generator": {"width": 4, "blocks": 1},

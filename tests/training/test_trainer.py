@@ -21,7 +21,7 @@ from cyclegan.model_files import load_model
 from cyclegan.runs import SAMPLE_GAP, Run, load_state, locked, read_metrics, sample_grids, unaveraged_model
 from cyclegan.training import recording
 from cyclegan.training.session import Tally, decay_after, follow
-from cyclegan.training.step import LOSS_NAMES
+from tests.training.games import UNTAUGHT
 from tests.training.killable import start
 from tests.training.runs_for_tests import play_run, tiny_settings, what_is_left
 
@@ -51,7 +51,7 @@ def test_a_run_leaves_what_the_contract_says(run: Run, folders):
     ]  # fmt: skip
     lines = read_metrics(run)
     assert [line["step"] for line in lines] == [4, 8, 12, 14]
-    assert all(name in line for line in lines for name in LOSS_NAMES)
+    assert all(name in line for line in lines for name in UNTAUGHT)
     assert [path.stem for path in sample_grids(run)] == ["000000005", "000000010", "000000014"]
     info, weights = load_model(run.model)
     assert (info.domain_a, info.domain_b, info.size, info.steps, info.averaged) == ("horses", "zebras", 32, 14, True)
@@ -265,7 +265,7 @@ def test_tensorboard_gets_every_loss(run: Run, folders):
     play_run(run, folders, 4, {"logging": {"tensorboard": True}})
     events = EventAccumulator(str(run.folder / "tensorboard"))
     events.Reload()
-    assert set(LOSS_NAMES) <= set(events.Tags()["scalars"])
+    assert set(UNTAUGHT) <= set(events.Tags()["scalars"])
 
 
 def test_tensorboard_gets_the_sample_grids(run: Run, folders):

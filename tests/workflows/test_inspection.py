@@ -13,11 +13,11 @@ from PIL import Image
 from cyclegan.data.duplicates import SIDE, near_pairs
 from cyclegan.errors import CycleganError
 from cyclegan.runs import Run, append_metrics
-from cyclegan.training.step import LOSS_NAMES
 from cyclegan.workflows.inspection import Finding, FolderReport, inspect, sort_out
 from cyclegan.workflows.inspection.folders import advice_on_epochs, advice_on_size
 from cyclegan.workflows.inspection.models import inspect_model, read_header
 from tests.models_for_tests import write_model
+from tests.training.games import UNTAUGHT
 from tests.training.runs_for_tests import play_run
 
 SHARED = Path(__file__).parents[3] / "shared" / "horse2zebra"
@@ -280,7 +280,7 @@ def test_a_run_says_how_far_it_is(tmp_path, folders):
     assert (report.step, report.max_steps, report.epochs, report.domain_a) == (8, 8, 22, "horses")
     assert report.settings["generator.width"] == 4
     assert "data.folder_a" not in report.settings
-    assert report.losses.keys() == set(LOSS_NAMES)
+    assert report.losses.keys() == set(UNTAUGHT)
     assert report.models[0].info.steps == 8
     assert (report.verdict, report.findings) == ("fine", [])
 
