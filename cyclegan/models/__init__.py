@@ -90,7 +90,7 @@ def skeleton(spec: DiscriminatorConfig, channels: Sequence[int]) -> Discriminato
 
 
 def skeleton(spec: Blueprint, channels: Sequence[int]) -> Generator | Discriminator:
-    """Build a network without memory for its weights: names and shapes alone.
+    """Build a network without memory for its weights: names and shapes alone, however vast a file claims it to be.
 
     `channels` are those of what it takes and, if it is a generator, of what it gives.
     """

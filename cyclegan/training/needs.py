@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cyclegan.config import Config
-from cyclegan.models import Networks, build_discriminator, build_generator, resolved
+from cyclegan.models import Networks, resolved, skeleton
 from cyclegan.training.pool import ImagePool
 from cyclegan.training.step import Game, update_generators
 
@@ -82,13 +82,12 @@ def largest_that_fits(config: Config, room: int, *, half: bool) -> str:
 def on_meta(config: Config) -> Networks:
     """Return the four networks without their numbers."""
     a, b = config.data.channels_a, config.data.channels_b
-    with META:
-        return Networks(
-            a2b=build_generator(resolved(config), a, b),
-            b2a=build_generator(resolved(config), b, a),
-            disc_a=build_discriminator(config.discriminator, a),
-            disc_b=build_discriminator(config.discriminator, b),
-        )
+    return Networks(
+        a2b=skeleton(resolved(config), (a, b)),
+        b2a=skeleton(resolved(config), (b, a)),
+        disc_a=skeleton(config.discriminator, (a,)),
+        disc_b=skeleton(config.discriminator, (b,)),
+    )
 
 
 def kept_for_gradients(

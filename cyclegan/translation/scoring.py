@@ -14,7 +14,7 @@ from cyclegan.errors import DataError, ModelFileError, printable
 from cyclegan.files import write_text
 from cyclegan.images import Picture, Pixels, resized, to_images, to_pixels, with_bits, with_channels
 from cyclegan.model_files import Direction, load_model, weights_of
-from cyclegan.models import Discriminator, build_discriminator
+from cyclegan.models import filled, skeleton
 from cyclegan.translation.flicker import Flicker
 from cyclegan.translation.padding import padded_by_reflection
 from cyclegan.translation.tasks import Task
@@ -51,16 +51,15 @@ class Scorer:
                 "Leave --scores away, or use the model of a run.",
             )
         self.way_back = Translator(translator.path, direction=back, device=str(translator.device))
-        with torch.device("meta"):  # a file that claims a vast network takes no memory for it
-            self.discriminator: Discriminator = build_discriminator(info.discriminator, translator.channels[1])
+        floats = {name: weight.float() for name, weight in own.items()}
         try:
-            self.discriminator.load_state_dict({name: weight.float() for name, weight in own.items()}, assign=True)
-        except RuntimeError as error:
+            self.discriminator = filled(skeleton(info.discriminator, info.channels(judge)), floats)
+        except ModelFileError as error:
             raise ModelFileError(
                 f"{printable(translator.path)} does not hold the weights of the discriminator that it describes.",
                 "Leave --scores away, or use the model of a run.",
             ) from error
-        self.discriminator.to(translator.device).eval().requires_grad_(False)
+        self.discriminator.to(translator.device)
         self.channels = translator.channels
         self.smallest = 8 << info.discriminator.layers  # pixels, so that there are patches to judge
 

@@ -13,7 +13,7 @@ from cyclegan.devices import choose_device, free_memory, uses_bf16
 from cyclegan.errors import ModelFileError, printable
 from cyclegan.images import Images, Levels, Picture, Pixels, to_images, to_pixels, with_channels
 from cyclegan.model_files import Direction, ModelInfo, generator_weights, load_model
-from cyclegan.models import Generator, ResNetGenerator, build_generator
+from cyclegan.models import Generator, ResNetGenerator, filled, skeleton
 from cyclegan.runs import find_model, model_name
 from cyclegan.translation.padding import PaddedPicture, layout, padded_by_reflection
 from cyclegan.translation.separated import separate_last_convolution
@@ -229,14 +229,11 @@ def mixed(original: Pixels, redrawn: Pixels, strength: float) -> Pixels:
 
 
 def _load_generator(path: Path, info: ModelInfo, weights: dict[str, Tensor], direction: Direction) -> Generator:
-    with torch.device("meta"):  # a file that claims a vast network takes no memory for it
-        generator = build_generator(info.generator, *info.channels(direction))
     own = {name: weight.float() for name, weight in generator_weights(path, weights, direction).items()}
     try:
-        generator.load_state_dict(own, assign=True)
-    except RuntimeError as error:
+        return filled(skeleton(info.generator, info.channels(direction)), own)
+    except ModelFileError as error:
         raise ModelFileError(
             f"{printable(path)} does not hold the weights of the network that it describes.",
             "Use another file, or train again.",
         ) from error
-    return generator.eval().requires_grad_(False)

@@ -1,4 +1,4 @@
-"""Translators that the tests of faithfulness share."""
+"""A model and its translators, which the tests of translation share."""
 
 from pathlib import Path
 

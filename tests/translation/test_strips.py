@@ -25,11 +25,6 @@ def in_strips(generator, images: torch.Tensor, rows: int) -> torch.Tensor:
         return torch.cat(list(redraw_in_strips(generator, picture, rows=rows, kept_as=images.dtype)), dim=2)
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_model(tmp_path_factory.mktemp("model") / "m.safetensors")
-
-
 @pytest.mark.parametrize(
     ("height", "width", "rows"), [(8, 8, 4), (64, 48, 16), (100, 52, 20), (64, 64, 7), (96, 64, 999)]
 )

@@ -18,13 +18,8 @@ from tests.models_for_tests import write_model
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_model(tmp_path_factory.mktemp("model") / "model.safetensors")
-
-
-@pytest.fixture(scope="module")
-def translate(model: Path) -> Translator:
-    return Translator(model, precision="fp32", device="cpu")
+def translate(translator: Translator) -> Translator:
+    return translator
 
 
 def test_a_tensor_gives_a_tensor_of_its_shape(translate):
