@@ -28,7 +28,7 @@ def followed(norm, x: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize("norm", ["_grouped", "_by_hand"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("shape", [(1, 1, 2, 3), (2, 5, 8, 6), (3, 4, 1, 9)])
+@pytest.mark.parametrize("shape", [(1, 1, 2, 3), (2, 5, 8, 6), (3, 4, 1, 9), (2, 3, 32, 33)])
 def test_instance_norm_and_its_gradient_are_torch_s_in_any_layout(norm, layout, shape, monkeypatch):
     monkeypatch.setattr(layers, "_grouped", getattr(layers, norm))
     x, gradient = numbers(*shape), numbers(*shape, seed=1)
