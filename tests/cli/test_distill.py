@@ -4,7 +4,7 @@ import json
 
 from cyclegan.model_files import load_model_info
 from cyclegan.runs import Run
-from tests.cli.test_commands import TINY, assert_a_sentence
+from tests.cli.shared import TINY, assert_a_sentence
 
 
 def test_a_run_is_distilled_as_it_is_typed(command, folders, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from cyclegan.evaluation.extractors import CACHED_AS
 from cyclegan.workflows import evaluating
-from tests.cli.test_commands import assert_a_sentence
+from tests.cli.shared import assert_a_sentence
 from tests.data.server_for_tests import Page, serving
 from tests.models_for_tests import write_model
 from tests.test_evaluation import SIDE, SmallEye, draw, save_program

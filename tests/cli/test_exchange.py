@@ -7,7 +7,7 @@ import torch
 from cyclegan.images import read_picture
 from cyclegan.model_files import load_model_info, networks_in
 from cyclegan.reference import to_reference
-from tests.cli.test_commands import TINY, assert_a_sentence
+from tests.cli.shared import TINY, assert_a_sentence
 from tests.models_for_tests import write_model
 from tests.pth_files import save_game, small_generator
 from tests.workflows.test_importing import Payload

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.cli.test_commands import assert_a_sentence
+from tests.cli.shared import assert_a_sentence
 from tests.models_for_tests import write_model
 
 

@@ -1,0 +1,77 @@
+"""A disk that fills up costs a sentence, and nothing that was whole."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from cyclegan.runs import Run, read_metrics
+from tests.cli.shared import POSIX, TINY, assert_a_sentence
+from tests.models_for_tests import write_model
+
+
+@pytest.mark.skipif(not POSIX, reason="no limits on files there")
+def test_a_disk_that_fills_up_half_way_leaves_whole_pictures_only(folders, tmp_path):
+    Image.effect_noise((300, 300), 90).convert("RGB").save(folders[0] / "3 large.png")
+    model = write_model(tmp_path / "m.safetensors")
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (30000, 30000))\n"
+        "from cyclegan.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, "translate", "horses", "--model", str(model), "--quiet"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert_a_sentence(result, "3 large.png", "no room left on the disk", status=1)
+    written = {path.name for path in (tmp_path / "horses_zebras").rglob("*") if path.is_file()}
+    assert written == {"1.png", "2.jpg", "3.webp", "4.PNG", "5.jpeg"}
+    for path in (tmp_path / "horses_zebras").rglob("*.*"):
+        with Image.open(path) as picture:
+            picture.load()
+
+
+@pytest.mark.skipif(not POSIX, reason="Windows cannot limit the size of files")
+def test_no_room_on_the_disk_is_a_sentence_and_leaves_nothing_half(folders, tmp_path):
+    """A limit on the size of files stands in for a full disk: states and models do not fit, small files do."""
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
+        "from cyclegan.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, "train", "horses", "zebras", *map(str, TINY), "--set", "logging.samples=1"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert_a_sentence(result, "no room left on the disk", "Free some space")
+    left = {path.name for path in (tmp_path / "checkpoints").rglob("*") if path.is_file()}
+    assert left <= {"config.toml", "lock", "process", "metrics.jsonl", "000000004.png"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no process limits another one there")
+def test_a_disk_that_fills_up_while_metrics_are_written_costs_nothing_that_was_saved(command, folders, tmp_path):
+    """A limit on the size of files, given to a training at work, cuts a line of its metrics in the middle."""
+    from resource import RLIMIT_FSIZE, prlimit
+
+    def training(name: str, steps: int) -> list[str]:
+        return ["train", "horses", "zebras", *map(str, TINY), "--name", name, "--max-steps", str(steps), "--quiet"]
+
+    for name, steps in (("whole", 12), ("full", 4)):
+        assert command(*training(name, steps)).returncode == 0
+    metrics = tmp_path / "checkpoints" / "full" / "metrics.jsonl"
+    shape = ["--set", "logging.every=1"]
+    line = [sys.executable, "-m", "cyclegan", *training("full", 10**6), "--epochs", str(10**6), *shape]
+    with subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        while metrics.read_text().count("\n") < 4 and process.poll() is None:
+            time.sleep(0.01)
+        full = metrics.stat().st_size + 3000
+        prlimit(process.pid, RLIMIT_FSIZE, (full, full))
+        _, said = process.communicate(timeout=120)
+    assert_a_sentence(
+        subprocess.CompletedProcess(line, process.returncode, "", said),
+        "no room left on the disk for checkpoints/full/metrics.jsonl",
+        "Free some space",
+    )
+    assert not metrics.read_text().endswith("\n"), "no line was cut"
+    assert command(*training("full", 12)).returncode == 0
+    ended = [load_file(tmp_path / "checkpoints" / name / "model.safetensors") for name in ("whole", "full")]
+    assert all(torch.equal(ended[1][name], weight) for name, weight in ended[0].items())
+    assert [line["step"] for line in read_metrics(Run(metrics.parent))] == [2, 4, 6, 8, 10, 12]

@@ -1,0 +1,176 @@
+"""Training says what it does, ends as it promises, and leaves nothing half."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from unittest.mock import create_autospec
+
+import pytest
+import torch
+
+from cyclegan.errors import GameLostError
+from cyclegan.runs import Run, read_metrics
+from tests.cli.shared import POSIX, TINY, assert_a_sentence
+from tests.models_for_tests import write_model
+
+
+def test_training_ends_with_a_report_also_when_the_game_is_lost(command, folders, tmp_path, monkeypatch):
+    report = tmp_path / "checkpoints" / "horses2zebras" / "report.html"
+    assert command("train", "horses", "zebras", *TINY, "--quiet").returncode == 0
+    assert "<dt>Steps</dt><dd>4</dd>" in report.read_text(encoding="utf-8")
+
+    def lose(*_: object, **__: object) -> None:
+        raise GameLostError("the game is lost.")
+
+    report.unlink()
+    monkeypatch.setattr("cyclegan.training.train", lose)
+    assert_a_sentence(command("train", "horses", "zebras", *TINY), "the game is lost", status=3)
+    assert report.exists()
+
+
+def test_a_dry_run_writes_nothing(command, folders, tmp_path):
+    result = command("train", "horses", "zebras", *TINY, "--dry-run", "--json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["steps"] == 4
+    assert "horses: 5 pictures" in command("train", "horses", "zebras", *TINY, "--dry-run").stdout
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_the_saved_settings_can_be_used_again(command, folders, tmp_path):
+    command("train", "horses", "zebras", *TINY, "--seed", "3")
+    config = tmp_path / "checkpoints" / "horses2zebras" / "config.toml"
+    again = command("train", "--config", config, "--name", "again", "--json")
+    assert json.loads(again.stdout)["finished"]
+    assert (tmp_path / "checkpoints" / "again" / "config.toml").read_text() == config.read_text()
+
+
+@pytest.mark.skipif(not POSIX, reason="Windows has no such signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_everything_and_ends_with_130(folders, tmp_path, number):
+    command = [sys.executable, "-m", "cyclegan", "train", "horses", "zebras", *map(str, TINY), "--max-steps", "100000"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    metrics = tmp_path / "checkpoints" / "horses2zebras" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not metrics.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "The same command continues" in out
+    assert len(list((tmp_path / "checkpoints" / "horses2zebras" / "state").glob("step-*"))) == 1
+
+
+def test_validation_is_shown_while_training(command, folders):
+    result = command("train", "horses", "zebras", *TINY, "--validate-a", "zebras", "--validate-b", "horses")
+    assert result.returncode == 0
+    assert "5 held-out pictures in " in result.stderr
+    assert re.search(r"validation \d\.\d+ \(distance a2b .* faithfulness a .*\) · kept as the best", result.stderr)
+
+
+def test_a_run_that_a_plateau_ended_says_so(tmp_path: Path):
+    from cyclegan.cli.training import ending
+    from cyclegan.training import Outcome, Plan
+
+    plan = create_autospec(Plan, instance=True, run=Run(tmp_path))
+    said = ending(plan, Outcome(20, 100, 20, 1.0, plateau=7))
+    assert "no better since epoch 7" in said
+    assert "--stop-on-plateau" in said
+
+
+def test_damaged_pictures_in_training_are_named_and_skipped(command, folders, tmp_path):
+    (folders[0] / "text.jpg").write_text("not a picture")
+    (folders[0] / "empty.png").touch()
+    whole = (folders[0] / "2.jpg").read_bytes()
+    (folders[0] / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    result = command("train", "horses", "zebras", *TINY)
+    assert result.returncode == 0
+    assert "Traceback" not in result.stderr
+    for words in ("text.jpg is not a picture", "empty.png is empty", "cut.jpg is damaged", "3 pictures that cannot"):
+        assert words in result.stderr
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "empty.png").touch()
+    assert_a_sentence(command("train", "horses", "bad", *TINY), "0 readable pictures, fewer than a batch of 1")
+
+
+def test_a_failed_start_moves_nothing_aside(command, folders, tmp_path):
+    command("train", "horses", "zebras", *TINY)
+    result = command("train", "horses", "zebras", *TINY, "--fresh", "--batch-size", 9)
+    assert_a_sentence(result, "5 readable pictures, fewer than a batch of 9")
+    assert [place.name for place in (tmp_path / "checkpoints").iterdir()] == ["horses2zebras"]
+
+
+def test_folders_of_one_name_are_told_apart(command, folders, tmp_path):
+    for place in folders:
+        (place / "img").mkdir()
+        (place / "1.png").rename(place / "img" / "1.png")
+    result = command("train", "horses/img", "zebras/img", *TINY, "--json", "--quiet")
+    assert json.loads(result.stdout)["run"] == str(Path("checkpoints/horses_img_a2zebras_img_b"))
+
+
+@pytest.mark.skipif(not POSIX, reason="Windows has no such pipes")
+def test_a_pipe_among_the_pictures_stops_nobody(command, folders):
+    os.mkfifo(folders[0] / "pipe.jpg")
+    assert command("train", "horses", "zebras", *TINY).returncode == 0
+
+
+def test_the_live_display_shows_every_loss(tmp_path, folders):
+    from rich.console import Console
+
+    from cyclegan.cli.display import TrainingDisplay
+    from cyclegan.training.step import LOSS_NAMES
+    from tests.training.runs_for_tests import play_run
+
+    shown = []
+    displays = []
+
+    def display(moment):
+        if not displays:
+            displays.append(TrainingDisplay(moment.plan, live=False))
+        displays[0](moment)
+        console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
+        console.print(displays[0].picture(moment))
+        shown.append(console.export_text())
+        console.file.close()
+
+    taught = {"game": {"teacher": str(write_model(tmp_path / "m.safetensors"))}}
+    play_run(Run(tmp_path / "run"), folders, 8, taught, observers=[display])
+    assert all(name in shown[-1] for name in LOSS_NAMES)
+    assert "epoch 3/3 · step 8/8" in shown[-1]
+    assert "health fine" in shown[-1]
+    assert not any(name in shown[0] for name in LOSS_NAMES)
+
+
+def test_remarks_are_told_once_and_their_end_with_the_verdict(capsys):
+    from types import SimpleNamespace
+
+    from cyclegan.cli.display import TrainingDisplay
+
+    finding = {"name": "collapse", "about": "a2b", "verdict": "watch", "reason": "They are alike.", "remedy": "Wait."}
+    display = TrainingDisplay(SimpleNamespace(total_steps=40, epochs=4), live=False)
+    for step, findings in ((10, []), (20, [finding]), (30, [finding]), (40, [])):
+        verdict = "watch" if findings else "fine"
+        line = {"step": step, "right_guesses_a": 0.7, "health": {"verdict": verdict, "findings": findings}}
+        display(SimpleNamespace(step=step, epoch=1, metrics=line, last=False, plan=SimpleNamespace(total_steps=40)))
+    told = capsys.readouterr().err.splitlines()
+    assert [line.rpartition("health ")[2] for line in told if "step" in line] == ["fine", "watch", "watch", "fine"]
+    assert told[2] == "  watch: They are alike. Wait."
+    assert len(told) == 5
+    assert "right guesses a 70% (ideal 50%)" in told[0]
+
+
+def test_a_lost_game_ends_with_3_and_a_sentence(command, folders, tmp_path, monkeypatch):
+
+    from cyclegan.training.session import Session
+
+    advance = Session.advance
+    monkeypatch.setattr(Session, "advance", lambda game, a, b: advance(game, torch.full_like(a, torch.nan), b))
+    result = command("train", "horses", "zebras", *TINY)
+    assert_a_sentence(result, "the game is lost", "no finite numbers, again", "--fresh", status=3)
+    assert len(list((tmp_path / "checkpoints" / "horses2zebras" / "state").glob("step-*"))) == 1
+    last = read_metrics(Run(tmp_path / "checkpoints" / "horses2zebras"))[-1]
+    assert last["health"]["findings"][0]["name"] == "not_finite"
