@@ -175,7 +175,7 @@ class MachineConfig(Checked):
     threads: Annotated[int, Between(0, 256)] = 0  # of arithmetic on a CPU; 0: torch decides
     workers: Annotated[int, Between(0, 64)] = 2  # threads that prepare images; 0: the training thread does it
     cache: Literal["auto", "memory", "disk"] = "auto"  # where the resized pictures are kept
-    activation_checkpointing: bool = False  # a third more time, a third of the activations; for the resnet
+    activation_checkpointing: bool = False  # a third more time, a quarter of the activations; for the resnet
     compile: Literal["auto", "on", "off"] = "auto"  # the networks, and record the step; auto: on one CUDA device
 
 

@@ -4,6 +4,9 @@ Zhu et al. 2017, appendix 7.2, after Johnson et al. 2016. In the paper's shortha
     c7s1-64, d128, d256, R256 x blocks, u128, u64, c7s1-3
 """
 
+import math
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -62,10 +65,11 @@ class ResNetGenerator(nn.Module):
         return redrawn
 
     def parts(self) -> list[nn.Module]:
-        """Return the body in parts, each of which keeps about as much for its gradient: down, every block, up."""
+        """Return the body in parts, none of which keeps much more for its gradient: down, a few blocks each, up."""
         first = next(place for place, layer in enumerate(self.body) if isinstance(layer, ResidualBlock))
-        last = first + self.blocks
-        return [self.body[:first], *self.body[first:last], self.body[last:]]
+        last, few = first + self.blocks, math.isqrt(self.blocks)
+        places = [0, *range(first, last, few), last, len(self.body)]
+        return [self.body[place:end] for place, end in pairwise(places)]
 
 
 class ResidualBlock(nn.Module):

@@ -20,7 +20,7 @@ COPIES = 4  # of each weight: itself, its gradient, and two moments of Adam
 SPARED = 0.9  # share of the memory that training may count on
 WORKING = 1.2  # times what is kept: what comes and goes beside it
 CONSTANT = 57 * 2**20  # bytes: of the libraries
-RECOMPUTED_SHARE = 0.37  # of what is kept, where activations are computed again (measured on a CPU)
+RECOMPUTED_SHARE = 0.24  # of what is kept, where activations are computed again (measured on a CPU)
 CAST_SHARE = 0.5  # of the weights: their copies in bf16
 
 
