@@ -278,7 +278,7 @@ PRESETS = {
         {"data": {"keep_aspect": False}, "game": {"precision": "fp32", "averaging": 0.0}},
     ),
     "fast": Preset(
-        "128 px, some ten minutes of one GPU for a thousand pictures",
+        "128 px, by estimate ten minutes of one GPU for a thousand pictures",
         {"data": {"size": 128}, "schedule": {"epochs": 20, "decay_epochs": 20}},
     ),
     "small": Preset(
@@ -286,7 +286,7 @@ PRESETS = {
         {"game": {"diffaugment": True}, "schedule": {"epochs": 1000, "decay_epochs": 1000}},
     ),
     "tiny": Preset(
-        "32 px, seconds on a CPU, for trying things",
+        "32 px and small networks, for trying things on a CPU",
         {
             "data": {"size": 32},
             "generator": {"width": 8, "blocks": 1},

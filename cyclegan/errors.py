@@ -18,6 +18,8 @@ Every error is one sentence saying what is wrong and one, the hint, saying what 
 """
 
 import errno
+import tempfile
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -94,7 +96,7 @@ def require_extra(module: str, extra: str) -> ModuleType:
     except ImportError as error:
         raise MissingExtraError(
             f"this needs {module}, which is not installed.",
-            f"Install it with: pip install 'cyclegan[{extra}]'",
+            f"In the clone of cyclegan: pip install -c constraints.txt -e '.[{extra}]'",
         ) from error
 
 
@@ -110,3 +112,12 @@ def disk_errors(place: Path) -> Iterator[None]:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise DiskError(f"{where} cannot be written: {error.strerror}.", "Choose another place.") from error
         raise DiskError(f"{where} cannot be written: {error.strerror or error}.", "Check the disk.") from error
+
+
+def kept_traceback() -> str:
+    """Write the traceback of the error being handled into a file of its own, and return its path."""
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="cyclegan-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+    ) as file:
+        traceback.print_exc(file=file)
+    return file.name

@@ -8,6 +8,7 @@ state/                 all that an exact continuation needs: the last two states
 metrics.jsonl          one line per logging interval
 samples/               grids of real | fake | cycled
 held_out/              what validation saw last: numbers of every held-out picture, and a grid of the best and worst
+tensorboard/           metrics and sample grids again, where they are asked for
 evaluation.json        scores against known answers, where there are any (the demo)
 report.html
 """

@@ -7,14 +7,13 @@ import numpy as np
 from PIL import Image
 
 from tests.data.zips_for_tests import zipped_set
-from tests.models_for_tests import write_model
 from tests.pth_files import save_game
 from tests.test_evaluation import SIDE, SmallEye, draw, save_program
 from tests.translation.clips_for_tests import make_clip
 
 ROOT = Path(__file__).parent.parent
 BESIDES = {  # what a test adds to what a page says, so that it takes a second: the last of two that contradict counts
-    "train": "--fresh --device cpu --max-steps 2 --set data.size=32 --set data.load_size=36 --set generator.width=4 "
+    "train": "--device cpu --max-steps 2 --set data.size=32 --set data.load_size=36 --set generator.width=4 "
     "--set generator.blocks=1 --set discriminator.width=4 --set discriminator.layers=2",
     "demo": "--quick",
     "evaluate": f"--extractor eye.pt2 --extractor-size {SIDE}",
@@ -62,6 +61,5 @@ def fill(folder: Path) -> None:
     make_clip(folder / "clip.mp4")
     save_game(folder)
     save_game(folder / "their_run")
-    write_model(folder / "checkpoints" / "horses2zebras" / "model.safetensors")
     save_program(SmallEye(), folder / "eye.pt2")
     (folder / "days2nights.zip").write_bytes(zipped_set())

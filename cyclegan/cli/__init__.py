@@ -7,8 +7,6 @@ import io
 import logging
 import os
 import sys
-import tempfile
-import traceback
 import warnings
 from pathlib import Path
 from typing import Annotated, NoReturn, TextIO
@@ -17,7 +15,7 @@ import typer
 
 from cyclegan import __version__
 from cyclegan.cli.console import complain, say
-from cyclegan.errors import CycleganError, GameLostError, printable
+from cyclegan.errors import CycleganError, GameLostError, kept_traceback, printable
 
 GAME_LOST, OUR_BUG, INTERRUPTED = 3, 70, 130
 
@@ -81,9 +79,6 @@ def main() -> None:
         complain(error)
         sys.exit(GAME_LOST if isinstance(error, GameLostError) else 2)
     except OSError as error:
-        if isinstance(error, BrokenPipeError):  # nobody reads our results any more
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(0)
         if error.filename is None:
             _confess()
         what = f"{printable(error.filename)}: {(error.strerror or str(error)).lower()}."
@@ -106,9 +101,5 @@ def _usable(stream: TextIO | None) -> TextIO:
 
 def _confess() -> NoReturn:
     """Say that the error being handled is ours, and where its traceback is."""
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="cyclegan-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
-    ) as file:
-        traceback.print_exc(file=file)
-    complain(CycleganError("this is a bug of ours.", f"Please report it with what is in {file.name}"))
+    complain(CycleganError("this is a bug of ours.", f"Please report it with what is in {kept_traceback()}"))
     sys.exit(OUR_BUG)

@@ -1,8 +1,10 @@
 """What a person sees: lines, progress bars and complaints."""
 
 import json
+import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -16,10 +18,17 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
 
 
+PATIENCE = 30  # seconds between plain lines of progress
+
+
 def say(line: str) -> None:
-    """Print a result, as it is, on standard output."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    """Print a result, as it is, on standard output; where nobody reads it any more, that is the end of the command."""
+    try:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
 
 
 def say_json(result: Any) -> None:
@@ -57,9 +66,12 @@ def duration(seconds: float) -> str:
 
 @contextmanager
 def counting(what: str, total: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
-    """Show a bar that advances by one at each call; where there is no terminal, nothing."""
-    if quiet or not sys.stderr.isatty():
+    """Show a bar that advances by one at each call; where there is no terminal, a line now and then."""
+    if quiet:
         yield lambda: None
+        return
+    if not sys.stderr.isatty():
+        yield plain_count(what, total)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -70,9 +82,23 @@ def counting(what: str, total: int, *, quiet: bool) -> Iterator[Callable[[], Non
         yield lambda: progress.advance(task)
 
 
+def plain_count(what: str, total: int) -> Callable[[], None]:
+    """Return what counts its calls, and writes a line about them every half minute."""
+    done, told = 0, time.monotonic()
+
+    def advance() -> None:
+        nonlocal done, told
+        done += 1
+        if time.monotonic() - told >= PATIENCE:
+            told = time.monotonic()
+            tell(f"{what}: {done:,} of {total:,}")
+
+    return advance
+
+
 @contextmanager
-def interruptible(*, quiet: bool = False) -> Iterator[Callable[[], bool]]:
-    """Yield a question: has the user, or the system, asked us to stop? A second Ctrl-C stops at once."""
+def interruptible(what: str = "step, saving everything", *, quiet: bool = False) -> Iterator[Callable[[], bool]]:
+    """Yield a question: has the user, or the system, asked us to stop after this? A second Ctrl-C stops at once."""
     asked = False
 
     def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
@@ -80,7 +106,7 @@ def interruptible(*, quiet: bool = False) -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        tell("\nStopping after this step, saving everything. Press Ctrl-C again to stop at once.", quiet=quiet)
+        tell(f"\nStopping after this {what}. Press Ctrl-C again to stop at once.", quiet=quiet)
 
     names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # each where there is one
     before = {number: signal.signal(number, on_signal) for name in names if (number := getattr(signal, name, None))}

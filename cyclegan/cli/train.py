@@ -114,7 +114,7 @@ def train(
         given(flags),
         *map(parse_assignment, assignments or []),
     ]
-    if data_set and not asked_how_to_validate(layers):
+    if data_set and preset_name != "paper" and not asked_how_to_validate(layers):
         layers.append({"data": data_set.held_out})
     config = build_config(*layers)
     if not (config.data.folder_a and config.data.folder_b):

@@ -60,7 +60,7 @@ def run_training(
     import logging
 
     from cyclegan.cli.display import TrainingDisplay
-    from cyclegan.runs import Run, locked, set_aside
+    from cyclegan.runs import Run, has_state, locked, set_aside
     from cyclegan.training import Ranks, check_continuation, joined, on_devices
 
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it announces itself
@@ -83,6 +83,8 @@ def run_training(
         if dry_run:
             return plan, None
         tell(summary(plan), quiet=quiet)
+        if has_state(run) and not fresh:
+            tell("It goes on where it stopped.", quiet=quiet)
         if fresh:
             with ranks.together():
                 if ranks.first:
@@ -158,7 +160,7 @@ def report_training(plan: "Plan", outcome: "Outcome | None", *, quiet: bool, as_
     from cyclegan.runs import find_model
 
     for note in outcome.notes:
-        tell(f"cyclegan: {note}")
+        tell(f"cyclegan: {note}", quiet=quiet)
     if as_json:
         say_json(
             {

@@ -102,7 +102,7 @@ def translate(
         refuse_beside(alone, len(inputs) > 1, watch, scores, as_json)
         translate_pipe(Work(translator, manner), output, image_format, quiet=quiet)
         return
-    with interruptible() as interrupted:
+    with interruptible("picture") as interrupted:
         work = Work(translator, manner, Scorer(translator) if scores else None, interrupted=interrupted)
 
         def plan() -> list["Task"]:
@@ -165,7 +165,7 @@ def spread_over_ray(
     from cyclegan.translation import plan_spread, spread
 
     tasks = plan_spread(inputs, work.translator.target, output=output, image_format=image_format)
-    with interruptible() as interrupted, counting("Redrawing", len(tasks), quiet=quiet) as advance:
+    with interruptible("picture") as interrupted, counting("Redrawing", len(tasks), quiet=quiet) as advance:
         outcome = spread(tasks, replace(work, interrupted=interrupted), options, on_picture=advance)
         stopped = interrupted()
     show_outcome(outcome, work, quiet=quiet, as_json=as_json)

@@ -84,12 +84,16 @@ def orientation_of(image: Image.Image) -> int:
     return said if said in range(1, 9) else 1
 
 
+def source_type(*, composite: bool) -> str:
+    """Return IPTC's term for a picture that a model made, or blended its own into."""
+    return SOURCE_TYPES + ("compositeWithTrainedAlgorithmicMedia" if composite else "trainedAlgorithmicMedia")
+
+
 def marked(xmp: bytes, system: str, *, composite: bool) -> bytes:
     """Return an XMP packet that says so, beside all else that it said."""
-    kind = "compositeWithTrainedAlgorithmicMedia" if composite else "trainedAlgorithmicMedia"
     mark = (
         f'<rdf:Description rdf:about="" xmlns:rdf="{RDF}" xmlns:Iptc4xmpExt="{IPTC}"'
-        f' Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPES}{kind}"'
+        f' Iptc4xmpExt:DigitalSourceType="{source_type(composite=composite)}"'
         f" Iptc4xmpExt:AISystemUsed={quoteattr(system)}"
         f' Iptc4xmpExt:AISystemVersionUsed="cyclegan {__version__}"/>'
     )

@@ -2,7 +2,7 @@
 
 The step is played on torch's `meta` device, where tensors have shapes and no numbers, so counting costs a second and
 follows the networks and the step as they are. What a device needs beyond what is counted was measured on a CPU, where
-the estimate is within 2% of the peak (docs/benchmarks.md); on a GPU it was not.
+the estimate is within 6% of the peak (docs/benchmarks.md); on a GPU it was not.
 """
 
 from dataclasses import dataclass, replace

@@ -58,7 +58,7 @@ class Plan:
 
     @property
     def fingerprints(self) -> list[str]:
-        """Hashes of the names of both domains' pictures."""
+        """Hashes of both domains' pictures."""
         return [fingerprint(self.domain_a), fingerprint(self.domain_b)]
 
     @property
@@ -98,9 +98,9 @@ Observer = Callable[[Moment], None]
 
 
 def fingerprint(domain: Domain) -> str:
-    """Return a hash of the names of a domain's pictures."""
-    names = "\n".join(
-        [path.relative_to(domain.folder).as_posix() for path in domain.files]
-        + [f"held out: {path.name}" for path in domain.held_out_files]
-    )
-    return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
+    """Return a hash of the names and sizes of a domain's pictures."""
+    names = [path.relative_to(domain.folder).as_posix() for path in domain.files]
+    names += [f"held out: {path.name}" for path in domain.held_out_files]
+    sizes = [path.stat().st_size if path.exists() else 0 for path in [*domain.files, *domain.held_out_files]]
+    known = "\n".join(f"{size} {name}" for name, size in zip(names, sizes, strict=True))
+    return hashlib.sha256(known.encode("utf-8", "surrogateescape")).hexdigest()

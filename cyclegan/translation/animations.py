@@ -13,9 +13,9 @@ from cyclegan.files import written_whole
 from cyclegan.images.files import is_lossless_webp, picture_errors
 from cyclegan.images.metadata import marked
 from cyclegan.translation.animating import WEBP_QUALITY, WRITERS, XMP_IN_PNG, Details, Frame, FrameError
-from cyclegan.translation.frames import ClipFacts, ClipManner, InterruptedClip, Pixels, Redraw, with_mark
+from cyclegan.translation.frames import ClipFacts, ClipManner, InterruptedClip, Pixels, Redraw, with_remark
 
-FORMAT_OF = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
+FORMAT_OF = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
 
 
 def is_animation(path: Path) -> bool:
@@ -23,12 +23,6 @@ def is_animation(path: Path) -> bool:
     with suppress(Exception), Image.open(path, formats=list(WRITERS)) as image:
         return bool(getattr(image, "is_animated", False))
     return False
-
-
-def count_frames(path: Path) -> int:
-    """Return how many frames an animation has."""
-    with _opened(path) as image, picture_errors(path):
-        return int(getattr(image, "n_frames", 1))
 
 
 def redraw_animation(source: Path, target: Path, redraw: Redraw, manner: ClipManner) -> ClipFacts | None:
@@ -84,7 +78,7 @@ def _details(image: Image.Image, manner: ClipManner, lossless: bool) -> Details:
     return Details(
         transparent=image.has_transparency_data or image.format == "GIF",  # whose later frames may be
         loop=info.get("loop"),
-        comment=with_mark(comment, manner.mark),
+        comment=with_remark(comment, manner.remark),
         xmp=marked(xmp.encode() if isinstance(xmp, str) else xmp, manner.mark, composite=manner.composite),
         lossless=lossless,
         quality=manner.quality or WEBP_QUALITY,

@@ -44,7 +44,7 @@ def redraw_clip(source: Path, target: Path, redraw: Redraw, manner: ClipManner) 
             video = main_video(clip, source)
             decoded = map_ahead(_seen, _items(clip, video, source, manner), workers=1, ahead=AHEAD)
             with written_whole(target) as aside, _created(aside, target, clip) as output:
-                film = Film(output, clip, video, manner.mark)
+                film = Film(output, clip, video, manner.remark)
                 for _ in map_ahead(film.add, map(redrawn, decoded), workers=1, ahead=AHEAD):
                     pass
                 return film.finish()

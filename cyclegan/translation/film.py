@@ -8,7 +8,7 @@ from av.video.stream import VideoStream
 
 from cyclegan.errors import PictureError, printable
 from cyclegan.translation.encoding import AnyPacket, Shot, VideoTrack
-from cyclegan.translation.frames import ClipFacts, with_mark
+from cyclegan.translation.frames import ClipFacts, with_remark
 
 COPIED = ("audio", "subtitle", "attachment")
 STALE = {  # tags in which a file describes its own bytes
@@ -26,7 +26,7 @@ STALE = {  # tags in which a file describes its own bytes
 class Film:
     """A clip being written; takes redrawn frames, and packets of other streams, in the source's order."""
 
-    def __init__(self, output: OutputContainer, clip: InputContainer, video: VideoStream, mark: str) -> None:
+    def __init__(self, output: OutputContainer, clip: InputContainer, video: VideoStream, remark: str) -> None:
         self.output = output
         self.track = VideoTrack(output, video)
         self.copies: dict[int, Stream] = {}  # by their number in the source
@@ -36,7 +36,7 @@ class Film:
         for stream in clip.streams:
             if stream is not video:
                 self._add_copy(stream, clip.name)
-        output.metadata.update(marked(kept(clip.metadata), mark))
+        output.metadata.update(marked(kept(clip.metadata), remark))
         output.set_chapters(clip.chapters())
 
     def add(self, item: Shot | AnyPacket) -> None:
@@ -98,7 +98,7 @@ def is_stale(name: str) -> bool:
     return name.startswith("_STATISTICS") or name.lower().split("-")[0] in STALE
 
 
-def marked(tags: Mapping[str, str], mark: str) -> dict[str, str]:
-    """Return tags with the mark in the comment, whatever the case of its name."""
+def marked(tags: Mapping[str, str], remark: str) -> dict[str, str]:
+    """Return tags with the remark in the comment, whatever the case of its name."""
     name = next((name for name in tags if name.lower() == "comment"), "comment")
-    return {**tags, name: with_mark(tags.get(name, ""), mark)}
+    return {**tags, name: with_remark(tags.get(name, ""), remark)}

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from cyclegan.errors import PictureError, printable
+from cyclegan.images.metadata import source_type
 
 Pixels = UInt8[np.ndarray, "_h _w 3"]
 Redraw = Callable[[Pixels], Pixels]  # an upright RGB frame into another; all that come out have one size
@@ -26,12 +27,17 @@ CLIP_SUFFIXES = {  # suffix -> libav's name of the container
 class ClipManner:
     """How clips are redrawn, beside what redraws each frame."""
 
-    mark: str  # that it was generated; goes into the comment
+    mark: str  # which system generated it
     composite: bool = False  # blended with the original
     quality: int = 0  # of lossy animations, 1 to 100; 0: what is usual
     max_pixels: int  # of one frame
     on_frame: Callable[[], object] = lambda: None  # called for every frame redrawn
     interrupted: Callable[[], bool] = lambda: False  # asked before every frame
+
+    @property
+    def remark(self) -> str:
+        """That it was generated, and by which system, for a comment."""
+        return f"{self.mark}, {source_type(composite=self.composite)}"
 
     def watched(self, redraw: Redraw) -> Redraw:
         """Return `redraw`, telling of every frame it has done and stopping when asked to."""
@@ -67,6 +73,6 @@ class InterruptedClip(Exception):  # noqa: N818 (nothing went wrong)
     """Ends the writing of a clip that nobody wants any more."""
 
 
-def with_mark(comment: str, mark: str) -> str:
-    """Return a comment that holds the mark, after what it said before."""
-    return comment if mark in comment else f"{comment}\n{mark}".lstrip("\n")
+def with_remark(comment: str, remark: str) -> str:
+    """Return a comment that holds the remark, after what it said before."""
+    return comment if remark in comment else f"{comment}\n{remark}".lstrip("\n")

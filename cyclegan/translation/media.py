@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cyclegan.devices import memory_errors
-from cyclegan.errors import CycleganError, DeviceError, PictureError, printable
+from cyclegan.errors import CycleganError, DeviceError, PictureError, kept_traceback, printable
 from cyclegan.files import remove_partials
 from cyclegan.images import (
     FORMAT_OF,
@@ -29,7 +29,7 @@ from cyclegan.translation.translator import Translator
 MAY_MOVE = (".gif", ".webp", ".png")
 LONG = 600  # seconds after which a file that is being written is taken for a leftover of a killed translation
 THREADS = 2  # that decode, and as many that encode, while the network computes
-SMALLER = "Try a smaller --batch-size, --tile or --size, or --device cpu."
+SMALLER = "Try a smaller --batch-size or --size, a small --tile such as 16, or --device cpu."
 
 
 @dataclass
@@ -89,7 +89,8 @@ class Piece:
                 self.picture, self.error = None, error
             except Exception as error:  # one file must not stop the others
                 what = f"{printable(self.task.source)} met a bug of ours: {type(error).__name__}: {printable(error)}."
-                self.picture, self.error = None, PictureError(what, "Please report it, with the file if you may.")
+                hint = f"Please report it with what is in {kept_traceback()}, and with the picture if you may."
+                self.picture, self.error = None, PictureError(what, hint)
         return self
 
 

@@ -53,6 +53,11 @@ def plan_tasks(
         elif output is None:
             tasks.append(Task(given, given.with_name(f"{given.stem}_{domain}{given.suffix}"), given.parent))
         elif single and output.suffix.lower() in SUFFIXES and not output.is_dir():
+            if (given.suffix.lower() in CLIP_SUFFIXES) != (output.suffix.lower() in CLIP_SUFFIXES):
+                raise DataError(
+                    f"{printable(given)} cannot become {printable(output)}: a clip stays a clip, a picture a picture.",
+                    "Choose another suffix.",
+                )
             tasks.append(Task(given, output, output.parent))
         else:
             tasks.append(Task(given, output / given.name, output))

@@ -10,12 +10,11 @@ from typing import Any
 from cyclegan.config import Config
 from cyclegan.errors import printable
 from cyclegan.reports import curves_section
-from cyclegan.reports.remarks import collect_remarks, marks_of, remarks_section
+from cyclegan.reports.remarks import collect_remarks, marks_of, remarks_section, verdict_of
 from cyclegan.runs import Run, read_metrics, sample_grids
 from cyclegan.web.redrawing import Look, look
 
 SILENT = 600  # seconds without a line, after which a run is told to be silent
-VERDICTS = ("fine", "watch", "stop")
 
 
 def heading(run: Run) -> str:
@@ -37,8 +36,8 @@ def facts_of(run: Run, config: Config) -> list[str]:
         facts.append(f"epoch {epoch:,} of {config.schedule.epochs + config.schedule.decay_epochs:,}")
     if isinstance(rate := last.get("pairs_per_second"), int | float):
         facts.append(f"{rate:.2f} pairs a second")
-    if isinstance(health := last.get("health"), dict) and health.get("verdict") in VERDICTS:
-        facts.append(f"the doctor says {health['verdict']}")
+    if verdict := verdict_of(last):
+        facts.append(f"the doctor says {verdict}")
     facts.append(f"written {max(silent, 0):.0f} s ago" if silent < SILENT else "no line for ten minutes")
     return facts
 

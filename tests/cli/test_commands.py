@@ -7,12 +7,14 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from cyclegan.cli import console
 from cyclegan.config import PRESETS
 from cyclegan.model_files import load_tensors, save_tensors
 from cyclegan.runs import Run, read_metrics
@@ -48,6 +50,23 @@ def test_what_libraries_log_reaches_no_terminal():
 
 def test_version_is_said(command):
     assert re.fullmatch(r"cyclegan \d+\.\d+\.\d+\n", command("--version").stdout)
+
+
+def test_an_end_of_the_pipe_is_no_error():
+    code = "import sys; sys.stdin.read(); from cyclegan.cli import main; main()"
+    with subprocess.Popen([sys.executable, "-c", code, "--version"], stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+        process.stdout.close()
+        process.stdin.close()
+        assert (process.wait(), process.stderr.read()) == (0, b"")
+
+
+def test_where_there_is_no_terminal_a_line_now_and_then_says_how_far_it_is(capsys, monkeypatch):
+    seconds = iter(range(0, 1000, 10))
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(seconds))
+    with console.counting("Looking", 1000, quiet=False) as advance:
+        for _ in range(5):
+            advance()
+    assert re.fullmatch(r"Looking: \d of 1,000\n", capsys.readouterr().err)
 
 
 def test_the_whole_story_of_a_run(program, command, folders, tmp_path):

@@ -18,7 +18,7 @@ def test_folders_are_looked_over_in_words_and_in_json(command, folders):
     assert words.returncode == 0, words.stderr
     assert words.stdout.startswith("horses  5 pictures, ")
     assert "text.jpg is not a picture" in words.stdout
-    assert "--epochs" in words.stdout
+    assert "--preset small" in words.stdout
     assert words.stderr == ""
     report = json.loads(command("inspect", "horses", "zebras", "--size", 64, "--json").stdout)
     kinds = [finding["kind"] for finding in report["folders"]["findings"]]

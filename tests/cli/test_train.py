@@ -33,6 +33,11 @@ def test_training_ends_with_a_report_also_when_the_game_is_lost(command, folders
     assert report.exists()
 
 
+def test_a_continuation_says_that_it_is_one(command, folders):
+    assert "goes on where it stopped" not in command("train", "horses", "zebras", *TINY).stderr
+    assert "goes on where it stopped" in command("train", "horses", "zebras", *TINY, "--max-steps", 6).stderr
+
+
 def test_a_dry_run_writes_nothing(command, folders, tmp_path):
     result = command("train", "horses", "zebras", *TINY, "--dry-run", "--json")
     assert result.returncode == 0, result.stderr

@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from cyclegan.errors import PictureError
 from cyclegan.images.metadata import marked
-from cyclegan.translation.animations import count_frames, is_animation, redraw_animation
+from cyclegan.translation.animations import is_animation, redraw_animation
 from cyclegan.translation.frames import ClipManner, Pixels
 from tests.translation.clips_for_tests import picture
 
@@ -63,7 +63,7 @@ def test_frames_durations_and_loops_are_kept(tmp_path, name: str, loop: int):
     assert is_animation(source)
     facts = redraw_animation(source, target, lambda pixels: 255 - pixels, MANNER)
     assert facts is not None
-    assert (facts.frames, facts.seconds) == (count_frames(source), pytest.approx(sum(DURATIONS) / 1000))
+    assert (facts.frames, facts.seconds) == (len(frames_of(source)), pytest.approx(sum(DURATIONS) / 1000))
     before, after = frames_of(source), frames_of(target)
     assert [time for _, time in after] == [time for _, time in before] == DURATIONS
     for (old, _), (new, _) in zip(before, after, strict=True):
@@ -107,11 +107,11 @@ def test_the_mark_profile_and_comment_are_there(tmp_path):
     for name in NAMES:
         redraw_animation(make(tmp_path / name, icc_profile=b"profile"), tmp_path / f"b{name}", same, MANNER)
     with Image.open(tmp_path / "ba.gif") as gif:
-        assert gif.info["comment"] == b"by hand\ndrawn by a machine"
+        assert gif.info["comment"] == f"by hand\n{MANNER.remark}".encode()
     with Image.open(tmp_path / "ba.webp") as webp:
         assert (webp.info["xmp"], webp.info["icc_profile"]) == (MARKED, b"profile")
     with Image.open(tmp_path / "ba.png") as png:
-        assert png.info["Comment"] == "by hand\ndrawn by a machine"
+        assert png.info["Comment"] == f"by hand\n{MANNER.remark}"
         assert (png.info["xmp"], png.info["icc_profile"]) == (MARKED, b"profile")
 
 

@@ -181,7 +181,7 @@ def test_tags_chapters_aspect_and_other_streams_are_kept(tmp_path):
     assert facts is not None
     assert (facts.frames, facts.seconds) == (FRAMES, pytest.approx(0.48))
     assert after.tags["title"] == "A walk"
-    assert after.tags["comment"] == "with a dog\ndrawn by a machine"
+    assert after.tags["comment"] == f"with a dog\n{MANNER.remark}"
     assert after.aspect == Fraction(4, 3)
 
 

@@ -123,6 +123,27 @@ def test_where_pictures_go(folders, tmp_path):
     assert targets(list(folders))[0] == "horses_z/1.png"
 
 
+@pytest.mark.parametrize(("source", "output"), [("clip.mp4", "x.gif"), ("photo.jpg", "x.mp4"), ("moves.gif", "x.webm")])
+def test_a_clip_stays_a_clip_and_a_picture_a_picture(tmp_path, source, output):
+    (tmp_path / source).touch()
+    with pytest.raises(DataError, match=f"{source} cannot become .*{output}"):
+        plan_tasks([tmp_path / source], "z", output=tmp_path / output)
+
+
+def test_a_bug_of_ours_in_a_picture_is_written_down_and_stops_no_other(folders, translator, monkeypatch):
+    def write(picture, *_, **__):
+        raise KeyError(picture.format)
+
+    monkeypatch.setattr("cyclegan.translation.media.write_picture", write)
+    outcome = translated([folders[0]], translator)
+    assert len(outcome.failed) == 5
+    assert "1.png met a bug of ours: KeyError: 'PNG'" in str(outcome.failed[0])
+    files = [Path(failure.hint.split(" what is in ")[1].split(",")[0]) for failure in outcome.failed]
+    assert all("in write" in file.read_text() for file in files)
+    for file in files:
+        file.unlink()
+
+
 def test_a_folder_may_be_named_by_dots(folders, tmp_path, monkeypatch):
     monkeypatch.chdir(folders[0] / "deeper")
     for name, output in ((".", "horses/deeper_z"), ("..", "horses_z")):

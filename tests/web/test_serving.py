@@ -288,4 +288,4 @@ def test_without_gradio_a_sentence_says_how_to_install_it(command, monkeypatch: 
     monkeypatch.setitem(sys.modules, "gradio", None)
     result = command("ui")
     assert result.returncode == 2
-    assert "pip install 'cyclegan[ui]'" in result.stderr
+    assert "pip install -c constraints.txt -e '.[ui]'" in result.stderr

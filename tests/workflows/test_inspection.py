@@ -231,6 +231,10 @@ def test_advice_on_epochs_draws_about_as_many_pairs_as_the_paper(pairs, epochs):
     assert advice_on_epochs(pairs).options == f"--epochs {epochs // 2} --decay-epochs {epochs // 2}"
 
 
+def test_advice_on_a_handful_of_pictures_is_one_and_the_same():
+    assert advice_on_epochs(99).options == "--preset small"
+
+
 def test_a_model_is_described_from_its_header_alone(tmp_path):
     model = write_model(tmp_path / "m.safetensors", data={"channels_a": 1}, steps=1234)
     report = inspect_model(model)

@@ -204,7 +204,7 @@ def transparent(part: Part) -> Iterator[Finding]:
         part,
         lambda look: look.see_through,
         "transparency",
-        "{} transparent somewhere; training takes the colours that are stored there.",
+        "{} transparent somewhere; training sees none of that, but the colours nearby.",
         "Put them on a background of your choice, if that matters.",
     )
 

@@ -11,7 +11,7 @@ from cyclegan.config import ScheduleConfig
 from cyclegan.data.duplicates import find_repeats
 from cyclegan.data.folders import domains_in, list_pictures
 from cyclegan.data.survey import survey_folder
-from cyclegan.workflows.inspection.findings import Finding, Group, Part, find_all
+from cyclegan.workflows.inspection.findings import FEW, Finding, Group, Part, find_all
 
 KNOWN = re.compile(r"(train|test)([AB])")  # the folders of the paper's datasets
 PAIRS = 220_000  # drawn in the paper's training: 200 epochs of about 1,100 pairs
@@ -149,6 +149,8 @@ def advice_on_size(short_sides: Sequence[int]) -> Advice:
 
 def advice_on_epochs(pairs: int) -> Advice:
     """Advise as many epochs as make about as many pairs as the paper drew, within reason."""
+    if pairs < FEW:
+        return Advice("--preset small", "For a handful of pictures; it says how many epochs, too.")
     usual = ScheduleConfig().epochs + ScheduleConfig().decay_epochs
     if PAIRS / 2 <= usual * pairs <= PAIRS * 2:
         epochs, why = usual, f"The default: {usual} epochs of {pairs:,} pairs are {usual * pairs:,}"
