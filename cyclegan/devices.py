@@ -45,13 +45,14 @@ def uses_bf16(precision: str, device: torch.device) -> bool:
 def free_memory(device: torch.device) -> int:
     """Return the bytes of the device's memory that are free for us."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # torch's, for the next tensor
+        return torch.cuda.mem_get_info(device)[0] + idle
     return int(psutil.virtual_memory().available)
 
 
 def our_memory(device: torch.device) -> int:
     """Return the bytes of the device's memory that are free for us, or ours already."""
-    ours = torch.cuda.memory_reserved(device) if device.type == "cuda" else psutil.Process().memory_info().rss
+    ours = torch.cuda.memory_allocated(device) if device.type == "cuda" else psutil.Process().memory_info().rss
     return free_memory(device) + ours
 
 
@@ -61,6 +62,16 @@ def describe_device(device: torch.device) -> str:
         return f"{device} ({torch.cuda.get_device_name(device)})"
     threads = torch.get_num_threads()
     return f"cpu ({threads} thread{'s' * (threads > 1)})" if device.type == "cpu" else str(device)
+
+
+@contextmanager
+def stream_of_its_own(device: torch.device) -> Iterator[None]:
+    """Have all work on a CUDA device go through a stream of its own, since the usual one cannot be recorded."""
+    if device.type != "cuda":
+        yield
+        return
+    with torch.cuda.device(device), torch.cuda.stream(torch.cuda.Stream(device)):  # type: ignore[no-untyped-call]
+        yield
 
 
 @contextmanager

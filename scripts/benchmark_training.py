@@ -31,7 +31,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cyclegan.config import Config, build_config
 from cyclegan.data.domains import Domain
-from cyclegan.devices import choose_device, describe_device, uses_bf16
+from cyclegan.devices import choose_device, describe_device, stream_of_its_own, uses_bf16
 from cyclegan.models import Networks, build_networks
 from cyclegan.models.layers import replace_instance_norms
 from cyclegan.runs import Run
@@ -123,11 +123,12 @@ def images(config: Config, device: torch.device) -> tuple[torch.Tensor, torch.Te
 def peak(version: str, config: Config, device: torch.device) -> float:
     """Return the MiB that a version's steps take at most, of a GPU's memory or, on a CPU, of this process."""
     before = psutil.Process().memory_info().rss
-    step = step_of(version, config, device)
-    for _ in range(WARM_UP + 2):
-        step(*images(config, device))
+    with stream_of_its_own(device):
+        step = step_of(version, config, device)
+        for _ in range(WARM_UP + 2):
+            step(*images(config, device))
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
+        return torch.cuda.max_memory_reserved(device) / 2**20  # what a recording keeps for itself included
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 2**10 - before) / 2**20
 
 
@@ -278,7 +279,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             figures = measure_end_to_end(config, Path(folder) / "run")
     else:
-        figures = measure(config, choose_device(asked.device), asked.turns)
+        device = choose_device(asked.device)
+        with stream_of_its_own(device):
+            figures = measure(config, device, asked.turns)
     print("\n".join(f"{name:24} {value}" for name, value in figures.items()))  # noqa: T201
     if asked.json:
         asked.json.write_text(json.dumps(figures, indent=2) + "\n")

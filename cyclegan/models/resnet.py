@@ -55,11 +55,12 @@ class ResNetGenerator(nn.Module):
         if not (self.activation_checkpointing and torch.is_grad_enabled()):
             at_once: Tensor = self.body(images)
             return at_once
-        return torch.cat([self.frugally(image) for image in torch.split(images, 1)])
+        few = len(images) if images.is_cuda else 1  # there each call has its price, and compiling one for each image
+        return torch.cat([self.frugally(some) for some in torch.split(images, few)])
 
-    def frugally(self, image: Images) -> Images:
-        """Map one image, keeping for the gradient no more than what goes into each part."""
-        redrawn: Tensor = image
+    def frugally(self, images: Images) -> Images:
+        """Map images, keeping for the gradient no more than what goes into each part."""
+        redrawn: Tensor = images
         for part in self.parts():
             redrawn = checkpoint(part, redrawn, use_reentrant=False, preserve_rng_state=self.dropout)
         return redrawn

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from cyclegan.config import Config
 from cyclegan.devices import choose_device, uses_bf16
-from cyclegan.errors import DeviceError
+from cyclegan.errors import ConfigError, DeviceError
 from cyclegan.training.plan import Plan
 from cyclegan.training.ranks import ALONE, Ranks, started_by_torchrun
 from cyclegan.training.step import Game
@@ -26,7 +26,7 @@ from cyclegan.training.step import Game
 def on_devices(config: Config) -> Config:
     """Return settings with as many devices of this machine as torchrun or SLURM has started processes here.
 
-    More devices than there are is an error.
+    More devices than there are is an error, and so is to compile what several of them play.
     """
     processes, machines = started_processes()
     if processes > 1:
@@ -38,6 +38,8 @@ def on_devices(config: Config) -> Config:
             f"{wanted} devices are asked for, and there is {there} that {config.machine.device} stands for.",
             "Ask for fewer --devices, or for another --device: auto, cuda or cpu.",
         )
+    if wanted > 1 and config.machine.compile == "on":
+        raise ConfigError("what several devices tell each other cannot be compiled.", "Leave out --compile on.")
     return config
 
 

@@ -4,6 +4,7 @@ A recorded step is one CUDA graph: its thousands of kernels start without the ho
 in tensors that `Session.prepare` fills beforehand. What cannot be compiled or recorded is played as it is written.
 """
 
+import gc
 import time
 from collections.abc import Callable
 from typing import Any
@@ -39,7 +40,8 @@ class Pace:
             try:
                 self.recording = Recording(self.session, self.record, real_a, real_b)
             except Exception as error:
-                self.tell(f"The step could not be recorded ({first_line(error)}); it is played as it is written.")
+                why = first_line(error.__context__ or error)  # the end of a recording that failed has its own complaint
+                self.tell(f"The step could not be recorded ({why}); it is played as it is written.")
         self.played += 1
         play = self.recording or self.session.advance
         return play(real_a, real_b)
@@ -61,9 +63,13 @@ class Recording:
 
 
 def record_on_cuda(step: Callable[[], Numbers]) -> tuple[Numbers, Replay]:
-    """Record what a step does on a CUDA device, without doing it; return its numbers-to-be and what does it."""
+    """Record what a step does on a CUDA device, without doing it; return its numbers-to-be and what does it.
+
+    The steps before must have been played on this stream, which is not the usual one, and nothing of theirs be left.
+    """
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    gc.collect()
+    with torch.cuda.graph(graph, stream=torch.cuda.current_stream()):
         numbers = step()
     return numbers, graph.replay
 
@@ -95,7 +101,7 @@ def compile_networks(
     session.restore(before, facts)
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Return what an error says, in one line."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -12,7 +12,7 @@ import torch
 from cyclegan.config import Config, forbidden_changes, save_config
 from cyclegan.data.domains import load_domain
 from cyclegan.data.loader import batches
-from cyclegan.devices import choose_device, memory_errors, uses_bf16
+from cyclegan.devices import choose_device, memory_errors, stream_of_its_own, uses_bf16
 from cyclegan.errors import ConfigError, GameLostError, RunError, printable, require_extra
 from cyclegan.images import scaled_on
 from cyclegan.model_files import save_model
@@ -116,7 +116,7 @@ def train(
     The run's folder must be ours alone (`runs.locked`) and fit to be continued (`check_continuation`). `tell` hears, in
     sentences, how the game is made fast. Of several ranks each plays; the first judges and writes for all.
     """
-    with plan.ranks.losses():
+    with plan.ranks.losses(), stream_of_its_own(plan.device):
         return train_with_others(plan, observers, interrupted, tell)
 
 

@@ -23,9 +23,12 @@ from cyclegan.translation.tiles import redraw_in_tiles
 ACTIVATIONS = 2  # maps of full size and the generator's width that are alive at once, measured
 WIDENED = 2  # of them that are also there in fp32 where a norm is written out, on anything but a CPU
 WHOLE = 2 * 2**30  # bytes that a picture may take on a CPU to go through at once; parts are no slower
+MOST_NUMBERS = 2**31  # that CUDA pads at once
+MARGIN = 16  # pixels that a picture may gain by padding
 KEPT = 2**30  # bytes of activations that are kept between passes in fp32; more are kept in fp16
 LARGEST_STRIP = 64  # pixels of height
 LARGEST_TILE = 768  # pixels
+IN_FULL = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)  # fp32 keeps all its bits on CUDA, too
 LEVELS = (np.uint8, np.uint16)  # kinds of arrays
 
 
@@ -136,6 +139,7 @@ class Translator:
         return results
 
     @torch.inference_mode()
+    @IN_FULL
     def redraw_pixels(self, pictures: Sequence[Pixels]) -> list[Pixels]:
         """Redraw the pixels of pictures of one size and depth, h w c; the result has the same depth."""
         bits = 8 * pictures[0].dtype.itemsize
@@ -147,6 +151,7 @@ class Translator:
         return [self._redraw_parts(pixels, dtype, bits) for pixels in pictures]
 
     @torch.inference_mode()
+    @IN_FULL
     def redraw(self, images: Images) -> Images:
         """Redraw a batch of any height and width; float32, on this translator's device."""
         height, width = images.shape[2:]
@@ -159,10 +164,11 @@ class Translator:
         """Tell whether images of this size go through the network at once, or in parts."""
         if self.tile:
             return max(height, width) <= self.tile
-        share = free_memory(self.device) // 2
-        return images * height * width * self._bytes_per_pixel(dtype) <= (
-            share if self.device.type == "cuda" else min(share, WHOLE)
-        )
+        needed, share = images * height * width * self._bytes_per_pixel(dtype), free_memory(self.device) // 2
+        if self.device.type != "cuda":
+            return needed <= min(share, WHOLE)
+        numbers = images * (height + MARGIN) * (width + MARGIN) * self.info.generator.width
+        return needed <= share and numbers < MOST_NUMBERS
 
     def _bytes_per_pixel(self, dtype: torch.dtype) -> int:
         widened = 0 if self.device.type == "cpu" else WIDENED * torch.float32.itemsize

@@ -136,7 +136,10 @@ def test_what_cannot_be_recorded_is_played_as_it_is_written_and_said():
     said: list[str] = []
 
     def refuse(step: Callable[[], Any]) -> Any:
-        raise RuntimeError("operation not permitted when stream is capturing\nand more")
+        try:
+            raise RuntimeError("operation not permitted when stream is capturing\nand more")
+        finally:
+            raise RuntimeError("operation failed due to a previous error during capture")
 
     assert played(session, Pace(session, refuse, said.append)) == played(as_written, Pace(as_written, None, print))
     assert said == [

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from cyclegan.config import build_config, save_config
 from cyclegan.data.loader import batches
-from cyclegan.errors import DeviceError
+from cyclegan.errors import ConfigError, DeviceError
 from cyclegan.runs import Run, load_state, save_state
 from cyclegan.training import Plan, Ranks, engine
 from cyclegan.training.session import of_all_ranks, of_rank
@@ -130,6 +130,12 @@ def test_more_devices_than_there_are_is_a_sentence(monkeypatch):
     monkeypatch.setattr(engine, "choose_device", lambda _: torch.device("cuda:1"))
     with pytest.raises(DeviceError, match="2 devices are asked for, and there is 1"):
         engine.on_devices(build_config({"machine": {"devices": 2, "device": "cuda:1"}}))
+
+
+def test_what_several_devices_play_is_not_compiled(monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with pytest.raises(ConfigError, match="cannot be compiled"):
+        engine.on_devices(build_config({"machine": {"devices": 2, "device": "cpu", "compile": "on"}}))
 
 
 @pytest.mark.slow

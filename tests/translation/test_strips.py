@@ -25,6 +25,15 @@ def in_strips(generator, images: torch.Tensor, rows: int) -> torch.Tensor:
         return torch.cat(list(redraw_in_strips(generator, picture, rows=rows, kept_as=images.dtype)), dim=2)
 
 
+def test_on_cuda_no_more_goes_through_at_once_than_it_can_count(model, monkeypatch):
+    translator = Translator(model, device="cpu")
+    translator.device = torch.device("cuda")
+    monkeypatch.setattr("cyclegan.translation.translator.free_memory", lambda _: 2**37)
+    assert translator.fits_whole(20_000, 20_000, 1, torch.bfloat16)
+    assert not translator.fits_whole(24_000, 24_000, 1, torch.bfloat16)
+    assert not translator.fits_whole(20_000, 20_000, 2, torch.bfloat16)
+
+
 @pytest.mark.parametrize(
     ("height", "width", "rows"), [(8, 8, 4), (64, 48, 16), (100, 52, 20), (64, 64, 7), (96, 64, 999)]
 )
