@@ -33,6 +33,7 @@ from cyclegan.errors import DiskError, ModelFileError, RunError, disk_errors, pr
 from cyclegan.files import PARTIALS, remove_partials, write_text
 from cyclegan.model_files import FORMAT, ModelInfo, Tensors, load_model_info, load_tensors, save_tensors
 
+SHIPPED = Path(__file__).parent / "shipped"
 STATES_KEPT = 2
 EXTREMES = 3  # held-out pictures of a domain that are kept as the best, and as the worst, by one number
 SAMPLE_GAP = 4  # white pixels between the two halves of a sample grid
@@ -222,7 +223,11 @@ def states(run: Run) -> list[Path]:
 
 
 def find_model(name: str | Path | None, checkpoints: Path = Path("checkpoints")) -> Path:
-    """Return the model file that a run folder, a model file, a run's name, or nothing (the newest run) stands for."""
+    """Return the model file that a name stands for.
+
+    It is that of a run's folder, a model file, a run's name, or a model that comes with the package; without one, the
+    newest run is meant.
+    """
     if name is None:
         return _newest_model(checkpoints)
     places = [Path(name), checkpoints / name]
@@ -234,7 +239,18 @@ def find_model(name: str | Path | None, checkpoints: Path = Path("checkpoints"))
         raise ModelFileError(
             f"{printable(name)} holds no model yet.", "A run saves one every few minutes: wait, or train it first."
         )
-    raise ModelFileError(f"there is no model {printable(name)}.", "Name a run's folder, a model file or a run's name.")
+    shipped = shipped_models()
+    if str(name) in shipped:
+        return shipped[str(name)]
+    raise ModelFileError(
+        f"there is no model {printable(name)}.",
+        f"Name a run's folder, a model file, a run's name, or what comes along: {', '.join(shipped)}.",
+    )
+
+
+def shipped_models() -> dict[str, Path]:
+    """Return the models that come with the package, by name; beside each lies a card that tells what it is."""
+    return {path.stem: path for path in sorted(SHIPPED.glob("*.safetensors"))}
 
 
 def trained_runs(checkpoints: Path) -> list[Run]:
@@ -253,7 +269,7 @@ def _newest_model(checkpoints: Path) -> Path:
     if not runs:
         raise ModelFileError(
             f"there is no trained model under {printable(checkpoints)}.",
-            "Train one with `cyclegan train A B`, or name one with --model.",
+            f"Train one with `cyclegan train A B`, or name one with --model, such as {', '.join(shipped_models())}.",
         )
     return find_model(runs[0].folder)
 

@@ -6,7 +6,7 @@ from threading import Event
 
 from cyclegan.errors import ModelFileError, RunError, printable
 from cyclegan.model_files import Direction, ModelInfo, networks_in
-from cyclegan.runs import Run, find_model, model_name, trained_runs
+from cyclegan.runs import Run, find_model, model_name, shipped_models, trained_runs
 
 RELOAD = "Choose another, or load the page again."
 
@@ -22,10 +22,11 @@ class Site:
     closing: Event
 
     def models(self) -> dict[str, Path]:
-        """Return the models by the names they are offered under: the one asked for, then the newest runs'."""
+        """Return the models by the names they are offered under: the one asked for, the newest runs', the shipped."""
         paths = [
             *([self.model] if self.model else []),
             *(find_model(run.folder) for run in trained_runs(self.checkpoints)),
+            *shipped_models().values(),
         ]
         offered: dict[str, Path] = {}
         for path in paths:
@@ -35,7 +36,7 @@ class Site:
     def find_model(self, name: object) -> Path:
         """Return the model offered under this name; without one, the first."""
         if not name:
-            return self.model or find_model(None, self.checkpoints)
+            return next(iter(self.models().values()))
         try:
             return self.models()[str(name)]
         except KeyError:

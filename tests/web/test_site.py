@@ -21,8 +21,8 @@ def test_the_model_asked_for_is_offered_first_and_then_the_newest(tmp_path: Path
         model = write_model(tmp_path / name / "model.safetensors")
         os.utime(model, (1000 - age, 1000 - age))
     asked = write_model(tmp_path / "asked.safetensors")
-    assert list(site(tmp_path).models()) == ["new", "older", "oldest"]
-    assert list(site(tmp_path, asked).models()) == ["asked", "new", "older", "oldest"]
+    assert list(site(tmp_path).models()) == ["new", "older", "oldest", "horse2zebra"]
+    assert list(site(tmp_path, asked).models()) == ["asked", "new", "older", "oldest", "horse2zebra"]
     assert site(tmp_path).find_model(None) == tmp_path / "new" / "model.safetensors"
     assert site(tmp_path, asked).find_model("") == asked
 
