@@ -34,6 +34,7 @@ class Domain:
     files: list[Path] = field(default_factory=list)
     held_out: list[Pixels] = field(default_factory=list)  # for validation, never trained on
     held_out_files: list[Path] = field(default_factory=list)
+    sizes: dict[Path, int] = field(default_factory=dict)  # of all these files, in bytes, when they were read
     skipped: list[PictureError] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # what the user should know about pictures that are used
 
@@ -104,6 +105,7 @@ def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callabl
             domain.skipped.append(loaded)
         else:
             (domain.files if number < len(files) else domain.held_out_files).append(path)
+            domain.sizes[path] = path.stat().st_size
             domain.notes += [loaded.only_the_first(path)] if loaded.frames > 1 else []
             store.add(loaded.pixels)
         on_picture()

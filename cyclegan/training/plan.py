@@ -99,8 +99,8 @@ Observer = Callable[[Moment], None]
 
 def fingerprint(domain: Domain) -> str:
     """Return a hash of the names and sizes of a domain's pictures."""
-    names = [path.relative_to(domain.folder).as_posix() for path in domain.files]
-    names += [f"held out: {path.name}" for path in domain.held_out_files]
-    sizes = [path.stat().st_size if path.exists() else 0 for path in [*domain.files, *domain.held_out_files]]
-    known = "\n".join(f"{size} {name}" for name, size in zip(names, sizes, strict=True))
+    known = "\n".join(
+        [f"{path.relative_to(domain.folder).as_posix()} {domain.sizes.get(path)}" for path in domain.files]
+        + [f"held out: {path.name} {domain.sizes.get(path)}" for path in domain.held_out_files]
+    )
     return hashlib.sha256(known.encode("utf-8", "surrogateescape")).hexdigest()
