@@ -83,14 +83,14 @@ def run_training(
         if dry_run:
             return plan, None
         tell(summary(plan), quiet=quiet)
-        if has_state(run) and not fresh:
-            tell("It goes on where it stopped.", quiet=quiet)
         if fresh:
             with ranks.together():
                 if ranks.first:
                     if aside := set_aside(run):
                         tell(f"The old run is now {printable(aside)}.", quiet=quiet)
                     stack.enter_context(locked(run))
+        elif has_state(run):
+            tell("It goes on where it stopped.", quiet=quiet)
         observers = [] if quiet else [stack.enter_context(TrainingDisplay(plan, live=sys.stderr.isatty()))]
         hear = partial(tell, quiet=quiet)
         return plan, train_and_report(plan, observers=observers, interrupted=interrupted, tell=hear)

@@ -55,8 +55,8 @@ class ResNetGenerator(nn.Module):
         if not (self.activation_checkpointing and torch.is_grad_enabled()):
             at_once: Tensor = self.body(images)
             return at_once
-        few = len(images) if images.is_cuda else 1  # there each call has its price, and compiling one for each image
-        return torch.cat([self.frugally(some) for some in torch.split(images, few)])
+        together = len(images) if images.is_cuda else 1  # there each call has its price, and compiling it another
+        return torch.cat([self.frugally(some) for some in torch.split(images, together)])
 
     def frugally(self, images: Images) -> Images:
         """Map images, keeping for the gradient no more than what goes into each part."""

@@ -53,7 +53,7 @@ def plan_tasks(
         elif output is None:
             tasks.append(Task(given, given.with_name(f"{given.stem}_{domain}{given.suffix}"), given.parent))
         elif single and output.suffix.lower() in SUFFIXES and not output.is_dir():
-            if (given.suffix.lower() in CLIP_SUFFIXES) != (output.suffix.lower() in CLIP_SUFFIXES):
+            if names_a_clip(given) != names_a_clip(output):
                 raise DataError(
                     f"{printable(given)} cannot become {printable(output)}: a clip stays a clip, a picture a picture.",
                     "Choose another suffix.",
@@ -82,7 +82,12 @@ def in_format(task: Task, image_format: str | None) -> Task:
 
 def is_clip(task: Task) -> bool:
     """Tell whether a task's source is a video, by its suffix; a GIF or WebP that moves is found when it is opened."""
-    return task.source.suffix.lower() in CLIP_SUFFIXES
+    return names_a_clip(task.source)
+
+
+def names_a_clip(path: Path) -> bool:
+    """Tell whether a suffix is a video's."""
+    return path.suffix.lower() in CLIP_SUFFIXES
 
 
 def _sources(folder: Path, root: Path, watched: bool) -> list[Path]:
