@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal
 
 import tomli_w
 
+from cyclegan.atomic import is_file_name, write_text
 from cyclegan.errors import ConfigError, printable
-from cyclegan.files import is_file_name, write_text
 
 Settings = Mapping[str, Mapping[str, Any]]  # section -> key -> value, as in the TOML file
 

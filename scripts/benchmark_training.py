@@ -29,19 +29,19 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from cyclegan.checkpoints.runs import Run
 from cyclegan.config import Config, build_config
 from cyclegan.data.domains import Domain
 from cyclegan.devices import choose_device, describe_device, stream_of_its_own, uses_bf16
+from cyclegan.diagnostics.measures import Numbers
 from cyclegan.models import Networks, build_networks
 from cyclegan.models.layers import replace_instance_norms
-from cyclegan.runs import Run
 from cyclegan.training import setup, trainer
-from cyclegan.training.engine import engine
-from cyclegan.training.pace import WARM_UP, Pace
-from cyclegan.training.plan import Plan
+from cyclegan.training.fabric import engine
+from cyclegan.training.inputs import Plan
 from cyclegan.training.pool import ImagePool
-from cyclegan.training.signs import Numbers
 from cyclegan.training.step import Game, play
+from cyclegan.training.step_runner import WARM_UP, Pace
 from tests.training.plain import play_plainly
 
 

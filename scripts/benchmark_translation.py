@@ -25,11 +25,11 @@ import torch
 from PIL import Image
 
 from cyclegan import Translator
+from cyclegan.checkpoints.model_file import ModelInfo, save_model
 from cyclegan.config import build_config, preset
 from cyclegan.data.synthetic import draw_pair
 from cyclegan.devices import describe_device
 from cyclegan.images import read_picture
-from cyclegan.model_files import ModelInfo, save_model
 from cyclegan.models import build_networks, resolved
 from cyclegan.translation import Manner, Work, plan_tasks, translate_all
 from scripts.benchmark_training import plain_networks, seconds

@@ -38,6 +38,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from cyclegan.checkpoints.model_file import load_model_info, networks_in
+from cyclegan.checkpoints.runs import Run, save_evaluation
 from cyclegan.config import build_config, load_settings, save_config
 from cyclegan.data.archives import unpack
 from cyclegan.data.download import Source, fetch
@@ -47,21 +49,19 @@ from cyclegan.errors import CycleganError
 from cyclegan.images import Picture, read_picture, write_picture
 from cyclegan.images.files import FORMAT_OF, formats
 from cyclegan.images.metadata import Metadata
-from cyclegan.model_files import load_model_info, networks_in
+from cyclegan.inspection.models import inspect_model, inspect_run
+from cyclegan.reference.importing import read_network
 from cyclegan.reports import write_report
-from cyclegan.runs import Run, save_evaluation
 from cyclegan.training import prepare
-from cyclegan.training.engine import engine
-from cyclegan.training.setup import new_session
-from cyclegan.training.trainer import continue_from_state
+from cyclegan.training.build import new_session
+from cyclegan.training.fabric import engine
+from cyclegan.training.loop import continue_from_state
 from cyclegan.translation import Translator
-from cyclegan.translation.animations import redraw_animation
-from cyclegan.translation.clips import redraw_clip
-from cyclegan.translation.frames import ClipManner
-from cyclegan.translation.scoring import TABLE, Score, write_scores
-from cyclegan.translation.tasks import Task
-from cyclegan.workflows.importing import read_network
-from cyclegan.workflows.inspection.models import inspect_model, inspect_run
+from cyclegan.translation.scores import TABLE, Score, write_scores
+from cyclegan.translation.targets import Task
+from cyclegan.video.animations import redraw_animation
+from cyclegan.video.clips import redraw_clip
+from cyclegan.video.frames import ClipManner
 from tests.data.zips_for_tests import zipped_set
 from tests.models_for_tests import write_model
 from tests.pth_files import save_game

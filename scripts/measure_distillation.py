@@ -22,10 +22,10 @@ from pathlib import Path
 import torch
 
 from cyclegan import Translator
+from cyclegan.checkpoints.model_file import load_model, load_model_info, save_model
+from cyclegan.checkpoints.runs import find_model, find_run
 from cyclegan.export import halved
-from cyclegan.model_files import load_model, load_model_info, save_model
 from cyclegan.models import multiply_adds
-from cyclegan.runs import find_model, find_run
 from scripts.search_recipe import WAYS, asked, redraw
 
 

@@ -21,13 +21,13 @@ from unittest.mock import patch
 
 import torch
 
+from cyclegan.checkpoints.runs import Run
 from cyclegan.config import build_config, parse_assignment
-from cyclegan.runs import Run
+from cyclegan.demo import FULL, demo_config, draw_demo
+from cyclegan.diagnostics.history import mean
+from cyclegan.diagnostics.rules import NOTHING_KNOWN, WARM_UP, span_of
 from cyclegan.training import guard, prepare, session, step, train
 from cyclegan.training.doctor import Doctor
-from cyclegan.training.health import NOTHING_KNOWN, WARM_UP, span_of
-from cyclegan.training.history import mean
-from cyclegan.workflows.demo import FULL, demo_config, draw_demo
 from tests.training.sick_games import HEALTHY_GAME, SICK, Game, play
 
 SPANNED = ("right_guesses", "score_spread", "disc")  # judged by their means over a span

@@ -13,13 +13,13 @@ from typing import Any
 
 import torch
 
+from cyclegan.checkpoints.runs import Run
 from cyclegan.config import build_config, preset
 from cyclegan.data.domains import Domain
 from cyclegan.devices import choose_device
-from cyclegan.runs import Run
 from cyclegan.training import Plan
-from cyclegan.training.engine import engine
-from cyclegan.training.setup import new_session
+from cyclegan.training.build import new_session
+from cyclegan.training.fabric import engine
 
 
 class Stopwatch:

@@ -16,14 +16,14 @@ from unittest.mock import patch
 
 import torch
 
+from cyclegan.checkpoints.runs import Run, locked
 from cyclegan.config import build_config
 from cyclegan.data.folders import list_pictures
+from cyclegan.demo import FULL, demo_config, draw_demo
 from cyclegan.images import Images, read_picture, to_images
-from cyclegan.runs import Run, locked
 from cyclegan.training import Moment, prepare, train
-from cyclegan.training.session import Session
+from cyclegan.training.state import Session
 from cyclegan.training.validation import Validation
-from cyclegan.workflows.demo import FULL, demo_config, draw_demo
 
 
 def main() -> None:

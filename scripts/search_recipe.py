@@ -33,17 +33,17 @@ from typing import Any
 import torch
 from PIL import Image
 
+from cyclegan.atomic import write_text
+from cyclegan.checkpoints.runs import Run, locked
 from cyclegan.config import Config, Settings, build_config, parse_assignment, preset
 from cyclegan.data.folders import Pair, domains_in, evenly, list_pictures
 from cyclegan.data.synthetic import DOMAINS, draw_domains
+from cyclegan.demo import mean_difference
 from cyclegan.errors import GameLostError
-from cyclegan.files import write_text
-from cyclegan.quality import SlicedWasserstein
-from cyclegan.runs import Run, locked
+from cyclegan.metrics import SlicedWasserstein
 from cyclegan.training import Moment, prepare, train
-from cyclegan.training.recording import save_networks
+from cyclegan.training.callbacks import save_networks
 from cyclegan.translation import Direction, Manner, Translator, Work, plan_tasks, translate_all
-from cyclegan.workflows.demo import mean_difference
 from scripts.measure_validation import pictures as images
 from scripts.trials import in_force
 

@@ -17,7 +17,7 @@ from cyclegan.images import Images
 from cyclegan.models import resnet
 from cyclegan.models.layers import Norm, norm_layer
 from cyclegan.training import step
-from cyclegan.training.session import Session, set_learning_rate
+from cyclegan.training.state import Session, set_learning_rate
 
 NEARBY = 0.1  # standard deviation of the noise by which images that should be scored alike differ
 

@@ -12,7 +12,10 @@ import jaxtyping
 
 import tests.typecheck  # noqa: F401 (the hook below looks it up by its name)
 
-SHAPED = ("images", "losses", "models", "quality", "training", "data", "translation", "evaluation")
+SHAPED = (
+    *("images", "losses", "models", "metrics", "diagnostics", "training"),
+    *("data", "inference", "video", "translation", "evaluation"),
+)
 jaxtyping.install_import_hook([f"cyclegan.{module}" for module in SHAPED], "tests.typecheck.checked")
 
 import numpy as np  # noqa: E402

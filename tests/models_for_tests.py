@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cyclegan.model_files import ModelInfo, save_model
+from cyclegan.checkpoints.model_file import ModelInfo, save_model
 from cyclegan.models import build_networks, resolved
 from tests.training.games import tiny_config
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from cyclegan.models import PatchDiscriminator, ResNetGenerator
 from cyclegan.models.init import initialize
-from cyclegan.reference import to_reference
+from cyclegan.reference.pth import to_reference
 from tests.golden_files import golden, under
 
 GENERATORS = (

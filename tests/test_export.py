@@ -15,13 +15,13 @@ from PIL import Image
 from torch import Tensor
 
 from cyclegan import Translator, export
+from cyclegan.checkpoints.model_file import ModelInfo, load_model, save_model
 from cyclegan.config import GeneratorConfig
 from cyclegan.errors import MissingExtraError, ModelFileError
 from cyclegan.export import Form, Program, export_program, mirrored
-from cyclegan.model_files import ModelInfo, load_model, save_model
+from cyclegan.inference.padding import mirrored as mirrored_outside
 from cyclegan.models import build_generator, filled, skeleton
-from cyclegan.reference import Weights
-from cyclegan.translation.padding import mirrored as mirrored_outside
+from cyclegan.reference.pth import Weights
 from tests.pages import ROOT, blocks, commands, shortened
 from tests.pth_files import drawn, save_game
 

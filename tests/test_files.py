@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from cyclegan.atomic import remove_partials, write_text, written_whole
 from cyclegan.errors import DiskError
-from cyclegan.files import remove_partials, write_text, written_whole
 
 
 def names(folder: Path) -> list[str]:

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from cyclegan import Translator
+from cyclegan.checkpoints.model_file import load_tensors, save_tensors
 from cyclegan.data.archives import unpack
 from cyclegan.data.installing import CHECKSUMS, install
 from cyclegan.data.sets import DataSet
 from cyclegan.errors import DataError, ModelFileError
-from cyclegan.model_files import load_tensors, save_tensors
 from scripts.fuzz import MEBIBYTES, READERS, Tally, feed, hunt, memory, mutated
 from tests.data.zips_for_tests import zipped_set
 from tests.models_for_tests import write_model

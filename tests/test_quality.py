@@ -5,8 +5,8 @@ import pytest
 import skimage.metrics
 import torch
 
-from cyclegan import quality
-from cyclegan.quality import SlicedWasserstein, blurred, doubled, laplacian_pyramid, structural_similarity
+from cyclegan import metrics
+from cyclegan.metrics import SlicedWasserstein, blurred, doubled, laplacian_pyramid, structural_similarity
 
 
 def some_images(seed: int, count: int = 6, channels: int = 3, side: int = 64) -> torch.Tensor:
@@ -63,7 +63,7 @@ def test_a_shift_of_everything_by_one_spread_is_seen_at_the_coarsest_level_alone
     spread = laplacian_pyramid(real)[-1].std((0, 2, 3), keepdim=True)
     *fine, coarse = SlicedWasserstein(real)(real + spread)
     assert max(fine) < 1e-5
-    across = torch.randn(3 * 7 * 7, quality.DIRECTIONS, generator=torch.Generator().manual_seed(len(fine)))
+    across = torch.randn(3 * 7 * 7, metrics.DIRECTIONS, generator=torch.Generator().manual_seed(len(fine)))
     expected = torch.nn.functional.normalize(across, dim=0).sum(0).abs().mean().item()  # how far each direction goes
     assert coarse == pytest.approx(expected, rel=1e-3)
 

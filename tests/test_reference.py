@@ -7,7 +7,7 @@ from torch import nn
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
 from cyclegan.errors import ModelFileError
 from cyclegan.models import PatchDiscriminator, PixelDiscriminator, ResNetGenerator, UNetGenerator, skeleton
-from cyclegan.reference import bare, channels_of, from_reference, recognised, to_reference
+from cyclegan.reference.pth import bare, channels_of, from_reference, recognised, to_reference
 from tests.pth_files import DISCRIMINATORS, GENERATORS, golden_weights, small_generator, with_old_statistics, wrapped
 
 RECOGNISED = {

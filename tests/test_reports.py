@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cyclegan.atomic import write_text
+from cyclegan.checkpoints.runs import SAMPLE_GAP, Run, append_metrics, save_evaluation
 from cyclegan.config import build_config, save_config
-from cyclegan.files import write_text
 from cyclegan.reports import write_report
 from cyclegan.reports.curves import POINTS, chart, points, ticks
 from cyclegan.reports.facts import trained_seconds
 from cyclegan.reports.pictures import FRAMES
 from cyclegan.reports.remarks import collect_remarks
-from cyclegan.runs import SAMPLE_GAP, Run, append_metrics, save_evaluation
 
 HOSTILE = "<script>document.title='owned'</script>"
 SIDE = 8

@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from cyclegan.checkpoints.model_file import load_model, load_tensors, save_tensors
+from cyclegan.checkpoints.runs import Run, find_model, find_run, set_aside
 from cyclegan.errors import ModelFileError, RunError
-from cyclegan.model_files import load_model, load_tensors, save_tensors
-from cyclegan.runs import Run, find_model, find_run, set_aside
 from tests.models_for_tests import write_model
 
 

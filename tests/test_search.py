@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from cyclegan.checkpoints.runs import Run
 from cyclegan.models import build_networks
-from cyclegan.runs import Run
-from cyclegan.training.engine import engine
-from cyclegan.training.setup import new_session
+from cyclegan.training.build import new_session
+from cyclegan.training.fabric import engine
 from scripts import search_recipe
 from scripts.trials import TRIALS, in_force
 from tests.training.sick_games import Game, plan_of

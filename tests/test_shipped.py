@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from cyclegan import Translator
+from cyclegan.checkpoints.model_file import load_model_info
+from cyclegan.checkpoints.runs import SHIPPED, find_model, shipped_models
 from cyclegan.config import GeneratorConfig
-from cyclegan.model_files import load_model_info
 from cyclegan.models import multiply_adds
-from cyclegan.runs import SHIPPED, find_model, shipped_models
 from tests.models_for_tests import write_model
 
 SHARED = Path(__file__).parent.parent.parent / "shared"

@@ -21,9 +21,9 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Show the whole story: draw two small domains, train, translate, score against the truth, report."""
-    from cyclegan.runs import Run
+    from cyclegan.checkpoints.runs import Run
+    from cyclegan.demo import FULL, QUICK, demo_config, draw_demo, score_demo
     from cyclegan.training import check_continuation
-    from cyclegan.workflows.demo import FULL, QUICK, demo_config, draw_demo, score_demo
 
     started = time.monotonic()
     name, scale = ("demo-quick", QUICK) if quick else ("demo", FULL)

@@ -44,7 +44,7 @@ def distill(
     as_json: Json = False,
 ) -> None:
     """Train small generators to redraw as those of a run do; the same command again continues where it stopped."""
-    from cyclegan.runs import find_run
+    from cyclegan.checkpoints.runs import find_run
     from cyclegan.training import settings_of_student
 
     teacher = find_run(run, checkpoints)

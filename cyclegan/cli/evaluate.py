@@ -58,12 +58,12 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure how far translations are from real pictures (FID, KID), and how faithful to their sources and truth."""
+    from cyclegan.checkpoints.model_file import load_model_info
+    from cyclegan.checkpoints.runs import find_model
     from cyclegan.evaluation import RESIZINGS, Folder, load_extractor
     from cyclegan.evaluation import evaluate as evaluate_folders
-    from cyclegan.model_files import load_model_info
-    from cyclegan.runs import find_model
+    from cyclegan.evaluation.models import translated_by
     from cyclegan.translation import Translator, choose_direction
-    from cyclegan.workflows.evaluating import translated_by
 
     if model is None and (to or direction):
         raise ConfigError("--to and --direction are of a model.", "Name one with --model, or leave them out.")
@@ -104,7 +104,7 @@ def evaluate(
 
 def inception(*, quiet: bool) -> Path:
     """Return Inception's weights, downloaded in plain sight if need be."""
-    from cyclegan.workflows.evaluating import fetched_inception
+    from cyclegan.evaluation.models import fetched_inception
 
     with watching("Inception's weights", quiet=quiet) as watchers:
         return fetched_inception(

@@ -40,9 +40,9 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write a model as a file of its own, as the authors' .pth files, or as a program that runs without cyclegan."""
+    from cyclegan.checkpoints.model_file import generator_weights, load_model, save_model, weights_of
+    from cyclegan.checkpoints.runs import find_model, find_run, unaveraged_model
     from cyclegan.export import OPSET, Form, export_program, export_reference, halved
-    from cyclegan.model_files import generator_weights, load_model, save_model, weights_of
-    from cyclegan.runs import find_model, find_run, unaveraged_model
 
     path = find_model(model)
     info, weights = unaveraged_model(find_run(model)) if unaveraged else load_model(path)

@@ -25,8 +25,8 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Make a model of .pth files of pytorch-CycleGAN-and-pix2pix; code in them is refused, never run."""
-    from cyclegan.model_files import save_model
-    from cyclegan.workflows.importing import import_model
+    from cyclegan.checkpoints.model_file import save_model
+    from cyclegan.reference.importing import import_model
 
     info, weights = import_model(files, domain_a=domain_a, domain_b=domain_b, direction=direction)
     save_model(output, info, weights)

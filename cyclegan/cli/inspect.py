@@ -11,7 +11,7 @@ from cyclegan.cli.console import Json, Quiet, counting, say, say_json, table
 from cyclegan.errors import printable
 
 if TYPE_CHECKING:
-    from cyclegan.workflows.inspection import (
+    from cyclegan.inspection import (
         Finding,
         FolderReport,
         Inspection,
@@ -40,7 +40,7 @@ def inspect(
     as_json: Json = False,
 ) -> None:
     """Look over folders of pictures, a run, a model file or this machine: what is wrong, and what to do."""
-    from cyclegan.workflows.inspection import inspect, sort_out
+    from cyclegan.inspection import inspect, sort_out
 
     subjects = sort_out(paths or [])
     with counting("Looking", subjects.pictures, quiet=quiet) as advance:

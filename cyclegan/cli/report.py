@@ -15,8 +15,8 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write one self-contained HTML page about a run: samples, curves, health, settings."""
+    from cyclegan.checkpoints.runs import find_run
     from cyclegan.reports import write_report
-    from cyclegan.runs import find_run
 
     written = write_report(find_run(run))
     if as_json:

@@ -7,7 +7,7 @@ from cyclegan.errors import printable
 
 if TYPE_CHECKING:
     from cyclegan.training import Plan
-    from cyclegan.training.teacher import Teacher
+    from cyclegan.training.distillation import Teacher
 
 
 def summary(plan: "Plan") -> str:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cyclegan.atomic import is_file_name
 from cyclegan.cli.console import complain, counting, duration, interruptible, say, say_json, tell
 from cyclegan.cli.summary import summary
 from cyclegan.config import Config, Settings
 from cyclegan.errors import ConfigError, GameLostError, printable
-from cyclegan.files import is_file_name
 
 if TYPE_CHECKING:
-    from cyclegan.runs import Run
+    from cyclegan.checkpoints.runs import Run
     from cyclegan.training import Outcome, Plan
 
 Checkpoints = Annotated[Path, typer.Option(help="Where runs are kept.")]
@@ -59,8 +59,8 @@ def run_training(
     """Train in `folder` with everything shown that a person wants to see; no outcome after a dry run."""
     import logging
 
+    from cyclegan.checkpoints.runs import Run, has_state, locked, set_aside
     from cyclegan.cli.display import TrainingDisplay
-    from cyclegan.runs import Run, has_state, locked, set_aside
     from cyclegan.training import Ranks, check_continuation, joined, on_devices
 
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it announces itself
@@ -141,7 +141,7 @@ def tell_of_pictures(plan: "Plan", *, quiet: bool) -> None:
 def start_if_alone(devices: int) -> None:
     """Start a process for each device and end with what they end with, unless this is one of them already."""
     from cyclegan.training import started_processes
-    from cyclegan.training.starting import start_processes
+    from cyclegan.training.launch import start_processes
 
     if started_processes()[0] == 1:
         raise typer.Exit(start_processes(devices, sys.argv[1:]))
@@ -157,7 +157,7 @@ def report_training(plan: "Plan", outcome: "Outcome | None", *, quiet: bool, as_
         elif not quiet:
             say(summary(plan))
         return
-    from cyclegan.runs import find_model
+    from cyclegan.checkpoints.runs import find_model
 
     for note in outcome.notes:
         tell(f"cyclegan: {note}", quiet=quiet)

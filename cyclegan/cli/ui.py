@@ -38,8 +38,8 @@ def ui(
     as_json: Json = False,
 ) -> None:
     """Serve a page in the browser of this machine, to redraw pictures on and to watch runs."""
+    from cyclegan.checkpoints.runs import find_model
     from cyclegan.devices import choose_device
-    from cyclegan.runs import find_model
     from cyclegan.web import Settings, serve
 
     def show(address: str) -> None:

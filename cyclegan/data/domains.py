@@ -16,7 +16,7 @@ from cyclegan.data.folders import list_pictures
 from cyclegan.devices import free_memory
 from cyclegan.errors import DataError, PictureError, disk_errors, printable
 from cyclegan.images import Picture, Pixels, read_picture, resized, size_with_short_side, with_bits, with_channels
-from cyclegan.threads import map_ahead
+from cyclegan.prefetch import map_ahead
 
 MEMORY_SHARE = 0.4  # of the free memory that one domain's pictures may take
 FEWEST = 2  # pictures of a domain that can be held out: two sets are to be compared

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from cyclegan import __version__
+from cyclegan.atomic import write_text
 from cyclegan.errors import DownloadError, disk_errors, printable
-from cyclegan.files import write_text
 
 Progress = Callable[[int, int | None], object]  # bytes that are here, of all, where the server says
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import tomli_w
 from filelock import FileLock, Timeout
 
+from cyclegan.atomic import PARTIAL, write_text
 from cyclegan.data.archives import unpack
 from cyclegan.data.download import Progress, fetch
 from cyclegan.data.folders import domains_in, list_pictures
 from cyclegan.data.sets import DataSet, known_sets
 from cyclegan.errors import DataError, DownloadError, disk_errors, printable
-from cyclegan.files import PARTIAL, write_text
 
 CHECKSUMS = "checksums.toml"  # beside the data sets: the SHA-256 of each archive that the table does not know
 

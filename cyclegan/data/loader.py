@@ -12,7 +12,7 @@ from cyclegan.data.augment import Augmentation
 from cyclegan.data.domains import Domain
 from cyclegan.data.folders import drawn
 from cyclegan.images import Levels, with_bits
-from cyclegan.threads import map_ahead
+from cyclegan.prefetch import map_ahead
 
 Batch = tuple[Levels, Levels]
 

@@ -16,7 +16,7 @@ from cyclegan.images import MAX_PIXELS, Picture, Pixels, read_picture
 from cyclegan.images.convention import LUMA
 from cyclegan.images.files import formats, picture_errors
 from cyclegan.images.metadata import orientation_of
-from cyclegan.threads import map_ahead
+from cyclegan.prefetch import map_ahead
 
 SEEN = 64  # pixels, side of the small copy in which colours are looked for
 TINT = 4  # of 255: channels that differ by less are grey to the eye, whatever a lossy format made of them

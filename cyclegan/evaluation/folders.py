@@ -16,7 +16,7 @@ from cyclegan.data.folders import list_pictures
 from cyclegan.errors import CycleganError, DataError, PictureError, printable
 from cyclegan.images import Pixels, read_picture, resized, with_bits, with_channels
 from cyclegan.images.files import formats, picture_errors
-from cyclegan.threads import map_ahead
+from cyclegan.prefetch import map_ahead
 
 THREADS = 2  # that decode while the extractor computes
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
+from cyclegan.atomic import written_whole
 from cyclegan.errors import PictureError, printable, require_extra
-from cyclegan.files import written_whole
 from cyclegan.images.convention import with_channels
 from cyclegan.images.deep import decode_deep, encode_png, encode_tiff, is_deep, tiff_tags
 from cyclegan.images.metadata import Metadata, fitting_xmp

@@ -11,15 +11,15 @@ from string import Template
 from typing import Any
 
 from cyclegan import __version__
+from cyclegan.atomic import write_text
+from cyclegan.checkpoints.runs import Run, read_evaluation, read_metrics
 from cyclegan.config import changed_settings
 from cyclegan.errors import printable
-from cyclegan.files import write_text
 from cyclegan.reports.curves import Mark, chart
 from cyclegan.reports.facts import command_list, commands, definitions, headline_facts, training_facts
 from cyclegan.reports.held_out import held_out_section
 from cyclegan.reports.pictures import samples_section, shown_names
 from cyclegan.reports.remarks import collect_remarks, marks_of, remarks_section, verdict_section
-from cyclegan.runs import Run, read_evaluation, read_metrics
 
 VALIDATION = (  # curves that are looked at together
     ("Distance of held-out translations from real images; less is better", ("validation", "swd_a2b", "swd_b2a")),

@@ -8,9 +8,9 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
+from cyclegan.checkpoints.runs import Run
 from cyclegan.config import Config
 from cyclegan.errors import printable
-from cyclegan.runs import Run
 
 RECENT = 20  # lines of the metrics, whose speed is that of now
 SENSIBLE = 1e12  # what no number reaches that is shown here

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from cyclegan.checkpoints.runs import EXTREMES, Run, read_held_out
 from cyclegan.config import Config
 from cyclegan.errors import PictureError, printable
 from cyclegan.images import Pixels, read_picture
 from cyclegan.reports.pictures import headings, picture, shown_names
-from cyclegan.runs import EXTREMES, Run, read_held_out
 
 GREY_LEVELS = 127.5  # of 255, in one unit of the networks' pixels
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from PIL import Image
 
+from cyclegan.checkpoints.runs import SAMPLE_GAP, Run, sample_grids
 from cyclegan.config import Config
 from cyclegan.data.folders import evenly
 from cyclegan.errors import PictureError, printable
 from cyclegan.images import Pixels, read_picture
-from cyclegan.runs import SAMPLE_GAP, Run, sample_grids
 
 FRAMES = 40  # steps that the slider shows at most
 AREA = 400_000  # pixels of a picture in a page; larger ones are made smaller

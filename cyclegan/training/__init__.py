@@ -1,10 +1,10 @@
 """Training: the game, its engine and what it writes down."""
 
-from cyclegan.training.engine import joined, on_devices, started_processes
-from cyclegan.training.plan import Moment, Observer, Plan
-from cyclegan.training.ranks import Ranks
-from cyclegan.training.teacher import settings_of_student
-from cyclegan.training.trainer import Outcome, check_continuation, prepare, train
+from cyclegan.training.distillation import settings_of_student
+from cyclegan.training.distributed import Ranks
+from cyclegan.training.fabric import joined, on_devices, started_processes
+from cyclegan.training.inputs import Moment, Observer, Plan
+from cyclegan.training.loop import Outcome, check_continuation, prepare, train
 
 __all__ = [
     "Moment",

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from PIL import Image
 
+from cyclegan.checkpoints.runs import read_metrics
+from cyclegan.diagnostics.measures import Numbers, examine_cycle, examine_translations, push
+from cyclegan.diagnostics.rules import MEMORY, diagnose, span_of, verdict
 from cyclegan.images import Images, to_images, to_pixels
-from cyclegan.runs import read_metrics
-from cyclegan.training.health import MEMORY, diagnose, span_of, verdict
-from cyclegan.training.plan import Plan
-from cyclegan.training.recording import chosen, one_by_one
-from cyclegan.training.session import WAYS, Session
-from cyclegan.training.signs import Numbers, examine_cycle, examine_translations, push
+from cyclegan.training.callbacks import chosen, one_by_one
+from cyclegan.training.inputs import Plan
+from cyclegan.training.state import WAYS, Session
 
 TRANSLATED, CYCLED = 8, 4  # pictures of each domain that are looked at
 QUALITY = 75  # of the JPEGs; what most programs write

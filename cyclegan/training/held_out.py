@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from cyclegan.files import write_text
+from cyclegan.atomic import write_text
+from cyclegan.checkpoints.runs import EXTREMES, Run
 from cyclegan.images import Images
-from cyclegan.runs import EXTREMES, Run
-from cyclegan.training.recording import save_grid, triples
+from cyclegan.training.callbacks import save_grid, triples
 
 
 @dataclass(frozen=True)

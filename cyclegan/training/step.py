@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cyclegan.config import LossConfig
+from cyclegan.diagnostics.measures import Numbers, score_signs
 from cyclegan.images import Images
 from cyclegan.losses import discriminator_loss, distance, generator_loss
 from cyclegan.models import Networks
 from cyclegan.training.diffaugment import DiffAugment
 from cyclegan.training.pool import ImagePool
-from cyclegan.training.signs import Numbers, score_signs
 
 Losses = dict[str, Tensor]
 LOSS_NAMES = (

@@ -1,6 +1,6 @@
 """Validation: now and then, translations of held-out pictures beside real ones of the other side, in numbers.
 
-The number that decides which networks are kept as the best is the sliced Wasserstein distance (`cyclegan.quality`),
+The number that decides which networks are kept as the best is the sliced Wasserstein distance (`cyclegan.metrics`),
 averaged over the levels and over both directions. With a few held-out pictures it wavers by some hundredths, so that
 later networks whose score is within that of the least are kept in place of earlier ones. Faithfulness is written down
 beside it and decides nothing: how much a picture should keep is a matter of the domains.
@@ -14,13 +14,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cyclegan.data.folders import evenly
+from cyclegan.diagnostics.rules import overfitting_share
 from cyclegan.images import Images
-from cyclegan.quality import SlicedWasserstein, structural_similarity
-from cyclegan.training.health import overfitting_share
+from cyclegan.metrics import SlicedWasserstein, structural_similarity
+from cyclegan.training.callbacks import chosen, one_by_one
 from cyclegan.training.held_out import Redrawn, record
-from cyclegan.training.plan import Plan
-from cyclegan.training.recording import chosen, one_by_one
-from cyclegan.training.session import WAYS, Best, Session, copied
+from cyclegan.training.inputs import Plan
+from cyclegan.training.state import WAYS, Best, Session, copied
 
 MOST = 64  # pictures of each domain that are looked at
 TIE = 1.05  # of the least score: up to there, later networks, which have learned longer, count as no worse

@@ -1,11 +1,11 @@
 """Translation: redrawing pictures of any size, and folders of them."""
 
-from cyclegan.model_files import Direction
-from cyclegan.translation.media import Manner, Outcome, Work, amount_of_work, translate_all
-from cyclegan.translation.scoring import Scorer, write_scores
-from cyclegan.translation.spreading import plan_spread, shown, spread
-from cyclegan.translation.tasks import Task, plan_tasks
-from cyclegan.translation.translator import Translator, choose_direction
+from cyclegan.checkpoints.model_file import Direction
+from cyclegan.inference.translator import Translator, choose_direction
+from cyclegan.translation.pipeline import Manner, Outcome, Work, amount_of_work, translate_all
+from cyclegan.translation.ray_data import plan_spread, shown, spread
+from cyclegan.translation.scores import Scorer, write_scores
+from cyclegan.translation.targets import Task, plan_tasks
 from cyclegan.translation.watching import watch
 
 __all__ = [

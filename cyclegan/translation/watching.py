@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cyclegan.errors import CycleganError
-from cyclegan.translation.media import Outcome, Work, translate_all
-from cyclegan.translation.tasks import Task
+from cyclegan.translation.pipeline import Outcome, Work, translate_all
+from cyclegan.translation.targets import Task
 
 Look = tuple[float, int]  # when a file was last changed, in seconds, and its bytes
 

@@ -63,10 +63,10 @@ def build_app(settings: Settings, place: Path, closing: Event) -> Any:
     import gradio as gr
     from fastapi import FastAPI
 
-    from cyclegan.web.guard import Guard
-    from cyclegan.web.page import appearance, build_page
-    from cyclegan.web.redrawing import MOST_BYTES
-    from cyclegan.web.site import Site
+    from cyclegan.web.catalogue import Site
+    from cyclegan.web.layout import appearance, build_page
+    from cyclegan.web.security import Guard
+    from cyclegan.web.translating import MOST_BYTES
 
     site = Site(
         checkpoints=settings.checkpoints,

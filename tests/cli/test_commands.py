@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from cyclegan.checkpoints.model_file import load_tensors, save_tensors
+from cyclegan.checkpoints.runs import Run, read_metrics
 from cyclegan.cli import console
 from cyclegan.config import PRESETS
-from cyclegan.model_files import load_tensors, save_tensors
-from cyclegan.runs import Run, read_metrics
 from tests.cli.shared import POSIX, TINY, assert_a_sentence
 from tests.models_for_tests import write_model
 from tests.test_evaluation import SmallEye, save_program
@@ -201,7 +201,7 @@ def test_a_bug_of_ours_is_a_sentence_and_a_file(tmp_path):
         "import cyclegan.reports\n"
         "def broken(run): raise ZeroDivisionError('oops')\n"
         "cyclegan.reports.write_report = broken\n"
-        "import cyclegan.runs; cyclegan.runs.find_run = lambda name: None\n"
+        "import cyclegan.checkpoints.runs; cyclegan.checkpoints.runs.find_run = lambda name: None\n"
         "import sys; sys.argv = ['cyclegan', 'report', 'x']\n"
         "from cyclegan.cli import main; main()"
     )

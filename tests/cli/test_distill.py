@@ -2,8 +2,8 @@
 
 import json
 
-from cyclegan.model_files import load_model_info
-from cyclegan.runs import Run
+from cyclegan.checkpoints.model_file import load_model_info
+from cyclegan.checkpoints.runs import Run
 from tests.cli.shared import TINY, assert_a_sentence
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cyclegan.evaluation import models
 from cyclegan.evaluation.extractors import CACHED_AS
-from cyclegan.workflows import evaluating
 from tests.cli.shared import assert_a_sentence
 from tests.data.server_for_tests import Page, serving
 from tests.models_for_tests import write_model
@@ -91,7 +91,7 @@ def served(monkeypatch, tmp_path) -> Iterator[Page]:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     page = Page(save_program(SmallEye(), tmp_path / "eye.pt2", 299).read_bytes())
-    monkeypatch.setattr(evaluating, "INCEPTION_SHA256", hashlib.sha256(page.content).hexdigest())
+    monkeypatch.setattr(models, "INCEPTION_SHA256", hashlib.sha256(page.content).hexdigest())
     with serving() as server:
         server.pages["/weights.pth"] = page
         monkeypatch.setattr("torch_fidelity.feature_extractor_inceptionv3.URL_INCEPTION_V3", server.url("/weights.pth"))

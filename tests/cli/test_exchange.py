@@ -4,13 +4,13 @@ import json
 
 import torch
 
+from cyclegan.checkpoints.model_file import load_model_info, networks_in
 from cyclegan.images import read_picture
-from cyclegan.model_files import load_model_info, networks_in
-from cyclegan.reference import to_reference
+from cyclegan.reference.pth import to_reference
 from tests.cli.shared import TINY, assert_a_sentence
 from tests.models_for_tests import write_model
 from tests.pth_files import save_game, small_generator
-from tests.workflows.test_importing import Payload
+from tests.reference.test_importing import Payload
 
 
 def test_an_import_says_what_it_found(command, tmp_path):

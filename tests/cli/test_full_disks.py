@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from cyclegan.runs import Run, read_metrics
+from cyclegan.checkpoints.runs import Run, read_metrics
 from tests.cli.shared import POSIX, TINY, assert_a_sentence
 from tests.models_for_tests import write_model
 

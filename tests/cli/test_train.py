@@ -13,8 +13,8 @@ from unittest.mock import create_autospec
 import pytest
 import torch
 
+from cyclegan.checkpoints.runs import Run, read_metrics
 from cyclegan.errors import GameLostError
-from cyclegan.runs import Run, read_metrics
 from tests.cli.shared import POSIX, TINY, assert_a_sentence
 from tests.models_for_tests import write_model
 
@@ -170,7 +170,7 @@ def test_remarks_are_told_once_and_their_end_with_the_verdict(capsys):
 
 def test_a_lost_game_ends_with_3_and_a_sentence(command, folders, tmp_path, monkeypatch):
 
-    from cyclegan.training.session import Session
+    from cyclegan.training.state import Session
 
     advance = Session.advance
     monkeypatch.setattr(Session, "advance", lambda game, a, b: advance(game, torch.full_like(a, torch.nan), b))

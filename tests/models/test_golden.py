@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from cyclegan.models import PatchDiscriminator, PixelDiscriminator, ResNetGenerator, UNetGenerator
-from cyclegan.reference import from_reference, to_reference
+from cyclegan.reference.pth import from_reference, to_reference
 from tests.golden_files import golden, under
 
 NETWORKS = {

@@ -4,7 +4,7 @@ import torch
 
 from cyclegan.config import Config, LossConfig, build_config
 from cyclegan.models import Networks, PatchDiscriminator, ResNetGenerator, build_networks
-from cyclegan.reference import from_reference
+from cyclegan.reference.pth import from_reference
 from cyclegan.training.diffaugment import DiffAugment
 from cyclegan.training.pool import ImagePool
 from cyclegan.training.step import LOSS_NAMES, Game, Losses, play

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from cyclegan.checkpoints.model_file import load_model
+from cyclegan.checkpoints.runs import Run, held_out_files, load_state, locked, read_metrics
 from cyclegan.config import build_config
-from cyclegan.model_files import load_model
-from cyclegan.runs import Run, held_out_files, load_state, locked, read_metrics
 from cyclegan.training import Outcome, check_continuation, prepare, train
 from tests.training.games import TINY
 

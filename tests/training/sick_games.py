@@ -15,15 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cyclegan.checkpoints.runs import Run, read_metrics
 from cyclegan.config import Config, Settings, build_config
 from cyclegan.data.domains import Domain
 from cyclegan.data.synthetic import draw_pair
+from cyclegan.diagnostics.measures import Numbers
 from cyclegan.images import Pixels
 from cyclegan.models import Networks, build_networks
-from cyclegan.runs import Run, read_metrics
 from cyclegan.training import Plan, setup, trainer
-from cyclegan.training.session import Session
-from cyclegan.training.signs import Numbers
+from cyclegan.training.state import Session
 
 SMALL: Settings = {
     "data": {"size": 32, "load_size": 32},

@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 
 from cyclegan import Translator
+from cyclegan.checkpoints.runs import Run, read_metrics
 from cyclegan.config import build_config
 from cyclegan.data.domains import PictureStore, load_domain
 from cyclegan.data.loader import batches
 from cyclegan.images import scaled
-from cyclegan.runs import Run, read_metrics
 from tests.training.runs_for_tests import play_run, tiny_settings, what_is_left
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cyclegan.runs import Run
+from cyclegan.checkpoints.runs import Run
 from tests.training.runs_for_tests import play_run
 
 MOST_MORE = 64  # MiB that the allocators may keep to themselves

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from cyclegan.checkpoints.model_file import load_tensors, save_tensors
+from cyclegan.checkpoints.runs import Run, load_state, locked, states
 from cyclegan.errors import DataError, DiskError, RunError
-from cyclegan.model_files import load_tensors, save_tensors
-from cyclegan.runs import Run, load_state, locked, states
 from tests.training.runs_for_tests import play_run, what_is_left
 
 STEPS = 8

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import nn
 
+from cyclegan.checkpoints.runs import Run, load_state, read_metrics
 from cyclegan.config import SECTIONS
+from cyclegan.diagnostics import rules
+from cyclegan.diagnostics.measures import correlation, diversity, examine_cycle, examine_translations, push, score_signs
+from cyclegan.diagnostics.rules import diagnose, overfitting_share, span_of, verdict
 from cyclegan.errors import GameLostError
-from cyclegan.runs import Run, load_state, read_metrics
-from cyclegan.training import health
-from cyclegan.training.guard import Guard
-from cyclegan.training.health import diagnose, overfitting_share, span_of, verdict
-from cyclegan.training.signs import correlation, diversity, examine_cycle, examine_translations, push, score_signs
+from cyclegan.training.nonfinite import Guard
 from tests.training.runs_for_tests import what_is_left
 from tests.training.sick_games import HEALTHY_GAME, SICK, Game, play
 
@@ -131,7 +131,7 @@ def test_numbers_that_are_missing_cross_no_threshold():
 
 
 def test_knowing_nothing_costs_what_the_objective_says():
-    for objective, loss in health.NOTHING_KNOWN.items():
+    for objective, loss in rules.NOTHING_KNOWN.items():
         assert names(history(disc_a=2 * loss, disc_b=0.1), objective=objective)
         assert names(history(disc_a=loss, disc_b=0.1), objective=objective) == set()
 
@@ -149,7 +149,7 @@ def test_for_long_is_a_twentieth_of_the_run():
 
 
 def test_every_setting_in_a_remedy_exists():
-    text = Path(health.__file__).read_text(encoding="utf-8")
+    text = Path(rules.__file__).read_text(encoding="utf-8")
     known = {f"{section}.{name}" for section, kind in SECTIONS.items() for name in kind.__dataclass_fields__}
     named = set(re.findall(rf"\b(?:{'|'.join(SECTIONS)})\.[a-z_]+", text))
     assert len(named) > 8

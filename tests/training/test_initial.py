@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from cyclegan.checkpoints.model_file import ModelInfo, save_model
+from cyclegan.checkpoints.runs import Run
 from cyclegan.config import build_config
 from cyclegan.errors import ConfigError, ModelFileError, RunError
-from cyclegan.model_files import ModelInfo, save_model
 from cyclegan.models import build_networks
-from cyclegan.runs import Run
+from cyclegan.reference.importing import import_model
 from cyclegan.training import prepare
-from cyclegan.training.engine import engine
-from cyclegan.training.setup import new_session
-from cyclegan.workflows.importing import import_model
+from cyclegan.training.build import new_session
+from cyclegan.training.fabric import engine
 from tests.models_for_tests import write_model
 from tests.pth_files import save_game
 from tests.training.runs_for_tests import play_run, tiny_settings, what_is_left

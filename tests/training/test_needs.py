@@ -3,14 +3,14 @@
 import pytest
 import torch
 
+from cyclegan.checkpoints.runs import Run
 from cyclegan.config import build_config
 from cyclegan.devices import memory_errors
 from cyclegan.errors import DeviceError
 from cyclegan.models import build_networks
-from cyclegan.runs import Run
 from cyclegan.training import prepare, train
 from cyclegan.training.needs import kept_for_gradients, largest_that_fits, needs_of, on_meta
-from cyclegan.training.session import Session
+from cyclegan.training.state import Session
 from tests.training.games import TINY, tiny_config
 
 MIB = 2**20

@@ -10,16 +10,16 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from cyclegan.checkpoints.model_file import ModelInfo
+from cyclegan.checkpoints.runs import Run
 from cyclegan.images import Images
-from cyclegan.model_files import ModelInfo
 from cyclegan.models import build_networks, resolved
-from cyclegan.runs import Run
-from cyclegan.training.engine import engine
-from cyclegan.training.pace import WARM_UP, Pace, compile_networks
-from cyclegan.training.plan import Plan
-from cyclegan.training.session import Session
-from cyclegan.training.setup import new_session
-from cyclegan.training.teacher import Teacher
+from cyclegan.training.build import new_session
+from cyclegan.training.distillation import Teacher
+from cyclegan.training.fabric import engine
+from cyclegan.training.inputs import Plan
+from cyclegan.training.state import Session
+from cyclegan.training.step_runner import WARM_UP, Pace, compile_networks
 from tests.training.games import tiny_config
 from tests.training.sick_games import Game, plan_of
 

@@ -12,12 +12,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from cyclegan.checkpoints.runs import Run, load_state, save_state
 from cyclegan.config import build_config, save_config
 from cyclegan.data.loader import batches
 from cyclegan.errors import ConfigError, DeviceError
-from cyclegan.runs import Run, load_state, save_state
 from cyclegan.training import Plan, Ranks, engine
-from cyclegan.training.session import of_all_ranks, of_rank
+from cyclegan.training.state import of_all_ranks, of_rank
 from tests.training.runs_for_tests import play_run, tiny_settings, what_is_left
 from tests.training.sick_games import Game, plan_of
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cyclegan.models import build_networks
-from cyclegan.reference import from_reference
+from cyclegan.reference.pth import from_reference
 from cyclegan.training.step import LOSS_NAMES, update_generators
 from tests.golden_files import under
 from tests.training.games import (

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from cyclegan.checkpoints.model_file import load_model, save_model, weights_of
+from cyclegan.checkpoints.runs import Run, read_metrics
 from cyclegan.config import build_config
 from cyclegan.errors import ConfigError, CycleganError, ModelFileError, RunError
-from cyclegan.model_files import load_model, save_model, weights_of
 from cyclegan.models import build_networks
-from cyclegan.runs import Run, read_metrics
 from cyclegan.training import Plan, prepare
-from cyclegan.training.engine import engine
-from cyclegan.training.setup import new_session, what_fits
+from cyclegan.training.build import new_session, what_fits
+from cyclegan.training.fabric import engine
 from tests.models_for_tests import write_model
 from tests.training.runs_for_tests import play_run, tiny_settings, what_is_left
 
@@ -119,8 +119,8 @@ def test_a_teacher_that_does_not_hold_what_it_describes_is_a_sentence(folders, m
 
 def test_what_fits_leaves_room_for_the_teacher(folders, tmp_path, monkeypatch):
     rooms: list[int] = []
-    monkeypatch.setattr("cyclegan.training.setup.our_memory", lambda _: 10**9)
-    monkeypatch.setattr("cyclegan.training.setup.largest_that_fits", lambda _, room, **__: rooms.append(room) or "")
+    monkeypatch.setattr("cyclegan.training.build.our_memory", lambda _: 10**9)
+    monkeypatch.setattr("cyclegan.training.build.largest_that_fits", lambda _, room, **__: rooms.append(room) or "")
     model = write_model(tmp_path / "m.safetensors", width=6)
     for settings in ({}, taught_by(model)):
         what_fits(plan_of(folders, tmp_path, settings))

@@ -14,13 +14,13 @@ from PIL import Image
 from torch import nn
 
 from cyclegan import Translator
+from cyclegan.atomic import write_text
+from cyclegan.checkpoints.model_file import load_model
+from cyclegan.checkpoints.runs import SAMPLE_GAP, Run, load_state, locked, read_metrics, sample_grids, unaveraged_model
 from cyclegan.config import build_config, save_config
 from cyclegan.errors import DiskError, GameLostError, MissingExtraError, RunError
-from cyclegan.files import write_text
-from cyclegan.model_files import load_model
-from cyclegan.runs import SAMPLE_GAP, Run, load_state, locked, read_metrics, sample_grids, unaveraged_model
-from cyclegan.training import recording
-from cyclegan.training.session import Tally, decay_after, follow
+from cyclegan.training import callbacks
+from cyclegan.training.state import Tally, decay_after, follow
 from tests.training.games import UNTAUGHT
 from tests.training.killable import start
 from tests.training.runs_for_tests import play_run, tiny_settings, what_is_left
@@ -110,7 +110,7 @@ def test_a_save_that_dies_leaves_the_one_before(run: Run, folders, monkeypatch):
     def full(*_):
         raise DiskError("no room left on the disk.", "")
 
-    monkeypatch.setattr(recording, "save_state", full)
+    monkeypatch.setattr(callbacks, "save_state", full)
     with pytest.raises(DiskError):
         play_run(run, folders, STEPS)
     assert load_state(run)[1] == before[1]
@@ -197,7 +197,7 @@ def test_two_trainings_never_share_a_folder(run: Run):
 
 
 def test_a_state_of_another_version_is_a_sentence(run: Run, folders, monkeypatch):
-    monkeypatch.setattr("cyclegan.runs.FORMAT", "0")
+    monkeypatch.setattr("cyclegan.checkpoints.runs.FORMAT", "0")
     play_run(run, folders, 2)
     monkeypatch.undo()
     with pytest.raises(RunError, match="keeps its state otherwise"):

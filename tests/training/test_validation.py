@@ -9,16 +9,16 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from cyclegan.checkpoints.model_file import load_model
+from cyclegan.checkpoints.runs import Run, find_model, held_out_files, read_held_out, read_metrics
 from cyclegan.config import build_config
 from cyclegan.data.domains import is_held_out, load_domain
+from cyclegan.diagnostics.rules import diagnose
 from cyclegan.errors import ConfigError, DataError, RunError
 from cyclegan.images import read_picture
-from cyclegan.model_files import load_model
-from cyclegan.runs import Run, find_model, held_out_files, read_held_out, read_metrics
 from cyclegan.training import prepare, recording, validation
-from cyclegan.training.health import diagnose
 from cyclegan.training.held_out import Redrawn, record
-from cyclegan.training.session import Session
+from cyclegan.training.state import Session
 from cyclegan.training.validation import compared, interval
 from tests.training.runs_for_tests import play_run, tiny_settings, what_is_left
 from tests.training.test_trainer import stop_at

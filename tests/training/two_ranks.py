@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from cyclegan.runs import Run
+from cyclegan.checkpoints.runs import Run
 from cyclegan.training import joined, on_devices
-from cyclegan.training.engine import engine
-from cyclegan.training.setup import new_session
+from cyclegan.training.build import new_session
+from cyclegan.training.fabric import engine
 from tests.training.sick_games import Game, plan_of
 
 STEPS = 10

@@ -10,8 +10,8 @@ import av
 import numpy as np
 from av.codec.context import Flags
 
-from cyclegan.translation.colours import to_frame, to_pixels
-from cyclegan.translation.frames import CLIP_SUFFIXES
+from cyclegan.video.color import to_frame, to_pixels
+from cyclegan.video.frames import CLIP_SUFFIXES
 
 FRAMES = 12
 RATE = 25

@@ -12,8 +12,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from cyclegan.errors import PictureError
 from cyclegan.images.metadata import marked
-from cyclegan.translation.animations import is_animation, redraw_animation
-from cyclegan.translation.frames import ClipManner, Pixels
+from cyclegan.video.animations import is_animation, redraw_animation
+from cyclegan.video.frames import ClipManner, Pixels
 from tests.translation.clips_for_tests import picture
 
 MARKED = marked(b"", "drawn by a machine", composite=False)

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from cyclegan.errors import DiskError, PictureError
-from cyclegan.translation.clips import count_frames, redraw_clip
-from cyclegan.translation.colours import to_pixels
-from cyclegan.translation.frames import ClipManner, Pixels
+from cyclegan.video.clips import count_frames, redraw_clip
+from cyclegan.video.color import to_pixels
+from cyclegan.video.frames import ClipManner, Pixels
 from tests.translation.clips_for_tests import FRAMES, Recipe, Seen, coded, make_clip, picture, seen, write_tone
 
 MANNER = ClipManner(mark="drawn by a machine", max_pixels=1_000_000)

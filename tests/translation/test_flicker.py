@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from cyclegan.translation.flicker import Flicker
-from cyclegan.translation.frames import Pixels
-from cyclegan.translation.motion import LONG_SIDE
+from cyclegan.video.flicker import Flicker
+from cyclegan.video.frames import Pixels
+from cyclegan.video.motion import LONG_SIDE
 
 RANDOM = np.random.default_rng(0)
 SCENE = cv2.resize(RANDOM.integers(0, 256, (20, 30, 3), dtype=np.uint8), (300, 200), interpolation=cv2.INTER_CUBIC)

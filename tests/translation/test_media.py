@@ -9,7 +9,7 @@ from PIL import Image
 from cyclegan import Translator
 from cyclegan.errors import DataError
 from cyclegan.translation import Manner, Scorer, Task, Work, amount_of_work, plan_tasks, translate_all
-from cyclegan.translation.media import Piece, batched_by_size
+from cyclegan.translation.pipeline import Piece, batched_by_size
 from tests.models_for_tests import write_model
 from tests.translation.clips_for_tests import make_clip, picture, seen
 
@@ -134,7 +134,7 @@ def test_a_bug_of_ours_in_a_picture_is_written_down_and_stops_no_other(folders, 
     def write(picture, *_, **__):
         raise KeyError(picture.format)
 
-    monkeypatch.setattr("cyclegan.translation.media.write_picture", write)
+    monkeypatch.setattr("cyclegan.translation.pipeline.write_picture", write)
     outcome = translated([folders[0]], translator)
     assert len(outcome.failed) == 5
     assert "1.png met a bug of ours: KeyError: 'PNG'" in str(outcome.failed[0])

@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 
 from cyclegan import Translator
+from cyclegan.checkpoints.model_file import load_model, save_model
 from cyclegan.errors import DataError, ModelFileError
 from cyclegan.images import Picture
-from cyclegan.model_files import load_model, save_model
 from cyclegan.translation import Manner, Scorer, Work, plan_tasks, translate_all, write_scores
 from tests.models_for_tests import write_model
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from cyclegan.inference.separable import NARROWEST, SeparatedConv2d, separate_last_convolution
 from cyclegan.models import ResNetGenerator
-from cyclegan.translation.separated import NARROWEST, SeparatedConv2d, separate_last_convolution
 
 
 @pytest.mark.parametrize("width", [NARROWEST, NARROWEST - 1])

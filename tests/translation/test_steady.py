@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from cyclegan.translation.flicker import Flicker
-from cyclegan.translation.frames import Pixels
-from cyclegan.translation.steady import Steadier
+from cyclegan.video.flicker import Flicker
+from cyclegan.video.frames import Pixels
+from cyclegan.video.smoothing import Steadier
 from tests.translation.test_flicker import SCENE, moving, noisy
 
 

@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 
 from cyclegan import Translator
+from cyclegan.inference import tiles
+from cyclegan.inference.padding import PaddedPicture
+from cyclegan.inference.strips import Statistics, redraw_in_strips
+from cyclegan.inference.tiles import faded, starts
 from cyclegan.models import build_generator
-from cyclegan.translation import tiles
-from cyclegan.translation.padding import PaddedPicture
-from cyclegan.translation.strips import Statistics, redraw_in_strips
-from cyclegan.translation.tiles import faded, starts
 from tests.models_for_tests import write_model
 
 
@@ -28,7 +28,7 @@ def in_strips(generator, images: torch.Tensor, rows: int) -> torch.Tensor:
 def test_on_cuda_no_more_goes_through_at_once_than_it_can_count(model, monkeypatch):
     translator = Translator(model, device="cpu")
     translator.device = torch.device("cuda")
-    monkeypatch.setattr("cyclegan.translation.translator.free_memory", lambda _: 2**37)
+    monkeypatch.setattr("cyclegan.inference.translator.free_memory", lambda _: 2**37)
     assert translator.fits_whole(20_000, 20_000, 1, torch.bfloat16)
     assert not translator.fits_whole(24_000, 24_000, 1, torch.bfloat16)
     assert not translator.fits_whole(20_000, 20_000, 2, torch.bfloat16)

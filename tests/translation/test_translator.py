@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cyclegan import Translator
+from cyclegan.checkpoints.model_file import load_model
 from cyclegan.errors import DeviceError, ModelFileError
-from cyclegan.model_files import load_model
+from cyclegan.inference.padding import mirrored, padded_by_reflection
 from cyclegan.translation import choose_direction
-from cyclegan.translation.padding import mirrored, padded_by_reflection
 from tests.models_for_tests import write_model
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cyclegan.checkpoints.runs import Run, append_metrics
 from cyclegan.config import build_config, save_config
-from cyclegan.runs import Run, append_metrics
 from tests.models_for_tests import write_model
 from tests.web.page_for_tests import Served, serving
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright import sync_api as playwright
 
-from cyclegan.runs import Run
+from cyclegan.checkpoints.runs import Run
 from tests.models_for_tests import write_model
 from tests.web.conftest import EVIL, make_run
 from tests.web.page_for_tests import Served, serving

@@ -16,9 +16,9 @@ import psutil
 import pytest
 from PIL import Image
 
-from cyclegan.runs import Run
+from cyclegan.checkpoints.runs import Run
 from cyclegan.web import guard as guards
-from cyclegan.web.guard import Guard
+from cyclegan.web.security import Guard
 from tests.models_for_tests import write_model
 from tests.web.page_for_tests import Served, serving
 
@@ -234,7 +234,7 @@ def test_twenty_users_at_once_are_all_answered_in_order_in_flat_memory(page: Ser
 
 def test_uploads_and_translations_are_cleared_away_and_all_of_it_when_the_page_ends(tmp_path: Path):
     write_model(tmp_path / "checkpoints" / "run" / "model.safetensors")
-    with serving(tmp_path, before="import cyclegan.web.page as page; page.CLEARED = page.KEPT = 1") as served:
+    with serving(tmp_path, before="import cyclegan.web.layout as page; page.CLEARED = page.KEPT = 1") as served:
         [path] = served.upload(("x.png", png())).json()
         _, (files, *_) = served.answer(served.ask([path]))
         pictures = [Path(path), Path(files["value"][0]["path"])]

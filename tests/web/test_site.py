@@ -6,9 +6,9 @@ from threading import Event
 
 import pytest
 
+from cyclegan.checkpoints.model_file import load_model, save_model
 from cyclegan.errors import ModelFileError, RunError
-from cyclegan.model_files import load_model, save_model
-from cyclegan.web.site import Site, ways
+from cyclegan.web.catalogue import Site, ways
 from tests.models_for_tests import write_model
 
 

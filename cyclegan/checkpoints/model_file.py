@@ -1,0 +1,154 @@
+"""The files of tensors: a model, which says itself what it is, and what else is kept as safetensors."""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from cyclegan import __version__
+from cyclegan.atomic import is_file_name, written_whole
+from cyclegan.config import DiscriminatorConfig, GeneratorConfig
+from cyclegan.errors import CycleganError, ModelFileError, printable
+
+Tensors = dict[str, Tensor]
+Direction = Literal["a2b", "b2a"]
+FORMAT = "1"  # of model files and states; another number is another layout
+OF_WEIGHTS = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64)  # the last: batch norms count
+OF_FACTS = {"domain_a": str, "domain_b": str, "size": int, "steps": int, "averaged": bool, "version": str}
+IN_WORDS = {str: "text", int: "a whole number", bool: "true or false"}
+MOST = 2**63  # more than any count of a model's
+REPLACE = "Use another file, or train again."
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInfo:
+    """What a model file says of itself."""
+
+    generator: GeneratorConfig
+    discriminator: DiscriminatorConfig | None = None  # where the file has some, to score translations
+    domain_a: str
+    domain_b: str
+    channels_a: Literal[1, 3] = 3  # 1: grey
+    channels_b: Literal[1, 3] = 3
+    size: int  # pixels, side of a training image
+    steps: int  # trained
+    averaged: bool  # whether the weights are the averaged ones
+    version: str = __version__
+
+    def channels(self, network: str) -> tuple[int, ...]:
+        """Return the channels of what one of the networks takes and, if it is a generator, of what it gives."""
+        a, b = self.channels_a, self.channels_b
+        return {"a2b": (a, b), "b2a": (b, a), "disc_a": (a,), "disc_b": (b,)}[network]
+
+
+def save_model(path: Path, info: ModelInfo, weights: Mapping[str, Tensor]) -> None:
+    """Write a model file; `weights` are named `a2b.…`, `b2a.…`, `disc_a.…` and `disc_b.…`, as far as there are any."""
+    described = {"format": FORMAT, "kind": "cyclegan model", "pixels": "RGB, or grey where c is 1, [-1, 1], n c h w"}
+    facts = {key: json.dumps(value) for key, value in dataclasses.asdict(info).items()}
+    save_tensors(path, weights, described | facts)
+
+
+def load_model(path: Path) -> tuple[ModelInfo, Tensors]:
+    """Read a model file; nothing in it is ever executed."""
+    weights, metadata = load_tensors(path)
+    info = described(path, metadata)
+    for name, weight in weights.items():
+        if weight.dtype not in OF_WEIGHTS or not weight.isfinite().all():
+            raise ModelFileError(
+                f"{printable(path)} cannot be used: its {printable(name)} does not hold finite numbers, as weights do.",
+                "Its training was lost, or the file is damaged: use another.",
+            )
+    return info, weights
+
+
+def load_model_info(path: Path) -> ModelInfo:
+    """Read what a model file says of itself, and not its weights."""
+    with _opened(path) as file:
+        return described(path, file.metadata() or {})
+
+
+def networks_in(path: Path) -> set[str]:
+    """Return which networks a model file holds: `a2b`, `b2a`, `disc_a` and `disc_b`, as far as there are any."""
+    with _opened(path) as file:
+        return {name.partition(".")[0] for name in file.keys()}  # noqa: SIM118
+
+
+def described(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
+    """Return what a model file says of itself in its header's metadata."""
+    name = printable(path)
+    if metadata.get("kind") != "cyclegan model":
+        raise ModelFileError(f"{name} is no model of cyclegan.", "Name a run's folder or its model.safetensors.")
+    if metadata.get("format") != FORMAT:
+        raise ModelFileError(
+            f"{name} is a model of format {printable(metadata.get('format'))}, and this version reads format {FORMAT}.",
+            "Update cyclegan, or train again.",
+        )
+    try:
+        known = {field.name for field in dataclasses.fields(ModelInfo)} & metadata.keys()
+        facts = {name: json.loads(metadata[name]) for name in known}
+        facts["generator"] = GeneratorConfig(**facts["generator"])
+        if facts.get("discriminator") is not None:
+            facts["discriminator"] = DiscriminatorConfig(**facts["discriminator"])
+        info = ModelInfo(**facts)
+        for fact, kind in OF_FACTS.items():
+            if type(getattr(info, fact)) is not kind:
+                raise ModelFileError(f"its {fact} is not {IN_WORDS[kind]}")
+        if not (is_file_name(info.domain_a) and is_file_name(info.domain_b)):
+            raise ModelFileError("its domains have names that are paths")
+        if any(type(count) is not int or count not in (1, 3) for count in (info.channels_a, info.channels_b)):
+            raise ModelFileError("its images have neither one channel nor three")
+        if not (0 < info.size < MOST and 0 <= info.steps < MOST):
+            raise ModelFileError("its counts are beyond reason")
+        return info
+    except (KeyError, TypeError, ValueError, RecursionError, CycleganError) as error:
+        raise ModelFileError(f"{name} describes itself in a way that makes no sense: {error}.", REPLACE) from error
+
+
+def weights_of(network: str, weights: Mapping[str, Tensor]) -> Tensors:
+    """Return the weights of one network of a model; none, if the model does not hold it."""
+    prefix = f"{network}."
+    return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+
+
+def generator_weights(path: Path, weights: Mapping[str, Tensor], direction: Direction) -> Tensors:
+    """Return the weights of one generator; a model that goes the other way only says so."""
+    own, other = weights_of(direction, weights), "b2a" if direction == "a2b" else "a2b"
+    if not own and weights_of(other, weights):
+        raise ModelFileError(
+            f"{printable(path)} translates one way only, {other}, and {direction} was asked for.",
+            f"Write --direction {other}, or use a model with both generators.",
+        )
+    return own
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write tensors whole, or leave what was there."""
+    on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with written_whole(path) as aside:
+        aside.write_bytes(save(on_cpu, dict(metadata)))  # the library's own writing to files leaves some behind
+
+
+def load_tensors(path: Path) -> tuple[Tensors, dict[str, str]]:
+    """Read a safetensors file and its header's metadata."""
+    with _opened(path) as file:
+        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+        return tensors, file.metadata() or {}  # clones, for a file that is mapped cannot be replaced on Windows
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except FileNotFoundError as error:
+        raise ModelFileError(f"there is no {printable(path)}.", "Check the path, or train it first.") from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelFileError(f"{printable(path)} is damaged or no safetensors file: {error}.", REPLACE) from error

@@ -1,0 +1,1 @@
+"""Inference: pictures of any size through one generator, as tensors and arrays."""

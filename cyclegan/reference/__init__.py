@@ -1,0 +1,1 @@
+"""The weights of the authors' PyTorch code (`.pth`), in and out."""

@@ -1,0 +1,50 @@
+"""The weights that a new run begins with, where they are those of a model or of its teacher's discriminators."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from torch import Tensor
+
+from cyclegan.checkpoints.model_file import Tensors, load_model, weights_of
+from cyclegan.checkpoints.runs import find_model
+from cyclegan.config import Config, forbidden_changes
+from cyclegan.errors import ConfigError, ModelFileError, printable
+from cyclegan.models import Networks, resolved
+from cyclegan.training.distillation import Teacher
+
+
+def first_weights(config: Config, teacher: Teacher | None) -> Tensors:
+    """Return the weights of the model that `game.init_from` names, and else those of the teacher's discriminators."""
+    judges = teacher.judges(config) if teacher else {}
+    return judges | (initial_weights(config) if config.game.init_from else {})
+
+
+def initial_weights(config: Config) -> Tensors:
+    """Read the weights of the model that `game.init_from` names; a model of other networks is an error."""
+    path = find_model(config.game.init_from)
+    info, weights = load_model(path)
+    theirs = replace(
+        config,
+        data=replace(config.data, channels_a=info.channels_a, channels_b=info.channels_b),
+        generator=info.generator,
+        discriminator=info.discriminator or config.discriminator,
+    )
+    if differences := forbidden_changes(theirs, replace(config, generator=resolved(config))):
+        raise ConfigError(
+            f"{printable(path)} holds networks of other settings: {'; '.join(differences)}.",
+            "Train with those of the model, as in --set generator.blocks=6, or without --init-from.",
+        )
+    return weights
+
+
+def begin_with(networks: Networks, weights: Mapping[str, Tensor]) -> None:
+    """Give the networks their first weights; those that a model does not hold keep what they have drawn."""
+    for name, network in networks.named():
+        if own := weights_of(name, weights):
+            try:
+                network.load_state_dict(own)
+            except RuntimeError as error:
+                raise ModelFileError(
+                    f"the model to begin with does not hold the weights of {name} that it describes.",
+                    "Use another model.",
+                ) from error

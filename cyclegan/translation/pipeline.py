@@ -1,0 +1,294 @@
+"""The work on folders: pictures and clips are read, redrawn and written, the three at the same time."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from cyclegan.atomic import remove_partials
+from cyclegan.devices import memory_errors
+from cyclegan.errors import CycleganError, DeviceError, PictureError, kept_traceback, printable
+from cyclegan.images import (
+    FORMAT_OF,
+    MAX_PIXELS,
+    Picture,
+    Pixels,
+    read_picture,
+    resized,
+    size_with_short_side,
+    with_bits,
+    with_channels,
+    write_picture,
+)
+from cyclegan.inference.translator import Translator
+from cyclegan.prefetch import map_ahead
+from cyclegan.translation.scores import ClipScorer, Score, Scorer, already_scored
+from cyclegan.translation.targets import Task, is_clip
+from cyclegan.video.frames import ClipManner
+from cyclegan.video.smoothing import Steadier
+
+MAY_MOVE = (".gif", ".webp", ".png")
+LONG = 600  # seconds after which a file that is being written is taken for a leftover of a killed translation
+THREADS = 2  # that decode, and as many that encode, while the network computes
+SMALLER = "Try a smaller --batch-size or --size, a small --tile such as 16, or --device cpu."
+
+
+@dataclass
+class Outcome:
+    """What became of a translation."""
+
+    done: list[Task] = field(default_factory=list)
+    skipped: list[Task] = field(default_factory=list)  # there already
+    failed: list[CycleganError] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # what the user should know of what was done
+    scores: dict[Task, Score] = field(default_factory=dict)
+
+    def add(self, piece: "Piece") -> None:
+        """Note what became of a piece, unless it was given up."""
+        if piece.given_up:
+            return
+        if piece.error:
+            self.failed.append(piece.error)
+        else:
+            self.done.append(piece.task)
+        self.notes += piece.notes
+        if piece.score:
+            self.scores[piece.task] = piece.score
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manner:
+    """How pictures are redrawn."""
+
+    size: int = 0  # pixels, short side of what is written; 0: as it came
+    strength: float = 1.0  # 1: the translation; less: blended with the original
+    batch_size: int = 1  # neighbours of one size that go through the network together
+    steady: float = 0.0  # of a clip: how much of the frame before is blended into the next, along its motion; below 1
+    quality: int = 0  # of lossy formats, 1 to 100; 0: as it was, and not below 90
+    overwrite: bool = False
+    max_pixels: int = MAX_PIXELS
+
+
+@dataclass
+class Piece:
+    """A picture on its way from file to file, or what stopped it."""
+
+    task: Task
+    picture: Picture | None = None
+    error: CycleganError | None = None
+    notes: list[str] = field(default_factory=list)
+    score: Score | None = None
+    moves: bool = False  # it is a clip, which is redrawn from file to file
+    given_up: bool = False
+
+    def attempt(self, work: Callable[[], Picture | None]) -> "Piece":
+        """Do the next piece of work, unless an earlier one failed; a failure is kept, not raised."""
+        if self.error is None:
+            try:
+                self.picture = work()
+            except CycleganError as error:
+                self.picture, self.error = None, error
+            except Exception as error:  # one file must not stop the others
+                what = f"{printable(self.task.source)} met a bug of ours: {type(error).__name__}: {printable(error)}."
+                hint = f"Please report it with what is in {kept_traceback()}, and with the picture if you may."
+                self.picture, self.error = None, PictureError(what, hint)
+        return self
+
+
+@dataclass
+class Work:
+    """Everything that the stages of a translation need to know."""
+
+    translator: Translator
+    manner: Manner
+    scorer: Scorer | None = None
+    on_frame: Callable[[], object] = lambda: None
+    interrupted: Callable[[], bool] = lambda: False
+
+    @property
+    def mark(self) -> str:
+        """What the marks of generated pictures call the system that made them."""
+        return printable(f"cyclegan model {self.translator.name}, to {self.translator.target}")
+
+
+def translate_all(tasks: Sequence[Task], work: Work, *, on_picture: Callable[[], object] = lambda: None) -> Outcome:
+    """Redraw every picture, decoding and encoding while the network computes; pictures that fail are listed.
+
+    What is there already is left alone, unless a score is asked for that no table has.
+    """
+    outcome = Outcome()
+    scored = already_scored(tasks) if work.scorer else ()
+    for folder in {task.target.parent for task in tasks}:
+        remove_partials(folder, idle=LONG)
+
+    def wanted() -> Iterator[Piece]:
+        for task in tasks:
+            if work.interrupted():
+                return
+            unscored = work.scorer is not None and task not in scored
+            if not work.manner.overwrite and not unscored and _is_there(task.target):
+                outcome.skipped.append(task)
+                on_picture()
+            else:
+                yield Piece(task)
+
+    most = work.manner.batch_size
+    opened = map_ahead(lambda piece: _open(piece, work.manner), wanted(), workers=THREADS, ahead=THREADS + most)
+    redrawn = (piece for batch in batched_by_size(opened, most) for piece in _redraw(batch, work))
+    for piece in map_ahead(lambda piece: _write(piece, work.manner), redrawn, workers=THREADS):
+        outcome.add(piece)
+        if not is_clip(piece.task):
+            on_picture()
+    return outcome
+
+
+def amount_of_work(tasks: Iterable[Task]) -> int:
+    """Return how many pictures, and frames of clips, there are to redraw."""
+    return sum(_frames(task) for task in tasks)
+
+
+def _frames(task: Task) -> int:
+    if not is_clip(task):
+        return 1
+    from cyclegan.video.clips import count_frames
+
+    try:
+        return count_frames(task.source)
+    except PictureError:
+        return 0
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether there is such a file; a name that the system cannot take is none, and is told when it is written."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def batched_by_size(pieces: Iterable[Piece], most: int) -> Iterator[list[Piece]]:
+    """Yield neighbours whose pictures have one size and depth together, at most `most` of them."""
+    batch: list[Piece] = []
+    for piece in pieces:
+        if batch and (len(batch) == most or _kind(piece) != _kind(batch[0])):
+            yield batch
+            batch = []
+        batch.append(piece)
+    if batch:
+        yield batch
+
+
+def _kind(piece: Piece) -> tuple[tuple[int, ...], object] | None:
+    return (piece.picture.pixels.shape[:2], piece.picture.pixels.dtype) if piece.picture else None
+
+
+def _open(piece: Piece, manner: Manner) -> Piece:
+    source, target = piece.task.source, piece.task.target
+
+    def read() -> Picture | None:
+        if is_clip(piece.task) or (source.suffix.lower() == target.suffix.lower() and _is_animation(source)):
+            piece.moves = True
+            return None
+        picture = read_picture(source, manner.max_pixels)
+        piece.notes += [picture.only_the_first(source)] if picture.frames > 1 else []
+        return picture.with_pixels(_at_size(picture.pixels, source, manner))
+
+    return piece.attempt(read)
+
+
+def _is_animation(path: Path) -> bool:
+    if path.suffix.lower() not in MAY_MOVE:
+        return False
+    from cyclegan.video.animations import is_animation
+
+    return is_animation(path)
+
+
+def _at_size(pixels: Pixels, source: Path, manner: Manner) -> Pixels:
+    if not manner.size:
+        return pixels
+    height, width = size_with_short_side(pixels.shape[0], pixels.shape[1], manner.size)
+    if height * width > manner.max_pixels:
+        raise PictureError(f"{printable(source)} would have {width} x {height} pixels.", "Choose a smaller --size.")
+    return resized(pixels, width, height)
+
+
+def _redraw(batch: list[Piece], work: Work) -> list[Piece]:
+    """Send a batch through the network; one that is too large for the device fails as a whole."""
+    for piece in batch:
+        if piece.moves:
+            _redraw_clip(piece, work)
+    pieces = [piece for piece in batch if piece.picture]
+    originals = [piece.picture for piece in pieces if piece.picture]
+    if not originals:
+        return batch
+    try:
+        with memory_errors(work.translator.device, lambda: SMALLER):
+            redrawn = work.translator.redraw_pictures(originals, work.manner.strength)
+    except DeviceError as error:
+        for piece in pieces:
+            piece.error = DeviceError(f"{printable(piece.task.source)} is too large: {error}", error.hint)
+        return batch
+    for piece, original, picture in zip(pieces, originals, redrawn, strict=True):
+        if work.scorer:
+            piece.score = work.scorer.score(original, picture)
+        metadata = picture.metadata.marked(work.mark, composite=work.manner.strength < 1)
+        piece.picture = replace(picture, metadata=metadata)
+    return batch
+
+
+def _write(piece: Piece, manner: Manner) -> Piece:
+    def write() -> None:
+        if piece.picture:
+            target = piece.task.target
+            renamed = target.suffix.lower() != piece.task.source.suffix.lower()
+            wanted = FORMAT_OF.get(target.suffix.lower()) if renamed else None
+            write_picture(piece.picture, target, wanted or piece.picture.format, quality=manner.quality)
+
+    return piece.attempt(write)
+
+
+def _redraw_clip(piece: Piece, work: Work) -> None:
+    """Redraw a video or an animation, from file to file."""
+    from cyclegan.video.animations import redraw_animation
+    from cyclegan.video.clips import redraw_clip
+
+    source, manner = piece.task.source, work.manner
+    plain, steadied = ClipScorer(None), ClipScorer(work.scorer)
+    steadier = Steadier(manner.steady)
+
+    def redraw(frame: Pixels) -> Pixels:
+        sized = _at_size(frame, source, manner)
+        with memory_errors(work.translator.device, lambda: SMALLER):
+            redrawn = work.translator.redraw_picture(Picture(sized), manner.strength).pixels
+        drawn = with_channels(with_bits(redrawn, 8), 3)
+        if manner.steady:
+            plain.add(sized, drawn)
+            drawn = steadier(sized, drawn)
+        if manner.steady or work.scorer:
+            steadied.add(sized, drawn)
+        return drawn
+
+    def from_file_to_file() -> None:
+        clip_manner = ClipManner(
+            mark=work.mark,
+            composite=manner.strength < 1,
+            quality=manner.quality,
+            max_pixels=manner.max_pixels,
+            on_frame=work.on_frame if is_clip(piece.task) else lambda: None,
+            interrupted=work.interrupted,
+        )
+        facts = (redraw_clip if is_clip(piece.task) else redraw_animation)(
+            source, piece.task.target, redraw, clip_manner
+        )
+        piece.given_up = facts is None
+        if facts is None:
+            return
+        piece.notes += [f"{printable(source)}: {note}" for note in facts.notes]
+        if manner.steady:
+            piece.notes.append(
+                f"{printable(source)} would flicker {plain.flicker.ratio():.2f} times as much as its source, "
+                f"and does {steadied.flicker.ratio():.2f} times."
+            )
+        piece.score = steadied.score() if work.scorer else None
+
+    piece.attempt(from_file_to_file)

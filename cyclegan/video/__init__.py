@@ -1,0 +1,1 @@
+"""Video files and animations: decoding, encoding, smoothing over time. Knows nothing of translation."""

@@ -1,0 +1,106 @@
+"""Animated GIF, WebP and PNG: decoded by Pillow frame by frame, redrawn, and written as they come."""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from cyclegan.atomic import written_whole
+from cyclegan.errors import PictureError, printable
+from cyclegan.images.files import is_lossless_webp, picture_errors
+from cyclegan.images.metadata import marked
+from cyclegan.video.animation_writers import WEBP_QUALITY, WRITERS, XMP_IN_PNG, Details, Frame, FrameError
+from cyclegan.video.frames import ClipFacts, ClipManner, InterruptedClip, Pixels, Redraw, with_remark
+
+FORMAT_OF = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
+
+
+def is_animation(path: Path) -> bool:
+    """Tell whether a file is a GIF, WebP or PNG of more than one frame; what cannot be read is none."""
+    with suppress(Exception), Image.open(path, formats=list(WRITERS)) as image:
+        return bool(getattr(image, "is_animated", False))
+    return False
+
+
+def redraw_animation(source: Path, target: Path, redraw: Redraw, manner: ClipManner) -> ClipFacts | None:
+    """Redraw an animation frame by frame, keeping none of them; nothing if it was interrupted.
+
+    `redraw` gets every frame as it is seen, uint8 h w 3, RGB, and may change its size, always to the same. Durations,
+    loops, transparency, colour profile and comment are the source's. The target is written whole or not at all, in the
+    source's format unless its suffix is another. A source that is damaged or has too many pixels is a `PictureError`
+    that names it, and so is a target whose format does not hold it.
+    """
+    watched = manner.watched(redraw)
+    lasting: list[float] = []
+
+    def redrawn(image: Image.Image) -> Iterator[Frame]:
+        for frame in _read(image, source):
+            lasting.append(frame.milliseconds)
+            pixels = watched(np.array(frame.image.convert("RGB")))
+            yield Frame(_as_transparent(pixels, frame.image), frame.milliseconds)
+
+    try:
+        with _opened(source) as image:
+            manner.refuse_larger(source, image.width, image.height)
+            renamed = source.suffix.lower() != target.suffix.lower()
+            write = WRITERS[FORMAT_OF[target.suffix.lower()] if renamed else str(image.format)]
+            with picture_errors(source):
+                details = _details(image, manner, image.format == "WEBP" and is_lossless_webp(source.read_bytes()))
+            with written_whole(target) as aside, aside.open("wb") as file:
+                write(file, redrawn(image), details)
+    except InterruptedClip:
+        return None
+    except (FrameError, OverflowError, struct.error) as error:  # the latter of numbers that a format has no room for
+        reason = f"{printable(target)} cannot be written: {printable(error)}."
+        raise PictureError(reason, "Choose another format, or a smaller --size.") from error
+    return ClipFacts(len(lasting), sum(lasting) / 1000)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    with picture_errors(path):
+        image = Image.open(path, formats=list(WRITERS))
+    with image:
+        yield image
+
+
+def _details(image: Image.Image, manner: ClipManner, lossless: bool) -> Details:
+    """Return what an opened animation holds beside its frames, and the mark."""
+    info = image.info
+    texts = {str(name): text for name, text in info.items() if isinstance(text, str) and name != XMP_IN_PNG}
+    comment = (
+        texts.pop("Comment", "") or texts.pop("comment", "") or info.get("comment", b"").decode("utf-8", "replace")
+    )
+    xmp = info.get("xmp", b"")
+    return Details(
+        transparent=image.has_transparency_data or image.format == "GIF",  # whose later frames may be
+        loop=info.get("loop"),
+        comment=with_remark(comment, manner.remark),
+        xmp=marked(xmp.encode() if isinstance(xmp, str) else xmp, manner.mark, composite=manner.composite),
+        lossless=lossless,
+        quality=manner.quality or WEBP_QUALITY,
+        icc_profile=info.get("icc_profile") or b"",
+        exif=info.get("exif") or b"",
+        texts=texts,
+    )
+
+
+def _read(image: Image.Image, path: Path) -> Iterator[Frame]:
+    """Yield the frames of an opened animation as they are seen; the picture for viewers that show but one is none."""
+    with picture_errors(path):
+        for number in range(1 if image.info.get("default_image") else 0, getattr(image, "n_frames", 1)):
+            image.seek(number)
+            image.load()
+            seen = image.convert("RGBA" if image.has_transparency_data else "RGB")
+            yield Frame(seen, float(image.info.get("duration", 0)))
+
+
+def _as_transparent(pixels: Pixels, like: Image.Image) -> Image.Image:
+    """Return pixels as an image with the transparency of another."""
+    image = Image.fromarray(pixels)
+    if like.mode == "RGBA":
+        image.putalpha(like.getchannel("A").resize(image.size, Image.Resampling.BICUBIC))
+    return image

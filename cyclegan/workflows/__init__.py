@@ -1,1 +1,0 @@
-"""Workflows: what needs training, translation and reports together."""
