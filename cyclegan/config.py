@@ -120,13 +120,13 @@ class DiscriminatorConfig(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class LossConfig(Checked):
-    """Weights of the terms the generators minimise; the paper's λ."""
+    """Weights of the generators' loss terms; the paper's λ."""
 
     cycle_a: Weight = 10.0  # |b2a(a2b(a)) - a|
     cycle_b: Weight = 10.0
     identity: Weight = 0.5  # |a2b(b) - b|, as a fraction of the cycle weight
     adversarial: Literal["lsgan", "vanilla", "hinge"] = "lsgan"
-    imitation: Weight = 10.0  # |a2b(a) - teacher(a)|, both ways, where there is a teacher
+    distill: Weight = 10.0  # |a2b(a) - teacher(a)|, both directions, with a teacher
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,17 +140,17 @@ class OptimizerConfig(Checked):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GameConfig(Checked):
-    """How the game is played."""
+class TrainingConfig(Checked):
+    """What a step does, beside its losses and optimizers."""
 
     seed: Annotated[int, Between(0, 2**32 - 1)] = 0
-    batch_size: Annotated[int, Between(1, 4096)] = 1  # pairs, on each device
+    batch_size: Annotated[int, Between(1, 4096)] = 1  # samples, on each device
     pool_size: Annotated[int, Between(0, 10_000)] = 50  # past fakes that each discriminator also sees; 0: none
     diffaugment: bool = False  # discriminators see every image elsewhere and with a hole; for few pictures
     init_gain: Annotated[float, Between(1e-6, 10)] = 0.02  # standard deviation of the first weights
     init_from: str = ""  # a model whose weights a new run begins with instead: a run's folder or name, or a file
-    teacher: str = ""  # a model whose generators are imitated: a run's folder or name, or a file
-    averaging: Annotated[float, Between(0, 0.999999)] = 0.999  # decay of the averaged weights; 0: none
+    teacher: str = ""  # a model to distill: a run's folder or name, or a file
+    ema_decay: Annotated[float, Between(0, 0.999999)] = 0.999  # of the generators' averaged weights; 0: no average
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the machine computes it natively
 
 
@@ -161,7 +161,7 @@ class ScheduleConfig(Checked):
     epochs: Amount = 100  # at the full learning rate
     decay_epochs: Amount = 100  # then falling linearly towards zero
     max_steps: Amount = 0  # end after so many steps in all, the learning rate as the epochs say; 0: no limit
-    obey_doctor: bool = False  # end, saved, when the doctor's verdict is stop; false: it is advice
+    stop_on_diagnosis: bool = False  # end, saved, when the diagnosis is stop; false: it is advice
     plateau_patience: Count = 20  # validations without a better one, after which it is called a plateau
     stop_on_plateau: bool = False  # end, saved, on a plateau; false: it is advice
 
@@ -185,7 +185,7 @@ class LoggingConfig(Checked):
 
     every: Count = 50  # steps between lines in metrics.jsonl
     samples_every: Count = 500  # steps between sample grids
-    examine_every: Count = 1000  # steps between the doctor's examinations of a few pictures
+    diagnose_every: Count = 1000  # steps between measures of a few translations
     validate_every: Amount = 0  # steps between validations; 0: an epoch, within bounds of their cost
     samples: Annotated[int, Between(1, 32)] = 4  # pictures of each domain in a grid
     save_minutes: Annotated[float, Between(0, 1440)] = 5.0  # at most so much work is lost
@@ -201,7 +201,7 @@ class Config:
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    game: GameConfig = field(default_factory=GameConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     machine: MachineConfig = field(default_factory=MachineConfig)
     logging: LoggingConfig = field(default_factory=LoggingConfig)
@@ -275,7 +275,7 @@ PRESETS = {
     "default": Preset("the paper's recipe with averaged weights", {}),
     "paper": Preset(
         "the paper to the letter",
-        {"data": {"keep_aspect": False}, "game": {"precision": "fp32", "averaging": 0.0}},
+        {"data": {"keep_aspect": False}, "training": {"precision": "fp32", "ema_decay": 0.0}},
     ),
     "fast": Preset(
         "128 px, by estimate ten minutes of one GPU for a thousand pictures",
@@ -283,7 +283,7 @@ PRESETS = {
     ),
     "small": Preset(
         "for a handful of pictures of each kind",
-        {"game": {"diffaugment": True}, "schedule": {"epochs": 1000, "decay_epochs": 1000}},
+        {"training": {"diffaugment": True}, "schedule": {"epochs": 1000, "decay_epochs": 1000}},
     ),
     "tiny": Preset(
         "32 px and small networks, for trying things on a CPU",

@@ -31,10 +31,10 @@ FULL = Scale(
         "generator": {"width": 16, "blocks": 2},
         "discriminator": {"width": 16, "layers": 2},
         "optimizer": {"learning_rate": 8e-4},
-        "game": {"batch_size": 4, "averaging": 0.99},
+        "training": {"batch_size": 4, "ema_decay": 0.99},
         "schedule": {"epochs": 8, "decay_epochs": 8},
         "machine": {"threads": 1},
-        "logging": {"every": 40, "samples_every": 160, "examine_every": 160},
+        "logging": {"every": 40, "samples_every": 160, "diagnose_every": 160},
     },
 )
 QUICK = Scale(
@@ -44,7 +44,7 @@ QUICK = Scale(
         "data": {"size": 32, "load_size": 32},
         "generator": {"width": 8, "blocks": 1},
         "discriminator": {"width": 8, "layers": 2},
-        "game": {"batch_size": 2, "averaging": 0.9},
+        "training": {"batch_size": 2, "ema_decay": 0.9},
         "schedule": {"epochs": 2, "decay_epochs": 2},
         "machine": {"threads": 1},
         "logging": {"every": 8, "samples_every": 16},
@@ -61,7 +61,7 @@ def demo_config(scale: Scale, folder: Path, seed: int) -> Config:
         "name_a": a,
         "name_b": b,
     }
-    return build_config(scale.settings, {"data": places, "game": {"seed": seed}})
+    return build_config(scale.settings, {"data": places, "training": {"seed": seed}})
 
 
 def draw_demo(scale: Scale, folder: Path, seed: int) -> None:

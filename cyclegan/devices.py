@@ -1,6 +1,6 @@
 """What this machine computes on, and how precisely."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psutil
@@ -50,12 +50,6 @@ def free_memory(device: torch.device) -> int:
     return int(psutil.virtual_memory().available)
 
 
-def our_memory(device: torch.device) -> int:
-    """Return the bytes of the device's memory that are free for us, or ours already."""
-    ours = torch.cuda.memory_allocated(device) if device.type == "cuda" else psutil.Process().memory_info().rss
-    return free_memory(device) + ours
-
-
 def describe_device(device: torch.device) -> str:
     """Return the device's name for people."""
     if device.type == "cuda":
@@ -65,8 +59,8 @@ def describe_device(device: torch.device) -> str:
 
 
 @contextmanager
-def stream_of_its_own(device: torch.device) -> Iterator[None]:
-    """Have all work on a CUDA device go through a stream of its own, since the usual one cannot be recorded."""
+def cuda_side_stream(device: torch.device) -> Iterator[None]:
+    """Run all work on a CUDA device in a side stream, since the default one cannot be captured."""
     if device.type != "cuda":
         yield
         return
@@ -75,14 +69,14 @@ def stream_of_its_own(device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def memory_errors(device: torch.device, remedy: Callable[[], str]) -> Iterator[None]:
-    """Turn a device's lack of memory into a sentence; `remedy` then says what to do."""
+def memory_errors(device: torch.device, hint: str) -> Iterator[None]:
+    """Turn a device's lack of memory into a `DeviceError` with this hint."""
     try:
         yield
     except RuntimeError as error:  # not every allocator raises a class of its own
         if not any(words in str(error) for words in LACKING):
             raise
-        raise DeviceError(f"the memory of {describe_device(device)} is not enough for this.", remedy()) from error
+        raise DeviceError(f"the memory of {describe_device(device)} is not enough for this.", hint) from error
 
 
 def _mps() -> bool:

@@ -12,7 +12,7 @@
     ├── RankLostError            another process of the same training is gone
     ├── DiskError                no room, or no permission, where we must write
     ├── MissingExtraError        an optional library that is not installed
-    └── GameLostError            exit status 3: training had to stop
+    └── TrainingDivergedError    exit status 3: training had to stop
 
 Every error is one sentence saying what is wrong and one, the hint, saying what to do.
 """
@@ -79,8 +79,8 @@ class MissingExtraError(CycleganError):
     """An optional library that is not installed."""
 
 
-class GameLostError(CycleganError):
-    """Training had to stop: its losses are no longer numbers."""
+class TrainingDivergedError(CycleganError):
+    """Training had to stop: its losses are no longer finite numbers."""
 
 
 def printable(name: object) -> str:

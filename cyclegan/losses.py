@@ -10,11 +10,27 @@ from torch import Tensor
 
 from cyclegan.images import Images
 
+# Every term of the generators' loss, and what its name in metrics ends with: the direction of the translation, or the
+# domain (source or target of that direction) whose real images it compares with.
+GENERATOR_TERMS = {"gan": "direction", "cycle": "source", "identity": "target", "distill": "direction"}
 Objective = Literal["lsgan", "vanilla", "hinge"]
 
 
-def generator_loss(scores: Tensor, objective: Objective) -> Tensor:
-    """Return how far a discriminator is from taking fakes for real; `scores` are its scores of the fakes."""
+def term_name(term: str, direction: str) -> str:
+    """Return the name of a generator's term in one direction, as in `cycle_a` for the term `cycle` of `a2b`."""
+    source, target = direction.split("2")
+    endings = {"direction": direction, "source": source, "target": target}
+    return f"{term}_{endings[GENERATOR_TERMS[term]]}"
+
+
+LOSS_NAMES = (
+    *(name for term in GENERATOR_TERMS for name in sorted(term_name(term, way) for way in ("a2b", "b2a"))),
+    *("disc_a", "disc_b"),
+)
+
+
+def gan_loss(scores: Tensor, objective: Objective) -> Tensor:
+    """Return the adversarial loss of a generator, from the discriminator's `scores` of its fakes."""
     if objective == "lsgan":
         return (scores - 1).square().mean()
     if objective == "vanilla":
@@ -23,9 +39,9 @@ def generator_loss(scores: Tensor, objective: Objective) -> Tensor:
 
 
 def discriminator_loss(real: Tensor, fake: Tensor, objective: Objective) -> Tensor:
-    """Return how far a discriminator is from telling real from fake by its scores of both: half the sum of its errors.
+    """Return the loss of a discriminator, from its scores of real images and of fakes.
 
-    The half slows the discriminators, relative to the generators (section 4).
+    Half the sum of both errors: the half slows the discriminators, relative to the generators (section 4).
     """
     if objective == "lsgan":
         errors = (real - 1).square().mean() + fake.square().mean()
@@ -36,6 +52,6 @@ def discriminator_loss(real: Tensor, fake: Tensor, objective: Objective) -> Tens
     return errors / 2
 
 
-def distance(image: Images, other: Images) -> Tensor:
-    """Return the mean absolute difference of two batches: the cycle and the identity loss before their weights."""
+def l1(image: Images, other: Images) -> Tensor:
+    """Return the mean absolute difference of two batches: cycle, identity and distillation losses unweighted."""
     return (image - other).abs().mean()

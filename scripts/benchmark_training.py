@@ -37,11 +37,10 @@ from cyclegan.diagnostics.measures import Numbers
 from cyclegan.models import Networks, build_networks
 from cyclegan.models.layers import replace_instance_norms
 from cyclegan.training import setup, trainer
-from cyclegan.training.fabric import engine
-from cyclegan.training.inputs import Plan
+from cyclegan.training.inputs import TrainInputs
 from cyclegan.training.pool import ImagePool
 from cyclegan.training.step import Game, play
-from cyclegan.training.step_runner import WARM_UP, Pace
+from cyclegan.training.step_runner import WARM_UP_STEPS, StepRunner
 from tests.training.plain import play_plainly
 
 
@@ -56,7 +55,7 @@ class PlainNorm(nn.Module):
 def plain_networks(config: Config, device: torch.device) -> Networks:
     """Return the networks as the authors build them: a bias in every convolution, torch's own instance norm."""
     networks = build_networks(config)
-    for _, network in networks.named():
+    for _, network in networks.named_children():
         for module in network.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module.bias is None:
                 module.bias = nn.Parameter(torch.zeros(module.out_channels))
@@ -75,7 +74,7 @@ def plain_game(config: Config, device: torch.device) -> Game:
             weights, settings.learning_rate, (settings.beta1, settings.beta2), fused=False, foreach=False
         )
 
-    pools = [ImagePool(config.game.pool_size, seed, device) for seed in (0, 1)]
+    pools = [ImagePool(config.training.pool_size, seed, device) for seed in (0, 1)]
     return Game(
         nets, adam(nets.a2b, nets.b2a), adam(nets.disc_a, nets.disc_b), *pools, config.loss, torch.Tensor.backward
     )
@@ -93,11 +92,11 @@ def plain_step(config: Config, device: torch.device) -> Step:
 
 def our_step(config: Config, device: torch.device) -> Step:
     """Return what plays a step as `cyclegan train` does, averages and vital signs included."""
-    precision = "bf16" if uses_bf16(config.game.precision, device) else "fp32"
+    precision = "bf16" if uses_bf16(config.training.precision, device) else "fp32"
     nothing = Domain("", Path())
-    plan = Plan(config, Run(Path()), nothing, nothing, device, precision)
+    plan = TrainInputs(config, Run(Path()), nothing, nothing, device, precision)
     fabric = engine(plan)
-    session = setup.new_session(plan, fabric)
+    session = setup.build_state(plan, fabric)
     pace = setup.quickened(session, plan, fabric, print)
 
     def step(real_a: torch.Tensor, real_b: torch.Tensor) -> Numbers:
@@ -115,7 +114,7 @@ def step_of(version: str, config: Config, device: torch.device) -> Step:
 
 def images(config: Config, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the batches that both versions see."""
-    shape = (2, config.game.batch_size, 3, config.data.size, config.data.size)
+    shape = (2, config.training.batch_size, 3, config.data.size, config.data.size)
     real_a, real_b = (torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 2 - 1).to(device)
     return real_a, real_b
 
@@ -125,7 +124,7 @@ def peak(version: str, config: Config, device: torch.device) -> float:
     before = psutil.Process().memory_info().rss
     with stream_of_its_own(device):
         step = step_of(version, config, device)
-        for _ in range(WARM_UP + 2):
+        for _ in range(WARM_UP_STEPS + 2):
             step(*images(config, device))
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device) / 2**20  # what a recording keeps for itself included
@@ -153,7 +152,7 @@ def matrix_rate(device: torch.device) -> float:
 def counted_work(config: Config) -> int:
     """Return the floating-point operations of a step's convolutions, whoever plays it."""
     game = plain_game(config, torch.device("meta"))
-    game.draw(config.game.batch_size)
+    game.draw(config.training.batch_size)
     with FlopCounterMode(display=False) as counter:
         play(game, *images(config, torch.device("meta")))
     return counter.get_total_flops()
@@ -166,7 +165,7 @@ def measure(config: Config, device: torch.device, turns: int) -> dict[str, float
     real_a, real_b = images(config, device)
     steps = {version: step_of(version, config, device) for version in VERSIONS}
     times: dict[str, list[float]] = {version: [] for version in VERSIONS}
-    warm_up = WARM_UP + 1 if device.type == "cuda" else 1
+    warm_up = WARM_UP_STEPS + 1 if device.type == "cuda" else 1
     for turn in range(warm_up + turns):
         for version, step in steps.items():
             took = seconds(lambda step=step: step(real_a, real_b), device)  # type: ignore[misc]
@@ -179,12 +178,12 @@ def measure(config: Config, device: torch.device, turns: int) -> dict[str, float
         "device": describe_device(device),
         "torch": torch.__version__,
         "size": config.data.size,
-        "batch_size": config.game.batch_size,
+        "batch_size": config.training.batch_size,
         "turns": turns,
         "work_tflop": round(work / 1e12, 3),
         "plain_ms": round(medians["plain"] * 1e3, 1),
         "ours_ms": round(medians["ours"] * 1e3, 1),
-        "ours_pairs_per_second": round(config.game.batch_size / medians["ours"], 3),
+        "ours_pairs_per_second": round(config.training.batch_size / medians["ours"], 3),
         "ratio": round(medians["plain"] / medians["ours"], 2),
         "floor_ms": round(floor * 1e3, 2),
         "share_of_floor": round(floor / medians["ours"], 3),
@@ -194,10 +193,10 @@ def measure(config: Config, device: torch.device, turns: int) -> dict[str, float
     }
 
 
-class Stopwatch(Pace):
+class Stopwatch(StepRunner):
     """Plays steps and sums up how long they take, the device's part included, without waiting for it."""
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: StepRunner) -> None:
         super().__init__(pace.session, pace.record, pace.tell)
         self.host = 0.0
         self.events: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
@@ -229,7 +228,7 @@ def measure_end_to_end(config: Config, folder: Path) -> dict[str, float | str | 
     watches: list[Stopwatch] = []
     quickened = setup.quickened
 
-    def watched(*given: object) -> Pace:
+    def watched(*given: object) -> StepRunner:
         watches.append(Stopwatch(quickened(*given)))  # type: ignore[arg-type]
         return watches[0]
 
@@ -244,7 +243,7 @@ def measure_end_to_end(config: Config, folder: Path) -> dict[str, float | str | 
         "seconds": round(outcome.seconds, 1),
         "inside_the_steps": round(inside, 1),
         "share_outside": round(1 - inside / outcome.seconds, 4),
-        "pairs_per_second": round(outcome.played * config.game.batch_size / outcome.seconds, 3),
+        "samples_per_second": round(outcome.played * config.training.batch_size / outcome.seconds, 3),
     }
 
 
@@ -270,7 +269,7 @@ def main() -> None:
             "data": data,
             "generator": {"width": asked.width},
             "discriminator": {"width": asked.width},
-            "game": {"batch_size": asked.batch_size, "precision": asked.precision},
+            "training": {"batch_size": asked.batch_size, "precision": asked.precision},
             "machine": {"device": asked.device, "activation_checkpointing": asked.recompute},
             "schedule": {"max_steps": asked.steps},
         }

@@ -43,7 +43,7 @@ def new_model(path: Path, width: int) -> Path:
     )
     weights = {
         f"{way}.{name}": tensor
-        for way, network in build_networks(config).named()
+        for way, network in build_networks(config).named_children()
         for name, tensor in network.state_dict().items()
         if way in ("a2b", "b2a")
     }

@@ -53,8 +53,7 @@ from cyclegan.inspection.models import inspect_model, inspect_run
 from cyclegan.reference.importing import read_network
 from cyclegan.reports import write_report
 from cyclegan.training import prepare
-from cyclegan.training.build import new_session
-from cyclegan.training.fabric import engine
+from cyclegan.training.build import build_state
 from cyclegan.training.loop import continue_from_state
 from cyclegan.translation import Translator
 from cyclegan.translation.scores import TABLE, Score, write_scores
@@ -89,7 +88,7 @@ LENGTHS = tuple(
 
 
 @dataclass
-class Tally:
+class RunningMeans:
     """How one reader fared."""
 
     accepted: int = 0
@@ -257,7 +256,7 @@ def states(folder: Path) -> Made:
     """Leave states, which are read down to a game that goes on from one."""
     run, pictures = small_run(folder)
     plan = prepare(build_config(*tiny_settings(pictures, 4)), run, scratch=folder)
-    session = new_session(plan, engine(plan))
+    session = build_state(plan, engine(plan))
     return [*run.states.glob("step-*")], lambda _: continue_from_state(session, plan)
 
 
@@ -356,9 +355,9 @@ def small_run(folder: Path) -> tuple[Run, tuple[Path, Path]]:
 # ---- the hunt
 
 
-def hunt(name: str, inputs: int, seed: int, finds: Path) -> Tally:
+def hunt(name: str, inputs: int, seed: int, finds: Path) -> RunningMeans:
     """Feed a reader so many inputs, which follow from the seed alone."""
-    tally, chance = Tally(), random.Random(f"{name} {seed}")
+    tally, chance = RunningMeans(), random.Random(f"{name} {seed}")
     torch.set_num_threads(1)
     finds.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -381,7 +380,7 @@ def hunt(name: str, inputs: int, seed: int, finds: Path) -> Tally:
     return tally
 
 
-def feed(read: Read, path: Path, tally: Tally) -> list[str]:
+def feed(read: Read, path: Path, tally: RunningMeans) -> list[str]:
     """Read one input, count it, and return what went wrong."""
     wrong = []
     faulthandler.dump_traceback_later(HANGING, exit=True)
@@ -390,7 +389,7 @@ def feed(read: Read, path: Path, tally: Tally) -> list[str]:
         read(path)
         tally.accepted += 1
     except CycleganError:
-        tally.refused += 1
+        tally.skipped += 1
     except Exception as error:
         ours = [
             frame for frame in traceback.extract_tb(error.__traceback__) if "cyclegan" in Path(frame.filename).parts
@@ -436,7 +435,7 @@ def main() -> int:
             found = True
             continue
         say(
-            f"{name:<10} {arguments.inputs:>8} {tally.accepted:>9} {tally.refused:>8} {len(tally.finds):>6} "
+            f"{name:<10} {arguments.inputs:>8} {tally.accepted:>9} {tally.skipped:>8} {len(tally.finds):>6} "
             f"{tally.seconds:>8.2f} {tally.mebibytes:>10.0f}",
         )
         for reason, path in tally.finds.items():

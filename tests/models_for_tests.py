@@ -13,7 +13,7 @@ def write_model(  # noqa: PLR0913 (each has a default)
     """Write a tiny model of horses and zebras, with weights large enough to change a picture visibly."""
     blocks = blocks if architecture == "resnet" else 0
     spec = {"architecture": architecture, "width": width, "blocks": blocks, "depth": depth}
-    config = tiny_config({"generator": spec, "game": {"init_gain": 0.2}, "data": data or {}})
+    config = tiny_config({"generator": spec, "training": {"init_gain": 0.2}, "data": data or {}})
     networks = build_networks(config)
     info = ModelInfo(
         **{"domain_a": "horses", "domain_b": "zebras", "size": 32, "steps": 7, "averaged": True}
@@ -22,7 +22,9 @@ def write_model(  # noqa: PLR0913 (each has a default)
         | facts
     )
     weights = {
-        f"{way}.{name}": tensor for way, network in networks.named() for name, tensor in network.state_dict().items()
+        f"{way}.{name}": tensor
+        for way, network in networks.named_children()
+        for name, tensor in network.state_dict().items()
     }
     save_model(path, info, weights)
     return path

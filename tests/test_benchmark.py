@@ -11,10 +11,10 @@ from tests.training.games import tiny_config
 
 
 def test_the_plain_networks_compute_what_ours_compute():
-    config = tiny_config({"game": {"init_gain": 0.2}})
+    config = tiny_config({"training": {"init_gain": 0.2}})
     plain, ours = plain_networks(config, torch.device("cpu")), build_networks(config)
     image = torch.rand(2, 3, 32, 32) * 2 - 1
-    for (_, network), (_, other) in zip(plain.named(), ours.named(), strict=True):
+    for (_, network), (_, other) in zip(plain.named_children(), ours.named_children(), strict=True):
         assert len(list(network.parameters())) > len(list(other.parameters()))  # the biases
         torch.testing.assert_close(network(image), other(image), rtol=1e-4, atol=1e-5)
 
@@ -27,7 +27,7 @@ def test_the_benchmark_of_translation_gives_every_figure(tmp_path):
 
 
 def test_the_benchmark_gives_every_figure():
-    figures = measure(tiny_config({"game": {"precision": "fp32"}}), torch.device("cpu"), turns=1)
+    figures = measure(tiny_config({"training": {"precision": "fp32"}}), torch.device("cpu"), turns=1)
     assert figures["ratio"] == pytest.approx(figures["plain_ms"] / figures["ours_ms"], rel=0.1)
     assert figures["work_tflop"] >= 0
     assert figures["peak_ratio"] > 0
@@ -35,7 +35,7 @@ def test_the_benchmark_gives_every_figure():
 
 def test_the_benchmark_end_to_end_knows_the_time_outside_the_steps(folders, tmp_path):
     data = {"size": 32} | {f"folder_{side}": str(folder) for side, folder in zip("ab", folders, strict=True)}
-    config = tiny_config({"data": data, "schedule": {"max_steps": 4}, "game": {"precision": "fp32"}})
+    config = tiny_config({"data": data, "schedule": {"max_steps": 4}, "training": {"precision": "fp32"}})
     figures = measure_end_to_end(config, tmp_path / "run")
     assert figures["steps"] == 4
     assert 0 < figures["share_outside"] < 1

@@ -31,8 +31,8 @@ def test_the_paper_preset_is_the_paper():
     assert (config.loss.cycle_a, config.loss.cycle_b, config.loss.identity) == (10, 10, 0.5)
     assert config.loss.adversarial == "lsgan"
     assert (config.optimizer.learning_rate, config.optimizer.beta1, config.optimizer.beta2) == (2e-4, 0.5, 0.999)
-    assert (config.game.batch_size, config.game.pool_size, config.game.init_gain) == (1, 50, 0.02)
-    assert (config.game.averaging, config.game.precision) == (0, "fp32")
+    assert (config.training.batch_size, config.training.pool_size, config.training.init_gain) == (1, 50, 0.02)
+    assert (config.training.ema_decay, config.training.precision) == (0, "fp32")
     assert (config.schedule.epochs, config.schedule.decay_epochs) == (100, 100)
     assert build_config(preset("paper"), {"data": {"size": 128}}).resnet_blocks == 6
 
@@ -44,13 +44,13 @@ def test_later_layers_win():
 @pytest.mark.parametrize(
     ("assignment", "answer"),
     [
-        ("loss.cycel=1", "unknown setting loss.cycel; known here: adversarial, cycle_a, cycle_b, identity, imitation."),
+        ("loss.cycel=1", "unknown setting loss.cycel; known here: adversarial, cycle_a, cycle_b, distill, identity."),
         ("lss.cycle_a=1", "unknown setting lss"),
         ("loss.cycle_a=ten", "loss.cycle_a is 'ten'; it must be a number."),
         ("loss.cycle_a=-1", "loss.cycle_a is -1.0; it must be between 0 and 1e+06."),
         ("loss.cycle_a=nan", "it must be between 0 and 1e+06."),
-        ("game.batch_size=1.5", "it must be a whole number."),
-        ("game.batch_size=true", "it must be a whole number."),
+        ("training.batch_size=1.5", "it must be a whole number."),
+        ("training.batch_size=true", "it must be a whole number."),
         ("data.flip=2", "it must be between 0 and 1."),
         ("loss.adversarial=wgan", "it must be lsgan or vanilla or hinge."),
         ("data.size=66", "does not divide by 4"),

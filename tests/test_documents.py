@@ -25,7 +25,9 @@ from tests.data.zips_for_tests import zipped_set
 from tests.pages import ROOT, blocks, commands, fill, read, shell_lines, shortened
 
 README = "README.md"
-ELSEWHERE = "docs/using-models-elsewhere.md"  # its lines are run, and what they make compared, in tests/test_export.py
+ELSEWHERE = (
+    "docs/using-models-elsewhere.md"  # its lines are run, and what they make update_best, in tests/test_export.py
+)
 UI = "docs/ui.md"  # its program needs a page that is served: it is run in tests/web
 PAGES = [README, *(path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").rglob("*.md")))]
 SHOWING = [page for page in PAGES if page != ELSEWHERE and (commands(page) or blocks(page, "python"))]

@@ -21,20 +21,20 @@ def some_images(seed: int, count: int = 6, channels: int = 3, side: int = 64) ->
     return (sum(layers) / 4).clamp(-1, 1)
 
 
-def distance(images: torch.Tensor, real: torch.Tensor) -> float:
+def l1(images: torch.Tensor, real: torch.Tensor) -> float:
     """Return the mean over the levels."""
     return float(np.mean(SlicedWasserstein(real)(images)))
 
 
 def test_a_set_is_at_no_distance_from_itself_and_near_others_of_its_kind():
     images, others = some_images(0), some_images(1)
-    assert distance(images, images) == 0
-    assert 0 < distance(others, images) < 0.1 * distance(others - 1, images)
+    assert l1(images, images) == 0
+    assert 0 < l1(others, images) < 0.1 * l1(others - 1, images)
 
 
 def test_a_distance_hardly_depends_on_which_side_is_the_real_one():
     images, others = some_images(0), some_images(1) * 0.8
-    there, back = distance(images, others), distance(others, images)
+    there, back = l1(images, others), l1(others, images)
     assert there * 0.8 == pytest.approx(back, rel=0.1)  # each is measured in the spread of its real side
 
 
@@ -52,7 +52,7 @@ def test_a_distance_hardly_depends_on_which_side_is_the_real_one():
 )
 def test_a_distance_grows_with_the_damage(worse):
     real = some_images(0)
-    distances = [distance(worse(real, much), real) for much in range(4)]
+    distances = [l1(worse(real, much), real) for much in range(4)]
     assert distances[0] == 0
     assert distances == sorted(distances)
     assert len(set(distances)) == 4
@@ -86,15 +86,13 @@ def test_a_pyramid_ends_at_sixteen_pixels_and_adds_up_to_its_images(side: int, l
 
 
 def test_grey_images_and_flat_ones_have_distances():
-    assert distance(some_images(0, channels=1), some_images(1, channels=1)) > 0
+    assert l1(some_images(0, channels=1), some_images(1, channels=1)) > 0
     flat = torch.zeros(2, 3, 32, 32)
-    assert distance(flat, flat) == 0
+    assert l1(flat, flat) == 0
 
 
 def test_numbers_of_images_may_differ():
-    assert distance(some_images(1, count=3), some_images(0)) < 0.1 * distance(
-        some_images(1, count=3) - 1, some_images(0)
-    )
+    assert l1(some_images(1, count=3), some_images(0)) < 0.1 * l1(some_images(1, count=3) - 1, some_images(0))
 
 
 def test_structure_is_like_itself_and_less_so_the_more_it_is_worn():

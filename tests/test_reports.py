@@ -102,7 +102,7 @@ def test_the_best_and_the_worst_held_out_pictures_are_shown_each_once(tmp_path: 
 def line_with(step: int, *findings: dict) -> dict:
     """Return a line of the metrics with findings of the doctor."""
     verdict = "watch" if findings else "fine"
-    return {"step": step, "right_guesses_a": 0.9, "health": {"verdict": verdict, "findings": list(findings)}}
+    return {"step": step, "disc_accuracy_a": 0.9, "health": {"verdict": verdict, "findings": list(findings)}}
 
 
 WINNER = {
@@ -110,7 +110,7 @@ WINNER = {
     "about": "disc_a",
     "verdict": "watch",
     "reason": "disc_a <b>wins</b>.",
-    "remedy": "Widen.",
+    "suggestion": "Widen.",
 }
 
 
@@ -154,7 +154,7 @@ def test_names_are_never_read_as_markup(tmp_path: Path):
     run = make_run(tmp_path, name=HOSTILE.replace("/", "|"))
     draw_samples(run, 1, 2)
     leave_held_out(run, HOSTILE, f'"{HOSTILE}', "c.png", "d.png")
-    append_metrics(run, line_with(10, WINNER | {"reason": HOSTILE, "remedy": HOSTILE, "verdict": HOSTILE}))
+    append_metrics(run, line_with(10, WINNER | {"reason": HOSTILE, "suggestion": HOSTILE, "verdict": HOSTILE}))
     page = write_report(run).read_text()
     assert page.count("<script") == 1
     assert "&lt;script&gt;document.title" in page
@@ -162,8 +162,8 @@ def test_names_are_never_read_as_markup(tmp_path: Path):
 
 def test_metrics_full_of_garbage_still_give_a_report(tmp_path: Path):
     run = make_run(tmp_path)
-    sick = '{"step": 2, "health": {"findings": [1, {"name": []}]}}\n{"step": 2, "health": [], "right_guesses_a": null}'
-    numbers = '"epoch": [], "elapsed_seconds": NaN, "pairs_per_second": Infinity, "best_step": 1e300'
+    sick = '{"step": 2, "health": {"findings": [1, {"name": []}]}}\n{"step": 2, "health": [], "disc_accuracy_a": null}'
+    numbers = '"epoch": [], "elapsed_seconds": NaN, "samples_per_second": Infinity, "best_step": 1e300'
     write_text(run.metrics, f'{{"step": 1, "gan_a2b": "x"}}\n\x00\n{sick}\n{{"step": -3, "gan_a2b": 1, {numbers}}}')
     assert "<dd>-3</dd>" in write_report(run).read_text()
 

@@ -206,6 +206,11 @@ def has_state(run: Run) -> bool:
     return bool(states(run))
 
 
+def latest_step(run: Run) -> int:
+    """Return after how many steps the newest state was saved; 0 where there is none."""
+    return int(states(run)[0].stem.removeprefix("step-")) if has_state(run) else 0
+
+
 def may_begin(run: Run) -> bool:
     """Tell whether nothing is in a run's folder but what one leaves that was killed before its first save."""
     own = {run.states, run.config, run.teacher}

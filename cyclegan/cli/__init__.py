@@ -15,9 +15,9 @@ import typer
 
 from cyclegan import __version__
 from cyclegan.cli.console import complain, say
-from cyclegan.errors import CycleganError, GameLostError, kept_traceback, printable
+from cyclegan.errors import CycleganError, TrainingDivergedError, kept_traceback, printable
 
-GAME_LOST, OUR_BUG, INTERRUPTED = 3, 70, 130
+DIVERGED, OUR_BUG, INTERRUPTED = 3, 70, 130
 
 app = typer.Typer(
     help="Turn pictures of one kind into another, learned from two folders of unpaired pictures.",
@@ -77,7 +77,7 @@ def main() -> None:
         app()
     except CycleganError as error:
         complain(error)
-        sys.exit(GAME_LOST if isinstance(error, GameLostError) else 2)
+        sys.exit(DIVERGED if isinstance(error, TrainingDivergedError) else 2)
     except OSError as error:
         if error.filename is None:
             _confess()

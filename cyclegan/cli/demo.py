@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cyclegan.cli.console import Json, Quiet, duration, say, say_json, tell
-from cyclegan.cli.training import report_training, run_training
+from cyclegan.cli.training import print_result, run_training
 from cyclegan.errors import printable
 
 
@@ -33,11 +33,11 @@ def demo(
         check_continuation(config, run)
     tell(f"Drawing {scale.training} pictures of each domain in {printable(folder)}.", quiet=quiet)
     draw_demo(scale, folder, seed)
-    plan, outcome = run_training(config, run.folder, fresh=fresh, quiet=quiet)
-    if outcome is None or not outcome.finished:
-        report_training(plan, outcome, quiet=quiet, as_json=as_json)
+    result = run_training(config, run.folder, fresh=fresh, quiet=quiet)
+    if not result.finished:
+        print_result(result, quiet=quiet, as_json=as_json)
         return
-    tell("Redrawing the held-out pictures and comparing them with the truth.", quiet=quiet)
+    tell("Translating the held-out pictures and comparing them with the truth.", quiet=quiet)
     scores = score_demo(run, folder)
     if as_json:
         say_json(scores | {"report": str(run.report), "seconds": round(time.monotonic() - started, 1)})

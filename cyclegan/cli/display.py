@@ -5,77 +5,71 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cyclegan.cli.console import duration, tell
-from cyclegan.training.step import LOSS_NAMES
+from cyclegan.losses import LOSS_NAMES
 
 if TYPE_CHECKING:
-    from cyclegan.training import Moment, Plan
+    from cyclegan.training import StepInfo
+    from cyclegan.training.state import TrainState
 
-REFRESH = 0.25  # seconds between two pictures of the display
+REFRESH_SECONDS = 0.25  # between two updates of the display
 
 
 class TrainingDisplay:
-    """An observer that shows a bar with the losses on a terminal, and plain lines elsewhere."""
+    """A callback that shows a bar with the losses on a terminal, and plain lines elsewhere."""
 
-    def __init__(self, plan: "Plan", *, live: bool) -> None:
-        self.live: Any = None
-        self.shown = 0.0
+    def __init__(self, *, live: bool) -> None:
+        self.is_live = live
+        self.live: Any = None  # of rich, from the first step on
+        self.refreshed = 0.0
         self.line: dict[str, Any] = {}
-        self.validated: dict[str, Any] = {}  # the last line that was
-        self.began: tuple[int, float] | None = None  # step and time of the first step seen
-        self.told: list[str] = []  # the remarks that were shown last
-        self.epochs = plan.epochs
-        if live:
-            from rich.console import Console
-            from rich.live import Live
-
-            self.live = Live(console=Console(file=sys.stderr), auto_refresh=False, transient=True)
+        self.validated: dict[str, Any] = {}  # the last line with validation
+        self.first: tuple[int, float] | None = None  # step and time of the first step seen
+        self.printed: list[str] = []  # the findings that were printed last
 
     def __enter__(self) -> "TrainingDisplay":
-        if self.live:
-            self.live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.live:
             self.live.stop()
 
-    def __call__(self, moment: "Moment") -> None:
+    def __call__(self, state: "TrainState", info: "StepInfo") -> None:  # noqa: ARG002
         """Show a step."""
-        self.began = self.began or (moment.step, time.monotonic())
-        if moment.metrics:
-            self.line = moment.metrics
+        self.first = self.first or (info.step, time.monotonic())
+        if info.metrics:
+            self.line = info.metrics
             self.validated = self.line if "validation" in self.line else self.validated
-            if not self.live:
-                tell(f"{self.position(moment)} · {losses_in_a_line(self.line)} · {health_in_a_line(self.line)}")
-                if self.validated is self.line:
-                    tell(f"  {validation_in_a_line(self.line)}")
-                self.tell_news()
+            if not self.is_live:
+                self.print_line(info)
         now = time.monotonic()
-        if self.live and (moment.last or now - self.shown >= REFRESH):
-            self.shown = now
-            self.live.update(self.picture(moment), refresh=True)
+        if self.is_live and (info.last or now - self.refreshed >= REFRESH_SECONDS):
+            self.refreshed = now
+            self.live = self.live or started_live()
+            self.live.update(self.renderable(info), refresh=True)
 
-    def tell_news(self) -> None:
-        """Print the doctor's remarks, once for as long as they stay the same."""
+    def print_line(self, info: "StepInfo") -> None:
+        """Print a plain line of the metrics, and findings that are new."""
+        tell(f"{self.position(info)} · {losses_in_a_line(self.line)} · {health_in_a_line(self.line)}")
+        if self.validated is self.line:
+            tell(f"  {validation_in_a_line(self.line)}")
         findings = self.line.get("health", {}).get("findings", [])
         names = [f"{finding['verdict']} {finding['name']} {finding['about']}" for finding in findings]
-        for name, remark in zip(names, remarks(self.line), strict=True):
-            if name not in self.told:
-                tell(f"  {remark}")
-        self.told = names
+        for name, text in zip(names, findings_in_lines(self.line), strict=True):
+            if name not in self.printed:
+                tell(f"  {text}")
+        self.printed = names
 
-    def position(self, moment: "Moment") -> str:
+    def position(self, info: "StepInfo") -> str:
         """Return epoch, step, speed and time left."""
-        total = moment.plan.total_steps
-        text = f"epoch {moment.epoch}/{self.epochs} · step {moment.step:,}/{total:,}"
-        if rate := self.line.get("pairs_per_second"):
-            text += f" · {rate:.2f} pairs/s"
-        if self.began and moment.step > self.began[0]:
-            per_step = (time.monotonic() - self.began[1]) / (moment.step - self.began[0])
-            text += f" · {duration((total - moment.step) * per_step)} left"
+        text = f"epoch {info.epoch}/{info.total_epochs} · step {info.step:,}/{info.total_steps:,}"
+        if speed := self.line.get("samples_per_second"):
+            text += f" · {speed:.2f} samples/s"
+        if self.first and info.step > self.first[0]:
+            per_step = (time.monotonic() - self.first[1]) / (info.step - self.first[0])
+            text += f" · {duration((info.total_steps - info.step) * per_step)} left"
         return text
 
-    def picture(self, moment: "Moment") -> Any:
+    def renderable(self, info: "StepInfo") -> Any:
         """Return what the terminal shows."""
         from rich.console import Group
         from rich.progress_bar import ProgressBar
@@ -83,14 +77,26 @@ class TrainingDisplay:
         from rich.text import Text
 
         losses = Table.grid(padding=(0, 3))
-        for pair in zip(LOSS_NAMES[::2], LOSS_NAMES[1::2], strict=True):
-            if pair[0] in self.line or pair[1] in self.line:
-                losses.add_row(*[f"{name:<13} {self.line[name]:8.4f}" for name in pair if name in self.line])
+        cells = [f"{name:<13} {self.line[name]:8.4f}" for name in LOSS_NAMES if name in self.line]
+        for start in range(0, len(cells), 2):
+            losses.add_row(*cells[start : start + 2])
         bar = Table.grid()  # a bare bar ends without a new line
-        bar.add_row(ProgressBar(total=moment.plan.total_steps, completed=moment.step, width=60))
+        bar.add_row(ProgressBar(total=info.total_steps, completed=info.step, width=60))
         health = [Text(health_in_a_line(self.line))] if "health" in self.line else []
         validated = [Text(validation_in_a_line(self.validated))] if self.validated else []
-        return Group(Text(self.position(moment)), bar, losses, *validated, *health, *map(Text, remarks(self.line)))
+        return Group(
+            Text(self.position(info)), bar, losses, *validated, *health, *map(Text, findings_in_lines(self.line))
+        )
+
+
+def started_live() -> Any:
+    """Return rich's live display on standard error, started."""
+    from rich.console import Console
+    from rich.live import Live
+
+    live = Live(console=Console(file=sys.stderr), auto_refresh=False, transient=True)
+    live.start()
+    return live
 
 
 def losses_in_a_line(line: dict[str, Any]) -> str:
@@ -107,12 +113,12 @@ def validation_in_a_line(line: dict[str, Any]) -> str:
 
 
 def health_in_a_line(line: dict[str, Any]) -> str:
-    """Return how often each discriminator guesses right, and the doctor's verdict."""
-    rates = " ".join(f"{side} {line[name]:.0%}" for side in "ab" if (name := f"right_guesses_{side}") in line)
-    return f"right guesses {rates} (ideal 50%) · health {line['health']['verdict']}"
+    """Return the accuracy of each discriminator, and the verdict of diagnostics."""
+    rates = " ".join(f"{domain} {line[name]:.0%}" for domain in "ab" if (name := f"disc_accuracy_{domain}") in line)
+    return f"discriminator accuracy {rates} (ideal 50%) · health {line['health']['verdict']}"
 
 
-def remarks(line: dict[str, Any]) -> list[str]:
-    """Return what the doctor finds and advises, one line each."""
+def findings_in_lines(line: dict[str, Any]) -> list[str]:
+    """Return each finding with its suggestion, one line each."""
     findings = line.get("health", {}).get("findings", [])
-    return [f"{finding['verdict']}: {finding['reason']} {finding['remedy']}" for finding in findings]
+    return [f"{finding['verdict']}: {finding['reason']} {finding['suggestion']}" for finding in findings]

@@ -16,8 +16,8 @@ from cyclegan.cli.training import (
     Epochs,
     Fresh,
     MaxSteps,
-    given,
-    train_and_say,
+    set_flags,
+    train_and_print,
 )
 from cyclegan.config import build_config, parse_assignment
 
@@ -45,15 +45,15 @@ def distill(
 ) -> None:
     """Train small generators to redraw as those of a run do; the same command again continues where it stopped."""
     from cyclegan.checkpoints.runs import find_run
-    from cyclegan.training import settings_of_student
+    from cyclegan.training import student_settings
 
     teacher = find_run(run, checkpoints)
     flags: dict[str, dict[str, Any]] = {
         "generator": {"width": width},
         "schedule": {"epochs": epochs, "decay_epochs": decay_epochs, "max_steps": max_steps},
-        "game": {"batch_size": batch_size},
+        "training": {"batch_size": batch_size},
         "machine": {"device": device},
     }
-    config = build_config(settings_of_student(teacher), given(flags), *map(parse_assignment, assignments or []))
+    config = build_config(student_settings(teacher), set_flags(flags), *map(parse_assignment, assignments or []))
     name = name or f"{teacher.name}-small"
-    train_and_say(config, checkpoints, name, fresh=fresh, dry_run=dry_run, quiet=quiet, as_json=as_json)
+    train_and_print(config, checkpoints, name, fresh=fresh, dry_run=dry_run, quiet=quiet, as_json=as_json)

@@ -94,7 +94,7 @@ def part_in_words(part: "PartFacts") -> str:
 def findings_in_words(findings: Sequence["Finding"], otherwise: str) -> Iterator[str]:
     """Yield each thing that is wrong with what to do about it; or, if nothing is, what to say then."""
     for finding in findings:
-        lines = [f"! {finding.wrong}", f"  {finding.remedy}"]
+        lines = [f"! {finding.wrong}", f"  {finding.suggestion}"]
         lines += [f"    {detail}" for detail in finding.details[:SHOWN]]
         if len(finding.details) > SHOWN:
             lines.append(f"    and {len(finding.details) - SHOWN:,} more, which --json names")
@@ -141,7 +141,7 @@ def run_in_words(run: "RunReport") -> Iterator[str]:
 
 
 def machine_in_words(machine: "MachineReport") -> Iterator[str]:
-    """Yield what this machine is, what fits into it, and what is wrong."""
+    """Yield what this machine is, and what is wrong."""
     devices = [
         (
             "device",
@@ -160,16 +160,4 @@ def machine_in_words(machine: "MachineReport") -> Iterator[str]:
             ("versions", ", ".join(f"{name} {version}" for name, version in machine.versions.items())),
         ]
     )
-    rows = [
-        (
-            f"  --size {fit.size}",
-            f"--batch-size {fit.batch_size} at most (one pair takes {fit.bytes / GIB:.1f} GiB)"
-            if fit.batch_size
-            else f"too large: one pair takes {fit.bytes / GIB:.1f} GiB",
-        )
-        for fit in machine.fits
-    ]
-    largest = f"The largest size that fits is {machine.largest_size} pixels." if machine.largest_size else ""
-    where = machine.devices[0].name
-    yield "\n".join(filter(None, [f"What fits on {where} in training (estimated):", table(rows), largest]))
     yield from findings_in_words(machine.findings, "Nothing is wrong with this machine.")

@@ -6,20 +6,20 @@ from cyclegan.cli.console import table
 from cyclegan.errors import printable
 
 if TYPE_CHECKING:
-    from cyclegan.training import Plan
+    from cyclegan.training import TrainInputs
     from cyclegan.training.distillation import Teacher
 
 
-def summary(plan: "Plan") -> str:
+def summary(inputs: "TrainInputs") -> str:
     """Return what is about to be trained, as lines for people."""
     from cyclegan.devices import describe_device
 
-    config, data = plan.config, plan.config.data
+    config, data = inputs.config, inputs.config.data
     domains = [
         (f"domain {side}", f"{printable(domain.name)}: {len(domain.pictures)} pictures in {printable(domain.folder)}")
-        for side, domain in (("A", plan.domain_a), ("B", plan.domain_b))
+        for side, domain in (("A", inputs.domain_a), ("B", inputs.domain_b))
     ]
-    skipped = len(plan.domain_a.skipped) + len(plan.domain_b.skipped)
+    skipped = len(inputs.domain_a.skipped) + len(inputs.domain_b.skipped)
     schedule = config.schedule
     shape = "aspect kept" if data.keep_aspect else "squashed to a square"
     return table(
@@ -33,47 +33,47 @@ def summary(plan: "Plan") -> str:
                 if data.channels_a != data.channels_b and config.loss.identity
                 else []
             ),
-            *([("teacher", teacher(plan, plan.teacher))] if plan.teacher else []),
-            *([("begins with", beginning(plan))] if plan.initial else []),
-            *([("validation", validation(plan))] if plan.domain_a.held_out else []),
-            ("device", f"{describe_device(plan.device)}, {plan.precision}"),
-            *([("devices", together(plan))] if plan.ranks.count > 1 else []),
+            *([("teacher", teacher(inputs, inputs.teacher))] if inputs.teacher else []),
+            *([("weights of", initial_model(inputs))] if inputs.initial_weights else []),
+            *([("validation", validation(inputs))] if inputs.domain_a.held_out else []),
+            ("device", f"{describe_device(inputs.device)}, {inputs.precision}"),
+            *([("devices", devices(inputs))] if inputs.ranks.count > 1 else []),
             (
                 "steps",
-                f"{plan.total_steps:,} of {config.game.batch_size} pair{'s' * (config.game.batch_size > 1)}"
-                f" ({schedule.epochs} + {schedule.decay_epochs} epochs of {plan.steps_per_epoch:,} steps"
+                f"{inputs.total_steps:,} of {config.training.batch_size} sample{'s' * (config.training.batch_size > 1)}"
+                f" ({schedule.epochs} + {schedule.decay_epochs} epochs of {inputs.steps_per_epoch:,} steps"
                 f"{', cut short' if schedule.max_steps else ''})",
             ),
-            ("results", printable(plan.run.folder)),
+            ("results", printable(inputs.run.folder)),
         ]
     )
 
 
-def together(plan: "Plan") -> str:
-    """Return how many devices there are, what they play in a step, and at which learning rate."""
-    count, pairs = plan.ranks.count, plan.ranks.count * plan.config.game.batch_size
-    rate, scale = plan.full_learning_rate, plan.config.optimizer.scale
-    return f"{count}, with {pairs} pairs in a step; learning rate {rate:g} (--scale-lr {scale})"
+def devices(inputs: "TrainInputs") -> str:
+    """Return how many devices there are, their samples in a step, and the learning rate."""
+    count, samples = inputs.ranks.count, inputs.ranks.count * inputs.config.training.batch_size
+    rate, scale = inputs.full_learning_rate, inputs.config.optimizer.scale
+    return f"{count}, with {samples} samples in a step; learning rate {rate:g} (--scale-lr {scale})"
 
 
-def validation(plan: "Plan") -> str:
+def validation(inputs: "TrainInputs") -> str:
     """Return which pictures are held out."""
-    a, b, data = len(plan.domain_a.held_out), len(plan.domain_b.held_out), plan.config.data
+    a, b, data = len(inputs.domain_a.held_out), len(inputs.domain_b.held_out), inputs.config.data
     if data.validate_a:
         return f"{a} held-out pictures in {printable(data.validate_a)} and {b} in {printable(data.validate_b)}"
     return f"{a} and {b} held-out pictures"
 
 
-def teacher(plan: "Plan", model: "Teacher") -> str:
-    """Return which model is imitated, and how much more work its generators are."""
+def teacher(inputs: "TrainInputs", model: "Teacher") -> str:
+    """Return the teacher, and how many times the multiply-adds of the student it takes."""
     from cyclegan.models import multiply_adds, resolved
 
-    channels, size = model.info.channels("a2b"), plan.config.data.size
-    theirs, ours = (multiply_adds(spec, channels, size) for spec in (model.info.generator, resolved(plan.config)))
-    return f"{printable(plan.config.game.teacher)}, of {theirs / ours:.3g} times the multiply-adds"
+    channels, size = model.info.channels("a2b"), inputs.config.data.size
+    theirs, ours = (multiply_adds(spec, channels, size) for spec in (model.info.generator, resolved(inputs.config)))
+    return f"{printable(inputs.config.training.teacher)}, of {theirs / ours:.3g} times the multiply-adds"
 
 
-def beginning(plan: "Plan") -> str:
-    """Return whose weights a new run begins with, and in which networks."""
-    networks = sorted({name.partition(".")[0] for name in plan.initial})
-    return f"{printable(plan.config.game.init_from or 'the teacher')}: {', '.join(networks)}"
+def initial_model(inputs: "TrainInputs") -> str:
+    """Return the model whose weights a new run starts from, and in which networks."""
+    networks = sorted({name.partition(".")[0] for name in inputs.initial_weights})
+    return f"{printable(inputs.config.training.init_from or 'the teacher')}: {', '.join(networks)}"

@@ -18,8 +18,8 @@ from cyclegan.cli.training import (
     Epochs,
     Fresh,
     MaxSteps,
-    given,
-    train_and_say,
+    set_flags,
+    train_and_print,
 )
 from cyclegan.config import PRESETS, Settings, build_config, load_settings, parse_assignment, preset
 from cyclegan.errors import ConfigError
@@ -104,14 +104,14 @@ def train(
             "max_steps": max_steps,
             "stop_on_plateau": stop_on_plateau or None,
         },
-        "game": {"batch_size": batch_size, "seed": seed, "precision": precision, "init_from": init_from},
+        "training": {"batch_size": batch_size, "seed": seed, "precision": precision, "init_from": init_from},
         "optimizer": {"scale": scale},
         "machine": {"device": device, "devices": devices, "workers": workers, "compile": compile_networks},
     }
     layers = [
         preset(preset_name),
         load_settings(config_file) if config_file else {},
-        given(flags),
+        set_flags(flags),
         *map(parse_assignment, assignments or []),
     ]
     if data_set and preset_name != "paper" and not asked_how_to_validate(layers):
@@ -120,7 +120,7 @@ def train(
     if not (config.data.folder_a and config.data.folder_b):
         raise without_folders(a)
     name = name or (data_set.name if data_set else f"{config.data.name_a}2{config.data.name_b}")
-    train_and_say(config, checkpoints, name, fresh=fresh, dry_run=dry_run, quiet=quiet, as_json=as_json)
+    train_and_print(config, checkpoints, name, fresh=fresh, dry_run=dry_run, quiet=quiet, as_json=as_json)
 
 
 def asked_how_to_validate(layers: list[Settings]) -> bool:

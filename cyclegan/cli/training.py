@@ -1,10 +1,9 @@
-"""A training at the terminal: the options that the commands share, what is shown, and what is said at the end."""
+"""Training on the command line: options that several commands share, progress, and the line at the end."""
 
 import dataclasses
 import sys
-import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,17 +15,16 @@ from cyclegan.atomic import is_file_name
 from cyclegan.cli.console import complain, counting, duration, interruptible, say, say_json, tell
 from cyclegan.cli.summary import summary
 from cyclegan.config import Config, Settings
-from cyclegan.errors import ConfigError, GameLostError, printable
+from cyclegan.errors import ConfigError, printable
 
 if TYPE_CHECKING:
-    from cyclegan.checkpoints.runs import Run
-    from cyclegan.training import Outcome, Plan
+    from cyclegan.training import TrainInputs, TrainResult
 
 Checkpoints = Annotated[Path, typer.Option(help="Where runs are kept.")]
 Epochs = Annotated[int | None, typer.Option(help="Epochs at the full learning rate.")]
 DecayEpochs = Annotated[int | None, typer.Option(help="Epochs in which it then falls to zero.")]
 MaxSteps = Annotated[int | None, typer.Option(help="End after so many steps in all.")]
-BatchSize = Annotated[int | None, typer.Option(help="Pairs in a step, on each device.")]
+BatchSize = Annotated[int | None, typer.Option(help="Samples in a step, on each device.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="Any setting, as in loss.cycle_a=5.")
@@ -35,106 +33,102 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Move an old run of this na
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be trained, and stop.")]
 
 
-def given(flags: Mapping[str, Mapping[str, Any]]) -> Settings:
-    """Return the settings that were given on the command line."""
+def set_flags(flags: Mapping[str, Mapping[str, Any]]) -> Settings:
+    """Return the settings of the flags that are not None."""
     return {
         section: {key: value for key, value in values.items() if value is not None} for section, values in flags.items()
     }
 
 
-def train_and_say(
+def train_and_print(
     config: Config, checkpoints: Path, name: str, *, fresh: bool, dry_run: bool, quiet: bool, as_json: bool
 ) -> None:
-    """Train the run of this name, and print how that ended."""
+    """Train the run of this name, and print how that ended; exit with 130 if it was interrupted."""
     if not is_file_name(name):
         raise ConfigError(f"{printable(name)} cannot be a run's name.", "Choose one without slashes.")
-    plan, outcome = run_training(config, checkpoints / name, fresh=fresh, dry_run=dry_run, quiet=quiet)
-    if plan.ranks.first:
-        report_training(plan, outcome, quiet=quiet, as_json=as_json)
+    if dry_run:
+        print_plan(config, checkpoints / name, fresh=fresh, quiet=quiet, as_json=as_json)
+    else:
+        print_result(run_training(config, checkpoints / name, fresh=fresh, quiet=quiet), quiet=quiet, as_json=as_json)
 
 
-def run_training(
-    config: Config, folder: Path, *, fresh: bool = False, dry_run: bool = False, quiet: bool = False
-) -> tuple["Plan", "Outcome | None"]:
-    """Train in `folder` with everything shown that a person wants to see; no outcome after a dry run."""
-    import logging
+def print_plan(config: Config, folder: Path, *, fresh: bool, quiet: bool, as_json: bool) -> None:
+    """Print what would be trained."""
+    from cyclegan.checkpoints.runs import Run
+    from cyclegan.training import Ranks, load_inputs, with_device_count
 
-    from cyclegan.checkpoints.runs import Run, has_state, locked, set_aside
+    config = with_device_count(config)
+    with interruptible(quiet=True) as interrupted, reading_pictures(config, interrupted, quiet=quiet) as on_picture:
+        loaded = load_inputs(config, Run(folder), on_picture=on_picture, fresh=fresh)
+    inputs = replace(loaded, ranks=Ranks(count=config.machine.devices))
+    tell_of_pictures(inputs, quiet=quiet)
+    if as_json:
+        say_json({"run": str(folder), "steps": inputs.total_steps, "config": dataclasses.asdict(config)})
+    elif not quiet:
+        say(summary(inputs))
+
+
+def run_training(config: Config, folder: Path, *, fresh: bool, quiet: bool) -> "TrainResult":
+    """Train in `folder` and show the progress."""
     from cyclegan.cli.display import TrainingDisplay
-    from cyclegan.training import Ranks, check_continuation, joined, on_devices
+    from cyclegan.training import join_ranks, run, with_device_count
 
-    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it announces itself
-    run, config = Run(folder), on_devices(config)
-    if config.machine.devices > 1 and not dry_run:
+    config = with_device_count(config)
+    if config.machine.devices > 1:
         start_if_alone(config.machine.devices)
+    ranks = join_ranks(config)
+    quiet = quiet or not ranks.is_first
     with ExitStack() as stack:
-        ranks = Ranks(count=config.machine.devices) if dry_run else joined(config)
-        quiet = quiet or not ranks.first
-        interrupted = stack.enter_context(interruptible(quiet=not ranks.first))
-        if not (fresh or dry_run):
-            with ranks.together():
-                if ranks.first:
-                    check_continuation(config, run)
-                    stack.enter_context(locked(run))
-        with ranks.together():
-            plan = replace(loaded(config, run, interrupted, fresh=fresh, quiet=quiet), ranks=ranks)
-        if ranks.first:
-            tell_of_pictures(plan, quiet=quiet)
-        if dry_run:
-            return plan, None
-        tell(summary(plan), quiet=quiet)
-        if fresh:
-            with ranks.together():
-                if ranks.first:
-                    if aside := set_aside(run):
-                        tell(f"The old run is now {printable(aside)}.", quiet=quiet)
-                    stack.enter_context(locked(run))
-        elif has_state(run):
-            tell("It goes on where it stopped.", quiet=quiet)
-        observers = [] if quiet else [stack.enter_context(TrainingDisplay(plan, live=sys.stderr.isatty()))]
-        hear = partial(tell, quiet=quiet)
-        return plan, train_and_report(plan, observers=observers, interrupted=interrupted, tell=hear)
+        interrupted = stack.enter_context(interruptible(quiet=not ranks.is_first))
+        reading = stack.enter_context(ExitStack())
+        on_picture = reading.enter_context(reading_pictures(config, interrupted, quiet=quiet))
+
+        def on_inputs(inputs: "TrainInputs") -> None:
+            reading.close()
+            if ranks.is_first:
+                tell_of_pictures(inputs, quiet=quiet)
+            tell(summary(inputs), quiet=quiet)
+
+        return run(
+            config,
+            folder,
+            fresh=fresh,
+            callbacks=[] if quiet else [stack.enter_context(TrainingDisplay(live=sys.stderr.isatty()))],
+            interrupted=interrupted,
+            log=partial(tell, quiet=quiet),
+            on_picture=on_picture,
+            on_inputs=on_inputs,
+            ranks=ranks,
+        )
 
 
-def train_and_report(plan: "Plan", **options: Any) -> "Outcome":
-    """Train, and write the report, also of a game that was lost."""
-    from cyclegan.reports import write_report
-    from cyclegan.training import train
-
-    try:
-        outcome = train(plan, **options)
-    except GameLostError:
-        write_report(plan.run)
-        raise
-    if plan.ranks.first:
-        write_report(plan.run)
-    return outcome
-
-
-def loaded(config: Config, run: "Run", interrupted: Callable[[], bool], *, fresh: bool, quiet: bool) -> "Plan":
-    """Read the pictures, with a bar."""
-    from cyclegan.data.folders import list_pictures
-    from cyclegan.training import prepare
-
-    data = config.data
-    places = [place for place in (data.folder_a, data.folder_b, data.validate_a, data.validate_b) if place]
-    count = sum(len(list_pictures(Path(place))) for place in places)
-    with counting("Reading pictures", count, quiet=quiet) as advance:
+@contextmanager
+def reading_pictures(config: Config, interrupted: Callable[[], bool], *, quiet: bool) -> Iterator[Callable[[], None]]:
+    """Show a bar of the pictures that are read; yield what is called after each."""
+    with counting("Reading pictures", count_pictures(config), quiet=quiet) as advance:
 
         def on_picture() -> None:
             advance()
             if interrupted():
                 raise KeyboardInterrupt
 
-        scratch = run.folder.parent if run.folder.parent.is_dir() else Path(tempfile.gettempdir())
-        return prepare(config, run, scratch=scratch, on_picture=on_picture, fresh=fresh)
+        yield on_picture
 
 
-def tell_of_pictures(plan: "Plan", *, quiet: bool) -> None:
+def count_pictures(config: Config) -> int:
+    """Return how many pictures are about to be read."""
+    from cyclegan.data.folders import list_pictures
+
+    data = config.data
+    folders = [folder for folder in (data.folder_a, data.folder_b, data.validate_a, data.validate_b) if folder]
+    return sum(len(list_pictures(Path(folder))) for folder in folders)
+
+
+def tell_of_pictures(inputs: "TrainInputs", *, quiet: bool) -> None:
     """Say which pictures cannot be read, and what is to be known of the others."""
-    for error in plan.domain_a.skipped + plan.domain_b.skipped:
+    for error in inputs.domain_a.skipped + inputs.domain_b.skipped:
         complain(error)
-    for note in plan.domain_a.notes + plan.domain_b.notes:
+    for note in inputs.domain_a.notes + inputs.domain_b.notes:
         tell(f"cyclegan: {note}", quiet=quiet)
 
 
@@ -147,52 +141,46 @@ def start_if_alone(devices: int) -> None:
         raise typer.Exit(start_processes(devices, sys.argv[1:]))
 
 
-def report_training(plan: "Plan", outcome: "Outcome | None", *, quiet: bool, as_json: bool) -> None:
-    """Print how a training ended; exit with 130 if it was interrupted."""
-    if outcome is None:
-        if as_json:
-            say_json(
-                {"run": str(plan.run.folder), "steps": plan.total_steps, "config": dataclasses.asdict(plan.config)}
-            )
-        elif not quiet:
-            say(summary(plan))
-        return
+def print_result(result: "TrainResult", *, quiet: bool, as_json: bool) -> None:
+    """Print how a training ended, on the first rank; exit with 130 if it was interrupted."""
     from cyclegan.checkpoints.runs import find_model
 
-    for note in outcome.notes:
+    if not result.ranks.is_first:
+        return
+    for note in result.notes:
         tell(f"cyclegan: {note}", quiet=quiet)
     if as_json:
         say_json(
             {
-                "run": str(plan.run.folder),
-                "model": str(find_model(plan.run.folder)),
-                "step": outcome.step,
-                "total_steps": outcome.total_steps,
-                "finished": outcome.finished,
-                "plateau": outcome.plateau > 0,
-                "played": outcome.played,
-                "seconds": round(outcome.seconds, 3),
+                "run": str(result.run.folder),
+                "model": str(find_model(result.run.folder)),
+                "step": result.step,
+                "total_steps": result.total_steps,
+                "finished": result.finished,
+                "plateau": result.plateau > 0,
+                "steps_done": result.steps_done,
+                "seconds": round(result.seconds, 3),
             }
         )
     elif not quiet:
-        say(ending(plan, outcome))
-    if not outcome.finished:
+        say(ending(result))
+    if not result.finished:
         raise typer.Exit(130)
 
 
-def ending(plan: "Plan", outcome: "Outcome") -> str:
+def ending(result: "TrainResult") -> str:
     """Return one line on how a training ended."""
-    folder = printable(plan.run.folder)
-    if outcome.plateau:
+    folder = printable(result.run.folder)
+    if result.plateau:
         return (
-            f"Ended on a plateau, no better since epoch {outcome.plateau}: see {folder}. "
+            f"Ended on a plateau, no better since epoch {result.plateau}: see {folder}. "
             "Without --stop-on-plateau, the same command goes on."
         )
-    if not outcome.finished:
-        return f"Interrupted at step {outcome.step:,} of {outcome.total_steps:,}; saved. The same command continues."
-    if not outcome.played:
+    if not result.finished:
+        return f"Interrupted at step {result.step:,} of {result.total_steps:,}; saved. The same command continues."
+    if not result.steps_done:
         return (
-            f"This run was finished already, at step {outcome.step:,}: see {folder}. "
-            "Ask for more --epochs or --max-steps to go on, or for a --fresh one."
+            f"This run was finished already, at step {result.step:,}: see {folder}. "
+            "Ask for more --epochs or --max-steps to continue it, or use --fresh to start again."
         )
-    return f"Trained {outcome.played:,} steps in {duration(outcome.seconds)}: see {folder}."
+    return f"Trained {result.steps_done:,} steps in {duration(result.seconds)}: see {folder}."

@@ -109,11 +109,11 @@ def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callabl
             domain.notes += [loaded.only_the_first(path)] if loaded.frames > 1 else []
             store.add(loaded.pixels)
         on_picture()
-    if len(domain.files) < config.game.batch_size:
+    if len(domain.files) < config.training.batch_size:
         worst = f", such as {str(domain.skipped[0]).rstrip('.')}" if domain.skipped else ""
         raise DataError(
             f"{printable(folder)} holds {len(domain.files)} readable pictures, fewer than a batch of "
-            f"{config.game.batch_size}; {len(domain.skipped)} cannot be read{worst}.",
+            f"{config.training.batch_size}; {len(domain.skipped)} cannot be read{worst}.",
             "Add pictures, or choose a smaller --batch-size.",
         )
     if (held_out or config.data.validate) and len(domain.held_out_files) < FEWEST:

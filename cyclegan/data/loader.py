@@ -20,7 +20,7 @@ Batch = tuple[Levels, Levels]
 def batches(domain_a: Domain, domain_b: Domain, config: Config, first: int, every: int = 1) -> Iterator[Batch]:
     """Yield each `every`-th batch of A and B from number `first` (from 0) on, prepared ahead by worker threads."""
     augment = Augmentation(config.data)
-    size, seed = config.game.batch_size, config.game.seed
+    size, seed = config.training.batch_size, config.training.seed
 
     def batch_of(domain: Domain, stream: int, number: int) -> Tensor:
         crops = [

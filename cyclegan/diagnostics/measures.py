@@ -1,6 +1,6 @@
-"""What the doctor measures: the vital signs of every step, and now and then an examination of a few pictures.
+"""What diagnostics measure: of every step its discriminator scores, and now and then translations of a few pictures.
 
-Every number stays on the device; what the numbers mean stands in `health`.
+Every number stays on the device; `rules` says what the numbers mean.
 """
 
 from collections.abc import Callable
@@ -11,40 +11,40 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cyclegan.images import Images
-from cyclegan.losses import Objective, generator_loss
+from cyclegan.losses import Objective, gan_loss
 
 Numbers = dict[str, Tensor]
-Redraw = Callable[[Images], Images]
+Transform = Callable[[Images], Images]
 Others = Float[Tensor, "_n _c h w"]  # of another domain: their number and their channels may differ
 NOISE = 0.02  # standard deviation: 1 % of the way from black to white
 
 
-def score_signs(side: str, real: Tensor, fake: Tensor, objective: Objective) -> Numbers:
-    """Return how the discriminator of one domain judges: its mean scores, their spread, and its rate of right guesses.
+def discriminator_measures(domain: str, real: Tensor, fake: Tensor, objective: Objective) -> Numbers:
+    """Return the mean scores of one domain's discriminator, their standard deviation, and its accuracy.
 
-    A score above the middle says "real"; the objective decides where the middle is.
+    A score above the middle counts as "real"; the objective decides where the middle is.
     """
     scores = torch.stack([real.detach(), fake.detach()]).flatten(1)
     middle = 0.5 if objective == "lsgan" else 0.0
     real_score, fake_score = scores.mean(1)
     called_real = (scores > middle).float().mean(1)  # the share of the real, of the fakes
     return {
-        f"real_score_{side}": real_score,
-        f"fake_score_{side}": fake_score,
-        f"score_spread_{side}": scores.std(correction=0),
-        f"right_guesses_{side}": (called_real[0] + 1 - called_real[1]) / 2,
+        f"real_score_{domain}": real_score,
+        f"fake_score_{domain}": fake_score,
+        f"score_std_{domain}": scores.std(correction=0),
+        f"disc_accuracy_{domain}": (called_real[0] + 1 - called_real[1]) / 2,
     }
 
 
-def push(discriminator: nn.Module, fake: Images, objective: Objective) -> Tensor:
-    """Return how hard a discriminator pushes translations: by how much its verdict follows a change of all pixels."""
+def fake_gradient_norm(discriminator: nn.Module, fake: Images, objective: Objective) -> Tensor:
+    """Return the L1 norm of the adversarial loss's gradient at the pixels of fakes: how much a generator is taught."""
     with torch.enable_grad():
-        shown = fake.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(generator_loss(discriminator(shown), objective), shown)
+        image = fake.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(gan_loss(discriminator(image), objective), image)
     return gradient.abs().sum()
 
 
-def examine_translations(real: Images, fake: Others, target: Others) -> Numbers:
+def translation_measures(real: Images, fake: Others, target: Others) -> Numbers:
     """Return how translations compare with what they were made from, and with real images of the target domain.
 
     change: the mean difference to the input, as a share of that between images of the two domains.
@@ -59,11 +59,11 @@ def examine_translations(real: Images, fake: Others, target: Others) -> Numbers:
     }
 
 
-def examine_cycle(real: Images, fake: Others, back: Redraw, as_jpeg: Redraw) -> Numbers:
+def cycle_measures(real: Images, fake: Others, back: Transform, as_jpeg: Transform) -> Numbers:
     """Return the mean cycle error of translations as they are, rounded to 8 bits, compressed as JPEG and given noise.
 
-    fragility: the most that it grows, relative to what was done to the translation. An honest way back passes on about
-    as much as it is given; one that reads a hidden message loses far more.
+    fragility: the most that it grows, relative to the change of the translation. A generator that inverts what is
+    visible passes on about as much as it receives; one that reads a hidden message loses far more.
     """
     noise = torch.randn(fake.shape, generator=torch.Generator().manual_seed(0)).to(fake) * NOISE
     worn = {"rounded": rounded(fake), "jpeg": as_jpeg(fake), "noise": fake + noise}

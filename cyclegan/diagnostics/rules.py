@@ -1,4 +1,4 @@
-"""The doctor's mind: from the numbers of a game to a verdict, with a reason and a remedy in plain words.
+"""The doctor's mind: from the numbers of a game to a verdict, with a reason and a suggestion in plain words.
 
 Every threshold says what it stands between; the games that were measured, and how: `docs/health.md`. Where a number is
 missing, `math.nan` takes its place, which crosses no threshold.
@@ -16,7 +16,7 @@ from cyclegan.losses import Objective
 Verdict = Literal["fine", "watch", "stop"]
 
 WARM_UP = 1  # spans that are not judged, but for what is not finite: the first pictures are grey and all alike
-MEMORY = 20  # spans that are looked back upon
+HISTORY_SPANS = 20  # spans that are looked back upon
 # a domain, the generator whose translations its discriminator judges, and the domain that these are made from
 PLAYERS = (("a", "b2a", "b"), ("b", "a2b", "a"))
 
@@ -29,7 +29,7 @@ class Finding:
     about: str  # disc_a, disc_b, a2b, b2a, or the game
     verdict: Verdict
     reason: str
-    remedy: str
+    suggestion: str
 
 
 def span_of(total_steps: int) -> int:
@@ -66,14 +66,14 @@ def diagnose(history: History, span: int, objective: Objective) -> list[Finding]
 
 def not_finite(line: Line) -> Iterator[Finding]:
     """See updates that the guards refused; a game is rescued from them once."""
-    if not line.get("refused_updates"):
+    if not line.get("skipped_steps"):
         return
-    if line.get("rescues"):
+    if line.get("recoveries"):
         yield Finding(
             "not_finite",
             "game",
             "stop",
-            "losses or gradients were no finite numbers, again.",
+            "losses or gradients were not finite, again.",
             "Start again with --fresh and a lower optimizer.learning_rate, or in fp32.",
         )
     else:
@@ -81,8 +81,8 @@ def not_finite(line: Line) -> Iterator[Finding]:
             "not_finite",
             "game",
             "watch",
-            "losses or gradients were no finite numbers; these updates were not made, and the learning rate is halved.",
-            "Should it happen again, training ends: start afresh then, with a lower optimizer.learning_rate.",
+            "losses or gradients were not finite; these steps were skipped, and the learning rate is halved.",
+            "If it happens again, training ends: start again then with a lower optimizer.learning_rate.",
         )
 
 
@@ -93,9 +93,9 @@ FADED = 0.5  # of the strongest push. Two collapsed generators, beaten for 300 s
 
 def discriminator_wins(history: History, span: int, side: str, way: str) -> Iterator[Finding]:
     """See a discriminator that is hardly ever wrong for long; worse if what it teaches the generator fades."""
-    right = mean(history, f"right_guesses_{side}", span)
-    longer = mean(history, f"right_guesses_{side}", 2 * span)
-    pushes = [value for line in history if (value := line.get(f"push_{way}")) is not None]
+    right = mean(history, f"disc_accuracy_{side}", span)
+    longer = mean(history, f"disc_accuracy_{side}", 2 * span)
+    pushes = [value for line in history if (value := line.get(f"fake_grad_norm_{way}")) is not None]
     left = pushes[-1] / max(pushes) if len(pushes) > 1 else 1.0
     fading = f", and teaches {way} ever less ({left:.0%} of its push is left)" if left < FADED else ""
     if right >= WINS:
@@ -119,7 +119,7 @@ def discriminator_gave_up(history: History, span: int, side: str, objective: Obj
     nothing, name = NOTHING_KNOWN[objective], f"disc_{side}"
     loss, longer, longest = (mean(history, name, spans * span) for spans in (1, 2, 4))
     lost = loss > WORSE * nothing and loss > FALLING * longer
-    if lost or mean(history, f"score_spread_{side}", span) < FLAT:
+    if lost or mean(history, f"score_std_{side}", span) < FLAT:
         yield Finding(
             "discriminator_gave_up",
             name,
@@ -139,7 +139,7 @@ SWING_STEPS = 10  # that are taken together: the luck of single pictures is no s
 
 def oscillation(history: History, side: str) -> Iterator[Finding]:
     """See players that overshoot each other in turns."""
-    means = grouped(history, f"right_guesses_{side}", SWING_STEPS)
+    means = grouped(history, f"disc_accuracy_{side}", SWING_STEPS)
     ends = ["low" if value < LOW else "high" for value in means if value < LOW or value > HIGH]
     swings = sum(before != after for before, after in pairwise(ends))
     if swings >= SWINGS:
@@ -149,7 +149,7 @@ def oscillation(history: History, side: str) -> Iterator[Finding]:
             "watch",
             f"disc_{side} and its generator overshoot each other: right guesses swing between {min(means):.0%} "
             f"and {max(means):.0%}.",
-            "Lower optimizer.learning_rate, and keep a game.pool_size of 50 or more.",
+            "Lower optimizer.learning_rate, and keep a training.pool_size of 50 or more.",
         )
 
 
@@ -167,7 +167,7 @@ def overfitting(history: History, side: str) -> Iterator[Finding]:
             "stop" if share > WHOLLY else "watch",
             f"disc_{side} knows its training images by heart: it scores held-out real ones {share:.0%} "
             "of the way towards fakes.",
-            "Add pictures, or begin again with --set game.diffaugment=true; or end here.",
+            "Add pictures, or begin again with --set training.diffaugment=true; or end here.",
         )
 
 
@@ -186,13 +186,13 @@ def plateau(history: History) -> Iterator[Finding]:
     if not line.get("plateau"):
         return
     if any(past["learning_rate"] > line["learning_rate"] for past in history):
-        remedy = "Stop (the best is kept), or let the learning rate fall to its end."
+        suggestion = "Stop (the best is kept), or let the learning rate fall to its end."
     else:
-        remedy = (
+        suggestion = (
             "Stop (the best is kept), or continue with a learning rate that falls from here on: "
             f"--epochs {line['epoch']}, and as many --decay-epochs as you like."
         )
-    yield Finding("plateau", "game", "watch", f"no better since epoch {line['no_better_since_epoch']}.", remedy)
+    yield Finding("plateau", "game", "watch", f"no better since epoch {line['no_better_since_epoch']}.", suggestion)
 
 
 ALIKE, COLLAPSED = 0.35, 0.1  # of the variety of real images. Healthy games: from 0.47 up; one picture for all: 0.001
@@ -220,7 +220,7 @@ NOT_FOOLED = 0.6  # right guesses; domains that a discriminator cannot tell apar
 def copying(history: History, side: str, way: str) -> Iterator[Finding]:
     """See translations that are their input, though the discriminator is not fooled."""
     _, most = lasting(history, f"change_{way}")
-    right = history[-1].get(f"right_guesses_{side}", math.nan)
+    right = history[-1].get(f"disc_accuracy_{side}", math.nan)
     if most < COPIED and right > NOT_FOOLED:
         yield Finding(
             "copying",

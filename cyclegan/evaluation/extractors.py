@@ -40,7 +40,7 @@ class Extractor:
     def __call__(self, levels: Tensor) -> Features:
         """Return the features of pictures, n 3 side side, of levels 0 to 255."""
         exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
-        with exact, memory_errors(self.device, lambda: "Choose --device cpu."):
+        with exact, memory_errors(self.device, "Choose --device cpu."):
             features: Features = self.network(levels.to(self.device)).flatten(1).double().cpu().numpy()
         return features
 

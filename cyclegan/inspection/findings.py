@@ -22,7 +22,7 @@ class Finding:
 
     kind: str  # what programs know it by
     wrong: str  # a sentence
-    remedy: str  # another
+    suggestion: str  # another
     details: list[str] = field(default_factory=list)  # a line for each picture, or group of pictures, that has it
     files: list[list[str]] = field(default_factory=list)  # of each detail
 
@@ -142,11 +142,11 @@ def in_one_folder(groups: Sequence[Group]) -> Iterator[Finding]:
     )
 
 
-def repeated(name: str, groups: Sequence[Group], where: str, remedy: str) -> Iterator[Finding]:
+def repeated(name: str, groups: Sequence[Group], where: str, suggestion: str) -> Iterator[Finding]:
     """Tell of pictures that are there more than once, if there are any."""
     if groups:
         lines, files = [group.line for group in groups], [group.files for group in groups]
-        yield Finding(name, f"{pictures(len(groups))} {where}", remedy, lines, files)
+        yield Finding(name, f"{pictures(len(groups))} {where}", suggestion, lines, files)
 
 
 def uneven(parts: Sequence[Part]) -> Iterator[Finding]:
@@ -231,11 +231,11 @@ def dim(part: Part) -> Iterator[Finding]:
     )
 
 
-def those(part: Part, has_it: Callable[[Look], bool], kind: str, wrong: str, remedy: str) -> Iterator[Finding]:
+def those(part: Part, has_it: Callable[[Look], bool], kind: str, wrong: str, suggestion: str) -> Iterator[Finding]:
     """Yield what is wrong with the pictures of a part that have something, if any have."""
     if found := [look.path for look in part.survey.looks if has_it(look)]:
         sentence = f"{part.name}: {wrong.format(pictures(len(found)))}"
-        yield Finding(kind, sentence, remedy, [part.shown(path) for path in found], [[str(path)] for path in found])
+        yield Finding(kind, sentence, suggestion, [part.shown(path) for path in found], [[str(path)] for path in found])
 
 
 def too_small(part: Part, size: int) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""The machine: what it computes on, with what, and what fits into it."""
+"""The machine: its devices, memory, disk and libraries."""
 
 import platform
 import shutil
@@ -10,16 +10,13 @@ import psutil
 import torch
 
 from cyclegan import __version__
-from cyclegan.config import build_config
 from cyclegan.devices import choose_device, computes_bf16, describe_device, free_memory
 from cyclegan.errors import printable
 from cyclegan.inspection.findings import Finding
-from cyclegan.training.needs import SPARED, Needs, needs_of
 
 LIBRARIES = ("torch", "torchvision", "pillow", "numpy", "lightning-fabric", "safetensors")
-SIZES = (128, 256, 512, 1024)  # pixels
+TRAINING_MEMORY = 3 * 2**30  # bytes that training at 256 px takes, rounded up (docs/benchmarks.md)
 LITTLE_DISK = 10 * 2**30  # bytes
-LARGEST = 4096  # pixels, of a training image
 
 
 @dataclass(frozen=True)
@@ -35,21 +32,10 @@ class DeviceFacts:
 
 
 @dataclass(frozen=True)
-class Fit:
-    """How large a batch fits at a size; 0: not even one pair."""
-
-    size: int  # pixels
-    batch_size: int
-    bytes: int  # that one pair takes, and all that does not depend on the batch
-
-
-@dataclass(frozen=True)
 class MachineReport:
-    """What this machine is, and what fits into it."""
+    """What this machine is, and what is wrong with it."""
 
     devices: list[DeviceFacts]  # the one that auto takes comes first
-    fits: list[Fit]  # into the first, with the default networks
-    largest_size: int  # pixels, at a batch of one; 0: none
     threads: int
     processors: int
     memory: int
@@ -62,16 +48,11 @@ class MachineReport:
 
 
 def inspect_machine(place: Path) -> MachineReport:
-    """Say what this machine is and what fits into it; `place` is on the disk that is meant."""
+    """Return what this machine is; `place` is a folder on the disk that runs are to be kept on."""
     devices = [device_facts(device) for device in all_devices()]
     free_disk = shutil.disk_usage(place).free
-    room, half = int(devices[0].free * SPARED), devices[0].precision == "bf16"
-    needs = {size: needs_of(build_config({"data": {"size": size}}), half=half) for size in (128, 256)}  # 6 and 9 blocks
-    fits = [fit(needs[128 if size < 256 else 256], size, room) for size in SIZES]
     return MachineReport(
         devices=devices,
-        fits=fits,
-        largest_size=needs[256].largest_size(room, upto=LARGEST),
         threads=torch.get_num_threads(),
         processors=psutil.cpu_count() or 1,
         memory=psutil.virtual_memory().total,
@@ -80,7 +61,7 @@ def inspect_machine(place: Path) -> MachineReport:
         free_disk=free_disk,
         system=platform.platform(),
         versions={"cyclegan": __version__, "python": platform.python_version()} | library_versions(),
-        findings=what_is_wrong(devices, fits, free_disk, place),
+        findings=what_is_wrong(devices, free_disk, place),
     )
 
 
@@ -115,12 +96,7 @@ def library_versions() -> dict[str, str]:
     return found
 
 
-def fit(needs: Needs, size: int, room: int) -> Fit:
-    """Return how large a batch of images of `size` pixels fits into so many bytes."""
-    return Fit(size, needs.largest_batch(size, room), needs.at(size, batch_size=1))
-
-
-def what_is_wrong(devices: list[DeviceFacts], fits: list[Fit], free_disk: int, place: Path) -> list[Finding]:
+def what_is_wrong(devices: list[DeviceFacts], free_disk: int, place: Path) -> list[Finding]:
     """Find what keeps this machine from training well."""
     findings = []
     if devices[0].name == "cpu":
@@ -131,11 +107,11 @@ def what_is_wrong(devices: list[DeviceFacts], fits: list[Fit], free_disk: int, p
                 "Install a torch that knows your GPU, train small (--size 64 or `cyclegan demo`), or train elsewhere.",
             )
         )
-    if not fits[1].batch_size:
+    if devices[0].free < TRAINING_MEMORY:
         findings.append(
             Finding(
                 "little memory",
-                f"the memory of {devices[0].description} is not enough to train at {fits[1].size} pixels.",
+                f"{devices[0].free / 2**30:.1f} GiB are free on {devices[0].description}, too little for 256 pixels.",
                 "Close what else uses it, or choose a smaller --size or --set generator.width=32.",
             )
         )

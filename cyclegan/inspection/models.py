@@ -12,8 +12,8 @@ from cyclegan.checkpoints.runs import Run, read_metrics, states
 from cyclegan.config import Config, changed_settings
 from cyclegan.errors import ModelFileError, printable
 from cyclegan.inspection.findings import Finding
+from cyclegan.losses import LOSS_NAMES
 from cyclegan.reports.remarks import findings_of, verdict_of
-from cyclegan.training.step import LOSS_NAMES
 
 NETWORKS = ("a2b", "b2a", "disc_a", "disc_b")
 LONGEST_HEADER = 100_000_000  # bytes; what the safetensors library itself accepts
@@ -106,12 +106,12 @@ def parameters_of(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
     return {network: total for network, total in totals.items() if total}
 
 
-def cut_off(path: Path, header: Header, remedy: str) -> list[Finding]:
+def cut_off(path: Path, header: Header, suggestion: str) -> list[Finding]:
     """Find that a file is not as long as its header promises."""
     if header.there == header.promised:
         return []
     wrong = f"{printable(path)} is damaged: it has {header.there:,} bytes, and its header promises {header.promised:,}."
-    return [Finding("damaged file", wrong, remedy, files=[[str(path)]])]
+    return [Finding("damaged file", wrong, suggestion, files=[[str(path)]])]
 
 
 def inspect_run(run: Run) -> RunReport:
@@ -151,7 +151,7 @@ def inspect_run(run: Run) -> RunReport:
 def remarks_of(line: dict[str, Any]) -> list[Finding]:
     """Return what the doctor found in a line of the metrics."""
     return [
-        Finding(found["name"], printable(f"{found['verdict']}: {found['reason']}"), printable(found["remedy"]))
+        Finding(found["name"], printable(f"{found['verdict']}: {found['reason']}"), printable(found["suggestion"]))
         for found in findings_of(line)
     ]
 

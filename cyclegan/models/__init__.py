@@ -1,7 +1,6 @@
-"""The four networks of the game, and how they are made from settings."""
+"""The four networks of a CycleGAN, and how they are built from settings."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
 from typing import TypeVar, overload
 
 import torch
@@ -37,19 +36,15 @@ Network = TypeVar("Network", bound=Generator | Discriminator)
 Blueprint = GeneratorConfig | DiscriminatorConfig
 
 
-@dataclass
-class Networks:
-    """The players: two generators and two discriminators."""
+class Networks(nn.Module):
+    """The four networks of a CycleGAN, as named children: `state_dict()` names every weight."""
 
-    a2b: nn.Module
-    b2a: nn.Module
-    disc_a: nn.Module  # judges whether an image is a real one of A
-    disc_b: nn.Module
-
-    def named(self) -> Iterator[tuple[str, nn.Module]]:
-        """Yield each network with its name."""
-        for field in fields(self):
-            yield field.name, getattr(self, field.name)
+    def __init__(self, a2b: nn.Module, b2a: nn.Module, disc_a: nn.Module, disc_b: nn.Module) -> None:
+        super().__init__()
+        self.a2b = a2b
+        self.b2a = b2a
+        self.disc_a = disc_a  # tells real images of A from fakes
+        self.disc_b = disc_b
 
 
 def resolved(config: Config) -> GeneratorConfig:
@@ -131,7 +126,7 @@ def build_networks(config: Config) -> Networks:
     for redraws in (networks.a2b, networks.b2a):
         if isinstance(redraws, ResNetGenerator):
             redraws.activation_checkpointing = config.machine.activation_checkpointing
-    random = torch.Generator().manual_seed(config.game.seed)
-    for _, network in networks.named():
-        initialize(network, gain=config.game.init_gain, random=random)
+    random = torch.Generator().manual_seed(config.training.seed)
+    for _, network in networks.named_children():
+        initialize(network, gain=config.training.init_gain, random=random)
     return networks

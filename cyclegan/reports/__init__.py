@@ -29,13 +29,13 @@ CURVES = (
     ("Who fools whom", ("gan_a2b", "gan_b2a", "disc_a", "disc_b")),
     ("There and back", ("cycle_a", "cycle_b")),
     ("Leaving alone what is right", ("identity_a", "identity_b")),
-    ("As the teacher does", ("imitation_a2b", "imitation_b2a")),
+    ("As the teacher does", ("distill_a2b", "distill_b2a")),
     ("Scores of disc_a", ("real_score_a", "fake_score_a", "trained_score_a", "held_out_score_a")),
     ("Scores of disc_b", ("real_score_b", "fake_score_b", "trained_score_b", "held_out_score_b")),
     ("Variety of translations; 1 is that of real images", ("diversity_a2b", "diversity_b2a")),
     ("Change by translation; 1 is what lies between the domains", ("change_a2b", "change_b2a")),
     ("Learning rate", ("learning_rate",)),
-    ("Pairs per second", ("pairs_per_second",)),
+    ("Pairs per second", ("samples_per_second",)),
 )
 STYLES = ("colours.css", "curves.css", "page.css")
 GUESSES = "Right guesses; perfect play leaves the discriminators one half"
@@ -82,7 +82,7 @@ def curves_section(metrics: Sequence[dict[str, Any]], marks: Sequence[Mark]) -> 
     best = [("best", step) for line in metrics if isinstance(step := line.get("best_step"), int)][-1:]
     charts = [
         *(chart(title, metrics, names, best) for title, names in VALIDATION),
-        chart(GUESSES, metrics, ("right_guesses_a", "right_guesses_b"), marks, share=True),
+        chart(GUESSES, metrics, ("disc_accuracy_a", "disc_accuracy_b"), marks, share=True),
         *(chart(title, metrics, names, marks) for title, names in CURVES),
     ]
     return "\n".join(charts) if any(charts) else '<p class="soft">None yet.</p>'

@@ -24,14 +24,14 @@ def headline_facts(config: Config, metrics: Sequence[dict[str, Any]]) -> Rows:
     schedule = config.schedule
     rows = [("Steps", f"{last['step']:,}")]
     rows += [("Epoch", f"{epoch} of {schedule.epochs + schedule.decay_epochs}") for epoch in numbers([last], "epoch")]
-    if speeds := numbers(metrics[-RECENT:], "pairs_per_second"):
+    if speeds := numbers(metrics[-RECENT:], "samples_per_second"):
         rows.append(("Speed", f"{median(speeds):.3g} pairs/s"))
     if seconds := trained_seconds(numbers(metrics, "elapsed_seconds")):
         rows.append(("Time", str(timedelta(seconds=round(seconds)))))
     if best := numbers(metrics, "best_step"):
         rows.append(("Best by validation", f"step {best[-1]:,.0f}"))
-    guesses = [f"{found[-1]:.0%}" for side in "ab" if (found := numbers(metrics, f"right_guesses_{side}"))]
-    return [*rows, *([("Right guesses", " / ".join(guesses))] if guesses else [])]
+    guesses = [f"{found[-1]:.0%}" for side in "ab" if (found := numbers(metrics, f"disc_accuracy_{side}"))]
+    return [*rows, *([("Discriminator accuracy", " / ".join(guesses))] if guesses else [])]
 
 
 def numbers(metrics: Sequence[dict[str, Any]], name: str) -> list[float]:
@@ -47,7 +47,8 @@ def trained_seconds(elapsed: Sequence[float]) -> float:
 
 def training_facts(config: Config) -> Rows:
     """Return what is trained and how, as titles and values."""
-    data, loss, optimizer, game, schedule = config.data, config.loss, config.optimizer, config.game, config.schedule
+    data, loss, optimizer = config.data, config.loss, config.optimizer
+    training, schedule = config.training, config.schedule
     limit = f", {schedule.max_steps:,} steps at most" if schedule.max_steps else ""
     validated = f"{data.validate:.0%} of each domain, held out" if data.validate else "none"
     return [
@@ -58,10 +59,10 @@ def training_facts(config: Config) -> Rows:
         ("Generators", config.generator_in_words),
         ("Discriminators", f"{config.discriminator.architecture}, width {config.discriminator.width}"),
         ("Losses", f"{loss.adversarial}, cycle {loss.cycle_a:g} and {loss.cycle_b:g}, identity {loss.identity:g}"),
-        ("Optimizer", f"Adam, learning rate {optimizer.learning_rate:g}, batches of {game.batch_size}"),
+        ("Optimizer", f"Adam, learning rate {optimizer.learning_rate:g}, batches of {training.batch_size}"),
         ("Schedule", f"{schedule.epochs} epochs at the full rate, {schedule.decay_epochs} in which it falls{limit}"),
-        ("Averaging", f"{game.averaging:g}" if game.averaging else "none"),
-        ("Seed", str(game.seed)),
+        ("EMA decay", f"{training.ema_decay:g}" if training.ema_decay else "none"),
+        ("Seed", str(training.seed)),
     ]
 
 

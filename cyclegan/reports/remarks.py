@@ -37,7 +37,7 @@ def collect_remarks(metrics: Sequence[dict[str, Any]]) -> list[Remark]:
         for finding in findings_of(line):
             key = finding["verdict"], finding["name"], finding["about"]
             begun = lasting[key].step if key in lasting else line["step"]
-            lasting[key] = Remark(begun, line["step"], key[0], f"{finding['reason']} {finding['remedy']}")
+            lasting[key] = Remark(begun, line["step"], key[0], f"{finding['reason']} {finding['suggestion']}")
             seen[key] = number
     return sorted([*over, *lasting.values()], key=lambda remark: remark.step)[:MOST]
 
@@ -46,7 +46,7 @@ def findings_of(line: dict[str, Any]) -> list[dict[str, str]]:
     """Return the findings of a line of the metrics; what is damaged is left out."""
     health = line.get("health")
     found = health.get("findings") if isinstance(health, dict) else None
-    wanted = ("name", "about", "verdict", "reason", "remedy")
+    wanted = ("name", "about", "verdict", "reason", "suggestion")
     return [
         {name: str(finding[name]) for name in wanted}
         for finding in (found if isinstance(found, list) else [])
@@ -68,7 +68,7 @@ def verdict_section(metrics: Sequence[dict[str, Any]]) -> str:
         return '<section class="verdict"><h2>Not examined yet</h2></section>'
     verdict = verdict_of(last)
     findings = "".join(
-        f"<p>{escape(printable(finding['reason']))} <b>{escape(printable(finding['remedy']))}</b></p>"
+        f"<p>{escape(printable(finding['reason']))} <b>{escape(printable(finding['suggestion']))}</b></p>"
         for finding in findings_of(last)
     )
     return (

@@ -1,22 +1,24 @@
-"""Training: the game, its engine and what it writes down."""
+"""Training: the step, the loop around it, and its callbacks."""
 
-from cyclegan.training.distillation import settings_of_student
+from cyclegan.training.distillation import student_settings
 from cyclegan.training.distributed import Ranks
-from cyclegan.training.fabric import joined, on_devices, started_processes
-from cyclegan.training.inputs import Moment, Observer, Plan
-from cyclegan.training.loop import Outcome, check_continuation, prepare, train
+from cyclegan.training.fabric import join_ranks, started_processes, with_device_count
+from cyclegan.training.inputs import Callback, StepInfo, TrainInputs
+from cyclegan.training.loop import TrainResult, train
+from cyclegan.training.run import check_continuation, load_inputs, run
 
 __all__ = [
-    "Moment",
-    "Observer",
-    "Outcome",
-    "Plan",
+    "Callback",
     "Ranks",
+    "StepInfo",
+    "TrainInputs",
+    "TrainResult",
     "check_continuation",
-    "joined",
-    "on_devices",
-    "prepare",
-    "settings_of_student",
+    "join_ranks",
+    "load_inputs",
+    "run",
     "started_processes",
+    "student_settings",
     "train",
+    "with_device_count",
 ]

@@ -38,7 +38,7 @@ class DiffAugment:
         """Return what the generator is judged by."""
         return augmented(fakes, self.choices[: len(fakes)]) if self.wanted else fakes
 
-    def of_pairs(self, real: Images, fakes: Images) -> tuple[Images, Images]:
+    def of_reals_and_fakes(self, real: Images, fakes: Images) -> tuple[Images, Images]:
         """Return what the discriminator learns from."""
         if not self.wanted:
             return real, fakes

@@ -1,6 +1,6 @@
-"""The processes that play one game together, one for each device, and what they tell each other.
+"""The ranks of a training, one process for each device, and what they exchange.
 
-What they say goes through the memory of their hosts and waits for no device.
+It goes through the memory of their hosts (gloo) and waits for no device.
 """
 
 import os
@@ -15,30 +15,36 @@ from torch import Tensor, distributed
 from cyclegan.errors import CycleganError, RankLostError
 
 Thing = TypeVar("Thing")
-BROKEN = ("gloo", "nccl", "connection", "socket", "timed out")  # words of what is raised where a rank is gone
+CONNECTION_ERRORS = (
+    "gloo",
+    "nccl",
+    "connection",
+    "socket",
+    "timed out",
+)  # in errors when a rank is gone
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """Where a process stands among those that play one game together."""
+    """The rank of this process among those of one training."""
 
     rank: int = 0
     count: int = 1
-    engine: Any = None  # which brought them together
-    group: Any = None  # through which they talk
+    fabric: Any = None  # that launched the ranks
+    group: Any = None  # their gloo process group
 
     @property
-    def first(self) -> bool:
-        """Whether this is the one that writes and speaks for all."""
+    def is_first(self) -> bool:
+        """Whether this is the rank that writes files and messages for all."""
         return self.rank == 0
 
-    def any(self, asked: bool) -> bool:
-        """Tell whether any rank asks for something."""
+    def any(self, flag: bool) -> bool:
+        """Tell whether the flag is set on any rank."""
         if self.group is None:
-            return asked
-        flag = torch.tensor(int(asked))
-        distributed.all_reduce(flag, distributed.ReduceOp.MAX, group=self.group)
-        return bool(flag)
+            return flag
+        flags = torch.tensor(int(flag))
+        distributed.all_reduce(flags, distributed.ReduceOp.MAX, group=self.group)
+        return bool(flags)
 
     def summed(self, numbers: Tensor) -> Tensor:
         """Return the sum of every rank's numbers."""
@@ -48,25 +54,25 @@ class Ranks:
         distributed.all_reduce(sums, group=self.group)
         return sums
 
-    def from_first(self, thing: Thing) -> Thing:
-        """Return what the first rank has."""
+    def broadcast(self, thing: Thing) -> Thing:
+        """Return the object of the first rank."""
         if self.group is None:
             return thing
         things = [thing]
         distributed.broadcast_object_list(things, group=self.group)
         return things[0]
 
-    def collected(self, thing: Thing) -> list[Thing]:
-        """Return what every rank has, in their order, to the first; to the others nothing."""
+    def gather(self, thing: Thing) -> list[Thing]:
+        """Return the objects of all ranks, in their order, on the first; on the others nothing."""
         if self.group is None:
             return [thing]
         things: list[Any] = [None] * self.count
-        distributed.gather_object(thing, things if self.first else None, group=self.group)
-        return things if self.first else []
+        distributed.gather_object(thing, things if self.is_first else None, group=self.group)
+        return things if self.is_first else []
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """Wait for all at the end; an error of the user's on any ends every one, and the first rank says it."""
+    def barrier(self) -> Iterator[None]:
+        """Wait for all ranks at the end; a `CycleganError` on any ends every one, and the first rank raises it."""
         error = None
         try:
             yield
@@ -78,28 +84,28 @@ class Ranks:
             return
         errors: list[CycleganError | None] = [None] * self.count
         distributed.all_gather_object(errors, error, group=self.group)
-        for met in filter(None, errors):
-            if self.first:
-                raise met
+        for raised in filter(None, errors):
+            if self.is_first:
+                raise raised
             raise SystemExit(2)
 
     @contextmanager
-    def losses(self) -> Iterator[None]:
-        """Turn what the libraries say where another rank is gone into a sentence."""
+    def errors(self) -> Iterator[None]:
+        """Turn the errors of libraries when another rank is gone into a `RankLostError`."""
         try:
             yield
         except RuntimeError as error:
-            if self.group is None or not any(word in str(error).lower() for word in BROKEN):
+            if self.group is None or not any(word in str(error).lower() for word in CONNECTION_ERRORS):
                 raise
             raise RankLostError(
-                f"rank {self.rank} of {self.count} ends, for another of this training is gone.",
-                "What it could say stands above. The same command continues from the last save.",
+                f"rank {self.rank} of {self.count} ends, because another rank of this training is gone.",
+                "Its error message stands above. The same command continues from the last save.",
             ) from error
 
 
-ALONE = Ranks()
+SINGLE_PROCESS = Ranks()
 
 
 def started_by_torchrun() -> bool:
-    """Tell whether torchrun, or what we start ourselves, has started this process."""
+    """Tell whether torchrun, or `launch.start_processes`, has started this process."""
     return "TORCHELASTIC_RUN_ID" in os.environ

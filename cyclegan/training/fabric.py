@@ -1,7 +1,4 @@
-"""The engine, Lightning Fabric: places networks on devices, runs them in the precision asked for, takes the gradients.
-
-`training.setup` gives it networks and optimizers; nothing else in the package knows it.
-"""
+"""Lightning Fabric: puts networks on devices, runs them in a precision and on several ranks."""
 
 import os
 from collections.abc import Iterator
@@ -18,15 +15,15 @@ from torch.optim import Optimizer
 from cyclegan.config import Config
 from cyclegan.devices import choose_device, uses_bf16
 from cyclegan.errors import ConfigError, DeviceError
-from cyclegan.training.distributed import ALONE, Ranks, started_by_torchrun
-from cyclegan.training.inputs import Plan
-from cyclegan.training.step import Game
+from cyclegan.training.distributed import SINGLE_PROCESS, Ranks, started_by_torchrun
+from cyclegan.training.inputs import TrainInputs
+from cyclegan.training.state import Engine
 
 
-def on_devices(config: Config) -> Config:
+def with_device_count(config: Config) -> Config:
     """Return settings with as many devices of this machine as torchrun or SLURM has started processes here.
 
-    More devices than there are is an error, and so is to compile what several of them play.
+    More devices than this machine has are an error, and so is compilation for several of them.
     """
     processes, machines = started_processes()
     if processes > 1:
@@ -35,11 +32,11 @@ def on_devices(config: Config) -> Config:
     there = {"cuda": torch.cuda.device_count(), "cpu": wanted}.get(device.type, 1) if device.index is None else 1
     if there < wanted:
         raise DeviceError(
-            f"{wanted} devices are asked for, and there is {there} that {config.machine.device} stands for.",
+            f"--devices is {wanted}, and this machine has {there} of the kind {config.machine.device}.",
             "Ask for fewer --devices, or for another --device: auto, cuda or cpu.",
         )
     if wanted > 1 and config.machine.compile == "on":
-        raise ConfigError("what several devices tell each other cannot be compiled.", "Leave out --compile on.")
+        raise ConfigError("training on several devices cannot be compiled.", "Leave out --compile on.")
     return config
 
 
@@ -53,45 +50,45 @@ def started_processes() -> tuple[int, int]:
     return 1, 1
 
 
-def joined(config: Config) -> Ranks:
-    """Join the other processes that torchrun or SLURM has started for this training, where there are any."""
+def join_ranks(config: Config) -> Ranks:
+    """Join the other processes that torchrun or SLURM has started for this training, if there are any."""
     processes, machines = started_processes()
     if processes == 1:
-        return ALONE
+        return SINGLE_PROCESS
     device = choose_device(config.machine.device)
-    precision = "bf16" if uses_bf16(config.game.precision, device) else "fp32"
+    precision = "bf16" if uses_bf16(config.training.precision, device) else "fp32"
     placement = {"devices": config.machine.devices, "num_nodes": machines, "strategy": "ddp"}
-    fabric = fabric_of(device, precision, **placement)
+    fabric = fabric_on(device, precision, **placement)
     fabric.launch()
     return Ranks(fabric.global_rank, fabric.world_size, fabric, distributed.new_group(backend="gloo"))
 
 
-def engine(plan: Plan) -> Fabric:
-    """Return Fabric on the plan's device and precision."""
-    if plan.ranks.engine:
-        together: Fabric = plan.ranks.engine
-        return together
-    index = plan.device.index
-    return fabric_of(plan.device, plan.precision, devices=1 if index is None else [index])
+def fabric_for(inputs: TrainInputs) -> Fabric:
+    """Return Fabric on the device and in the precision of the inputs."""
+    if inputs.ranks.fabric:
+        joined: Fabric = inputs.ranks.fabric
+        return joined
+    index = inputs.device.index
+    return fabric_on(inputs.device, inputs.precision, devices=1 if index is None else [index])
 
 
-def fabric_of(device: torch.device, precision: str, **placement: Any) -> Fabric:
+def fabric_on(device: torch.device, precision: str, **placement: Any) -> Fabric:
     """Return Fabric on devices of one type."""
     return Fabric(accelerator=device.type, precision="bf16-mixed" if precision == "bf16" else "32-true", **placement)
 
 
 @contextmanager
-def unshared(fabric: Fabric, game: Game) -> Iterator[None]:
-    """Keep the gradients of a game's networks with this rank, until others are added to them."""
+def no_sync(fabric: Fabric, engine: Engine) -> Iterator[None]:
+    """Accumulate gradients on this rank; the next backward pass outside exchanges them."""
     with ExitStack() as stack:
-        for _, network in game.networks.named():
+        for network in engine.networks.children():
             wrapped: Any = network
             stack.enter_context(fabric.no_backward_sync(wrapped))
         yield
 
 
-def played_by(fabric: Fabric, optimizer: Optimizer) -> Optimizer:
-    """Return the optimizer as the engine steps it."""
-    wrapped: Any = fabric.setup_optimizers(optimizer)
-    steps: Optimizer = wrapped
-    return steps
+def set_up_optimizer(fabric: Fabric, optimizer: Optimizer) -> Optimizer:
+    """Return the optimizer wrapped by Fabric."""
+    fabric_optimizer: Any = fabric.setup_optimizers(optimizer)
+    wrapped: Optimizer = fabric_optimizer
+    return wrapped

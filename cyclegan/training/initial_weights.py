@@ -1,4 +1,4 @@
-"""The weights that a new run begins with, where they are those of a model or of its teacher's discriminators."""
+"""The first weights of a new run, where they are those of a model or of its teacher's discriminators."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,15 +13,15 @@ from cyclegan.models import Networks, resolved
 from cyclegan.training.distillation import Teacher
 
 
-def first_weights(config: Config, teacher: Teacher | None) -> Tensors:
-    """Return the weights of the model that `game.init_from` names, and else those of the teacher's discriminators."""
-    judges = teacher.judges(config) if teacher else {}
-    return judges | (initial_weights(config) if config.game.init_from else {})
+def initial_weights(config: Config, teacher: Teacher | None) -> Tensors:
+    """Return the weights of the model `training.init_from`, over those of the teacher's discriminators."""
+    discriminators = teacher.discriminators(config) if teacher else {}
+    return discriminators | (weights_of_model(config) if config.training.init_from else {})
 
 
-def initial_weights(config: Config) -> Tensors:
-    """Read the weights of the model that `game.init_from` names; a model of other networks is an error."""
-    path = find_model(config.game.init_from)
+def weights_of_model(config: Config) -> Tensors:
+    """Read the weights of the model `training.init_from`; a model of other networks is an error."""
+    path = find_model(config.training.init_from)
     info, weights = load_model(path)
     theirs = replace(
         config,
@@ -37,14 +37,14 @@ def initial_weights(config: Config) -> Tensors:
     return weights
 
 
-def begin_with(networks: Networks, weights: Mapping[str, Tensor]) -> None:
-    """Give the networks their first weights; those that a model does not hold keep what they have drawn."""
-    for name, network in networks.named():
+def load_initial_weights(networks: Networks, weights: Mapping[str, Tensor]) -> None:
+    """Load first weights; networks that a model does not hold keep their random ones."""
+    for name, network in networks.named_children():
         if own := weights_of(name, weights):
             try:
                 network.load_state_dict(own)
             except RuntimeError as error:
                 raise ModelFileError(
-                    f"the model to begin with does not hold the weights of {name} that it describes.",
+                    f"the model of training.init_from does not hold the weights of {name} that it describes.",
                     "Use another model.",
                 ) from error

@@ -1,4 +1,4 @@
-"""What is about to be trained, and what an observer sees of it."""
+"""What is about to be trained, and what a callback sees of every step."""
 
 import hashlib
 import math
@@ -13,14 +13,14 @@ from cyclegan.config import Config
 from cyclegan.data.domains import Domain
 from cyclegan.data.loader import batches_per_epoch
 from cyclegan.training.distillation import Teacher
-from cyclegan.training.distributed import ALONE, Ranks
+from cyclegan.training.distributed import SINGLE_PROCESS, Ranks
 from cyclegan.training.schedule import epoch_of
-from cyclegan.training.state import Session, Tensors
+from cyclegan.training.state import Tensors, TrainState
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is about to be trained, on what, and for how long."""
+class TrainInputs:
+    """What is about to be trained, on which device, and for how long."""
 
     config: Config
     run: Run
@@ -28,15 +28,15 @@ class Plan:
     domain_b: Domain
     device: torch.device
     precision: Literal["fp32", "bf16"]
-    initial: Tensors = field(default_factory=dict)  # what a new run begins with, where that is not drawn
+    initial_weights: Tensors = field(default_factory=dict)  # of a new run, where they are not drawn at random
     teacher: Teacher | None = None
-    ranks: Ranks = ALONE
-    lead: int = 0  # batches by which steps on another number of devices were ahead of as many steps on these
+    ranks: Ranks = SINGLE_PROCESS
+    batch_offset: int = 0  # batches that steps on another number of devices took beyond as many steps on these
 
     @property
     def batches_per_epoch(self) -> int:
-        """Batches of an epoch: as many pairs as the larger folder has images."""
-        return batches_per_epoch(self.domain_a, self.domain_b, self.config.game.batch_size)
+        """Batches of an epoch: as many samples as the larger folder has images."""
+        return batches_per_epoch(self.domain_a, self.domain_b, self.config.training.batch_size)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -49,8 +49,8 @@ class Plan:
         return self.epoch(self.total_steps - 1)
 
     def batches_before(self, step: int) -> int:
-        """Return how many batches are taken before a step, counted from 0, by all devices together."""
-        return self.lead + step * self.ranks.count
+        """Return how many batches all devices together take before a step, counted from 0."""
+        return self.batch_offset + step * self.ranks.count
 
     def epoch(self, step: int) -> int:
         """Return the epoch, counted from 1, to which a step, counted from 0, belongs."""
@@ -66,41 +66,43 @@ class Plan:
         """Steps of the whole run."""
         schedule = self.config.schedule
         batches = (schedule.epochs + schedule.decay_epochs) * self.batches_per_epoch
-        steps = -(-(batches - self.lead) // self.ranks.count)
+        steps = -(-(batches - self.batch_offset) // self.ranks.count)
         return min(steps, schedule.max_steps) if schedule.max_steps else steps
 
     @property
     def full_learning_rate(self) -> float:
-        """The learning rate before its decay, grown with the number of devices as the settings say."""
-        growth = {"none": 1.0, "sqrt": math.sqrt(self.ranks.count), "linear": float(self.ranks.count)}
-        return self.config.optimizer.learning_rate * growth[self.config.optimizer.scale]
+        """The learning rate before its decay, scaled with the number of devices as the settings say."""
+        factors = {"none": 1.0, "sqrt": math.sqrt(self.ranks.count), "linear": float(self.ranks.count)}
+        return self.config.optimizer.learning_rate * factors[self.config.optimizer.scale]
+
+    def is_logged(self, step: int) -> bool:
+        """Tell whether a line of the metrics ends with this step, counted from 1."""
+        return step % self.config.logging.every == 0 or step == self.total_steps
 
     def is_due(self, step: int, every: int) -> bool:
         """Tell whether the line of the metrics that ends at `step` is the first of `every` steps, or the last."""
         line = self.config.logging.every
-        before = max(0, step - 1) // line * line  # where the line before ended
-        return step // every > before // every or step == self.total_steps
+        previous_end = max(0, step - 1) // line * line
+        return step // every > previous_end // every or step == self.total_steps
 
 
 @dataclass(frozen=True)
-class Moment:
-    """What an observer sees after a step."""
+class StepInfo:
+    """What a callback sees of a step, beside the state."""
 
-    plan: Plan
-    session: Session
-    step: int  # steps played
+    step: int  # steps done
+    total_steps: int
     epoch: int  # counted from 1
+    total_epochs: int
     metrics: dict[str, Any] | None  # a line of metrics.jsonl, when one is due
     last: bool  # whether training ends here, finished or interrupted
 
 
-Observer = Callable[[Moment], None]
+Callback = Callable[[TrainState, StepInfo], None]
 
 
 def fingerprint(domain: Domain) -> str:
     """Return a hash of the names and sizes of a domain's pictures."""
-    known = "\n".join(
-        [f"{path.relative_to(domain.folder).as_posix()} {domain.sizes.get(path)}" for path in domain.files]
-        + [f"held out: {path.name} {domain.sizes.get(path)}" for path in domain.held_out_files]
-    )
-    return hashlib.sha256(known.encode("utf-8", "surrogateescape")).hexdigest()
+    lines = [f"{path.relative_to(domain.folder).as_posix()} {domain.sizes.get(path)}" for path in domain.files]
+    lines += [f"held out: {path.name} {domain.sizes.get(path)}" for path in domain.held_out_files]
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()

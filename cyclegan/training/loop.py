@@ -1,13 +1,9 @@
-"""The trainer: brings data, game and engine together, and tells observers of every step."""
+"""The training loop: from the state of a run to its last step, with callbacks after every step."""
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
 from typing import Any
-
-import torch
 
 from cyclegan.checkpoints.model_file import save_model
 from cyclegan.checkpoints.runs import (
@@ -16,234 +12,232 @@ from cyclegan.checkpoints.runs import (
     forget_held_out_before_newest,
     has_state,
     load_state,
-    may_begin,
     require_there,
 )
-from cyclegan.config import Config, forbidden_changes, save_config
-from cyclegan.data.domains import load_domain
+from cyclegan.config import save_config
 from cyclegan.data.loader import batches
-from cyclegan.devices import choose_device, memory_errors, stream_of_its_own, uses_bf16
-from cyclegan.errors import ConfigError, GameLostError, RunError, printable, require_extra
-from cyclegan.images import scaled_on
-from cyclegan.training.build import new_session, quickened, what_fits
-from cyclegan.training.callbacks import MetricsFile, SampleGrids, Saver, TensorBoard, save_models
-from cyclegan.training.distillation import teacher_of
-from cyclegan.training.doctor import Doctor
-from cyclegan.training.fabric import engine
-from cyclegan.training.initial_weights import first_weights
-from cyclegan.training.inputs import Moment, Observer, Plan
+from cyclegan.devices import cuda_side_stream, memory_errors
+from cyclegan.errors import TrainingDivergedError, printable
+from cyclegan.images import Images, scaled_on
+from cyclegan.training.build import MEMORY_HINT, build_state
+from cyclegan.training.callbacks import MetricsFile, SampleGrids, StateSaver, TensorBoard, save_models
+from cyclegan.training.diagnose import Diagnose
+from cyclegan.training.distributed import Ranks
+from cyclegan.training.inputs import Callback, StepInfo, TrainInputs
 from cyclegan.training.schedule import learning_rate_factor
-from cyclegan.training.state import Session, Tally, of_rank
-from cyclegan.training.step_runner import Tell
-from cyclegan.training.validation import Validation
+from cyclegan.training.state import RunningMeans, TrainState, select_rank
+from cyclegan.training.step_runner import Log, step_runner
+from cyclegan.training.validation import Validate
 
-CALMER = 0.5  # of the learning rate, after updates that were not finite
+RECOVERY_FACTOR = 0.5  # of the learning rate, after each recovery from gradients that were not finite
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainResult:
     """How a training ended."""
 
+    run: Run
+    ranks: Ranks
     step: int
     total_steps: int
-    played: int  # steps of this process
+    steps_done: int  # by this process
     seconds: float  # from the first of them to the last
     notes: tuple[str, ...] = ()  # what the user should know about the continuation
     plateau: int = 0  # the epoch after which nothing got better, where that ended it
 
     @property
     def finished(self) -> bool:
-        """Whether all steps have been played, or as many as a plateau leaves."""
+        """Whether all steps are done, or as many as a plateau leaves."""
         return self.step >= self.total_steps or self.plateau > 0
 
 
-def check_continuation(config: Config, run: Run) -> None:
-    """See that a run can begin in this folder, or be continued with these settings; nothing is written."""
-    if not run.folder.exists():
-        return
-    name, way_out = printable(run.folder), "Give this run another --name, or move the old one aside with --fresh."
-    if not has_state(run):
-        if not may_begin(run):
-            raise RunError(f"{name} holds other things, and no state that could be continued.", way_out)
-        return
-    try:
-        old = run.load_config()
-    except ConfigError as error:
-        raise RunError(f"the settings of {name} are damaged: {error}", way_out) from error
-    if changes := forbidden_changes(old, config):
-        raise RunError(
-            f"{name} was trained with other settings: {'; '.join(changes)}.",
-            "Use the old ones to continue it, another --name to train beside it, or --fresh to move it aside.",
-        )
+def train(
+    inputs: TrainInputs,
+    *,
+    callbacks: Sequence[Callback] = (),
+    interrupted: Callable[[], bool] = lambda: False,
+    log: Log = lambda _: None,
+) -> TrainResult:
+    """Train from the state of the run to the end, or until `interrupted()`; everything is saved either way.
 
-
-def prepare(
-    config: Config, run: Run, *, scratch: Path, on_picture: Callable[[], object] = lambda: None, fresh: bool = False
-) -> Plan:
-    """Load the data and choose the device; `scratch` holds pictures that do not fit in memory.
-
-    The model to begin with is read only for a new run, or a `fresh` one: to continue, its state is enough, and the copy
-    of its teacher.
+    The run's folder must be locked by this process (`runs.locked`). `log` gets messages about compilation. Of several
+    ranks each trains; the first validates, diagnoses and writes for all.
     """
-    if config.logging.tensorboard:
-        require_extra("tensorboard", "tensorboard")
-    device = choose_device(config.machine.device)
-    if config.machine.threads:
-        torch.set_num_threads(config.machine.threads)
-    new = fresh or not has_state(run)
-    teacher = teacher_of(config, run, new=new)
-    return Plan(
-        config=config,
-        run=run,
-        domain_a=load_domain(config, "a", scratch=scratch, on_picture=on_picture),
-        domain_b=load_domain(config, "b", scratch=scratch, on_picture=on_picture),
-        device=device,
-        precision="bf16" if uses_bf16(config.game.precision, device) else "fp32",
-        initial=first_weights(config, teacher) if new else {},
-        teacher=teacher,
+    with inputs.ranks.errors(), cuda_side_stream(inputs.device):
+        return train_locked(inputs, callbacks, interrupted, log)
+
+
+def train_locked(
+    inputs: TrainInputs, callbacks: Sequence[Callback], interrupted: Callable[[], bool], log: Log
+) -> TrainResult:
+    """Train as `train` does, within its guards."""
+    ranks = inputs.ranks
+    if ranks.is_first:
+        write_settings(inputs)
+    with memory_errors(inputs.device, MEMORY_HINT):
+        state, fabric = build_state(inputs)
+    inputs, notes = resume(state, inputs)
+    evaluations, callbacks = all_callbacks(inputs, state, callbacks)
+    # Same seed and batch, same pictures and crops: the position in the data is this one number.
+    data = batches(
+        inputs.domain_a, inputs.domain_b, inputs.config, inputs.batches_before(state.step) + ranks.rank, ranks.count
+    )
+    run_step = step_runner(state, inputs, fabric, log)
+
+    first_step, started, line_started = state.step, time.perf_counter(), time.perf_counter()
+    last = state.step >= inputs.total_steps or plateau_epoch(state, inputs) > 0
+    while not last:
+        real_a, real_b = (to_device(batch, inputs, state) for batch in next(data))
+        rate = learning_rate(state, inputs)
+        with memory_errors(inputs.device, MEMORY_HINT):
+            numbers = run_step(real_a, real_b, rate)
+        state.means.add(numbers)  # stays on the device; nothing waits for it here
+        state.step += 1
+        last = ranks.any(interrupted()) or state.step >= inputs.total_steps
+
+        metrics, diverged = None, None
+        if inputs.is_logged(state.step):
+            now = time.perf_counter()
+            metrics = metrics_line(state, inputs, rate, now - line_started, now - started)
+            line_started = now
+            # The first rank validates and diagnoses for all; every rank then acts on the same line.
+            metrics = ranks.broadcast(evaluated(metrics, state, inputs, evaluations))
+            diverged = recover_or_end(state, metrics, stop_on_diagnosis=inputs.config.schedule.stop_on_diagnosis)
+            last = last or diverged is not None or ranks.any(plateau_epoch(state, inputs) > 0)
+
+        epoch = inputs.epoch(state.step - 1)
+        info = StepInfo(state.step, inputs.total_steps, epoch, inputs.epochs, metrics, last)
+        for callback in callbacks:  # write metrics, draw samples, show progress, save
+            callback(state, info)
+        if diverged and ranks.is_first:
+            raise diverged
+    seconds, done = time.perf_counter() - started, state.step - first_step
+    return TrainResult(
+        run=inputs.run,
+        ranks=ranks,
+        step=state.step,
+        total_steps=inputs.total_steps,
+        steps_done=done,
+        seconds=seconds,
+        notes=tuple(notes),
+        plateau=plateau_epoch(state, inputs),
     )
 
 
-def train(
-    plan: Plan,
-    *,
-    observers: Sequence[Observer] = (),
-    interrupted: Callable[[], bool] = lambda: False,
-    tell: Tell = lambda _: None,
-) -> Outcome:
-    """Play the game from where its run stands to the end, or until `interrupted()`; everything is saved either way.
+Evaluation = Callable[[TrainState, dict[str, Any]], dict[str, Any]]  # adds numbers to a line of the metrics
 
-    The run's folder must be ours alone (`runs.locked`) and fit to be continued (`check_continuation`). `tell` hears, in
-    sentences, how the game is made fast. Of several ranks each plays; the first judges and writes for all.
+
+def all_callbacks(
+    inputs: TrainInputs, state: TrainState, callbacks: Sequence[Callback]
+) -> tuple[list[Evaluation], list[Callback]]:
+    """Return what evaluates each line of the metrics, and the callbacks in their order; saving comes last."""
+    saver = StateSaver(inputs, time.monotonic)
+    if not inputs.ranks.is_first:
+        return [], [saver]
+    board: list[Callback] = [TensorBoard(inputs.run, state.step)] if inputs.config.logging.tensorboard else []
+    return [Validate(inputs), Diagnose(inputs)], [
+        MetricsFile(inputs.run),
+        SampleGrids(inputs),
+        *board,
+        *callbacks,
+        saver,
+    ]
+
+
+def to_device(batch: Any, inputs: TrainInputs, state: TrainState) -> Images:
+    """Return a uint8 batch as images of [-1, 1] on the device, in the memory format of the networks."""
+    return scaled_on(batch, inputs.device).contiguous(memory_format=state.memory_format)
+
+
+def write_settings(inputs: TrainInputs) -> None:
+    """Write the settings of a run, and its copy of the teacher."""
+    save_config(inputs.config, inputs.run.config)
+    if inputs.teacher and not has_state(inputs.run):
+        save_model(inputs.run.teacher, inputs.teacher.info, inputs.teacher.weights)
+
+
+def resume(state: TrainState, inputs: TrainInputs) -> tuple[TrainInputs, list[str]]:
+    """Load the newest saved state, if there is one, and forget what was written after it.
+
+    Return the inputs with the batches that were taken before, and notes for the user.
     """
-    with plan.ranks.losses(), stream_of_its_own(plan.device):
-        return train_with_others(plan, observers, interrupted, tell)
-
-
-def train_with_others(
-    plan: Plan, observers: Sequence[Observer], interrupted: Callable[[], bool], tell: Tell
-) -> Outcome:
-    """Do what `train` does; where another rank is gone, raise what the engine does."""
-    ranks = plan.ranks
-    if ranks.first:
-        write_down(plan)
-    fabric = engine(plan)
-    with memory_errors(plan.device, partial(what_fits, plan)):
-        session = new_session(plan, fabric)
-    plan, notes = continue_from_state(session, plan)
-    judges: list[Callable[[Session, dict[str, Any]], dict[str, Any]]] = []
-    saver = Saver(time.monotonic)
-    if ranks.first:
-        judges = [Validation(plan), Doctor(plan)]
-        if plan.config.logging.tensorboard:
-            observers = [TensorBoard(plan.run, session.step), *observers]
-        observers = [MetricsFile(), SampleGrids(plan), *observers, saver]
-    else:
-        observers = [saver]
-    begin = plan.batches_before(session.step) + ranks.rank
-    stream = batches(plan.domain_a, plan.domain_b, plan.config, begin, ranks.count)
-    last = session.step >= plan.total_steps or plateau(session, plan) > 0
-    play = quickened(session, plan, fabric, tell)
-    first, started, since = session.step, time.perf_counter(), time.perf_counter()
-    while not last:
-        real_a, real_b = (
-            scaled_on(batch, plan.device).contiguous(memory_format=session.layout) for batch in next(stream)
-        )
-        rate = learning_rate(session, plan)
-        with memory_errors(plan.device, partial(what_fits, plan)):
-            session.prepare(rate, len(real_a))
-            session.tally.add(play(real_a, real_b))
-        session.step += 1
-        last = ranks.any(interrupted()) or session.step >= plan.total_steps
-        metrics, lost = None, None
-        if session.step % plan.config.logging.every == 0 or session.step == plan.total_steps:
-            now = time.perf_counter()
-            pairs = session.tally.steps * plan.config.game.batch_size * ranks.count
-            metrics = metrics_line(session, plan, rate) | {
-                "pairs_per_second": round(pairs / (now - since), 3),
-                "elapsed_seconds": round(now - started, 3),
-            }
-            since = now
-            if ranks.first:
-                require_there(plan.run)
-            for judge in judges:
-                metrics = judge(session, metrics)
-            metrics = ranks.from_first(metrics)
-            lost = treat(session, metrics, obedient=plan.config.schedule.obey_doctor)
-            last = last or lost is not None or ranks.any(plateau(session, plan) > 0)
-        moment = Moment(plan, session, session.step, plan.epoch(session.step - 1), metrics, last)
-        for observe in observers:
-            observe(moment)
-        if lost and ranks.first:
-            raise lost
-    seconds, played = time.perf_counter() - started, session.step - first
-    return Outcome(session.step, plan.total_steps, played, seconds, tuple(notes), plateau(session, plan))
-
-
-def write_down(plan: Plan) -> None:
-    """Write what a run has from its beginning: its settings, and its copy of the model that it imitates."""
-    save_config(plan.config, plan.run.config)
-    if plan.teacher and not has_state(plan.run):
-        save_model(plan.run.teacher, plan.teacher.info, plan.teacher.weights)
-
-
-def continue_from_state(session: Session, plan: Plan) -> tuple[Plan, list[str]]:
-    """Go back to the newest state, if there is one, and forget what was written after it.
-
-    Return the plan of what is left, and notes for the user.
-    """
-    ranks, state = plan.ranks, load_state(plan.run)
-    if state is None:
-        if ranks.first:
-            forget_after(plan.run, 0)
-        return plan, []
-    tensors, facts, notes = state
-    session.restore(of_rank(ranks.rank, tensors, session.capture()[0]), facts)
-    before = facts.get("ranks", 1)
-    plan = replace(plan, lead=facts.get("lead", 0) + session.step * (before - ranks.count))
-    if ranks.first:
-        save_models(plan, session)  # a kill between a state and its models leaves older ones
-        forget_after(plan.run, session.step)
-        forget_held_out_before_newest(plan.run)
-    if before != ranks.count:
+    ranks, saved = inputs.ranks, load_state(inputs.run)
+    if saved is None:
+        if ranks.is_first:
+            forget_after(inputs.run, 0)
+        return inputs, []
+    tensors, facts, notes = saved
+    state.load_state_dict(select_rank(ranks.rank, tensors, state.state_dict()[0]), facts)
+    ranks_before = facts.get("ranks", 1)
+    batch_offset = facts.get("batch_offset", 0) + state.step * (ranks_before - ranks.count)
+    inputs = replace(inputs, batch_offset=batch_offset)
+    if ranks.is_first:
+        save_models(inputs, state)  # a kill between a state and its models leaves older ones
+        forget_after(inputs.run, state.step)
+        forget_held_out_before_newest(inputs.run)
+    if ranks_before != ranks.count:
         notes.append(
-            f"the last save is of {before} devices and this goes on with {ranks.count}: every picture still comes when "
-            "it is due, but steps have another number of pairs, and past fakes and random states are not those that "
-            "were saved, so this continuation is not exact."
+            f"the last save is of {ranks_before} devices and training continues on {ranks.count}: every picture still "
+            "comes when it is due, but steps have another number of samples, and past fakes and random states are not "
+            "those that were saved, so this continuation is not exact."
         )
     notes += [
         f"the pictures of {printable(domain.name)} are not those of the last save, so this continuation is not exact."
-        for domain, saved, now in zip((plan.domain_a, plan.domain_b), facts["pictures"], plan.fingerprints, strict=True)
-        if now != saved
+        for domain, before, now in zip(
+            (inputs.domain_a, inputs.domain_b), facts["pictures"], inputs.fingerprints, strict=True
+        )
+        if now != before
     ]
-    return plan, notes
+    return inputs, notes
 
 
-def learning_rate(session: Session, plan: Plan) -> float:
-    """Return the learning rate of the step to come."""
-    schedule = plan.config.schedule
-    factor = learning_rate_factor(plan.epoch(session.step) - 1, schedule.epochs, schedule.decay_epochs)
-    return plan.full_learning_rate * factor * CALMER**session.rescues
+def learning_rate(state: TrainState, inputs: TrainInputs) -> float:
+    """Return the learning rate of the next step."""
+    schedule = inputs.config.schedule
+    factor = learning_rate_factor(inputs.epoch(state.step) - 1, schedule.epochs, schedule.decay_epochs)
+    return inputs.full_learning_rate * factor * RECOVERY_FACTOR**state.recoveries
 
 
-def plateau(session: Session, plan: Plan) -> int:
-    """Return the epoch since which nothing got better, where a run ends by that; else 0."""
-    schedule, best = plan.config.schedule, session.best
+def plateau_epoch(state: TrainState, inputs: TrainInputs) -> int:
+    """Return the epoch since which nothing got better, where the settings end a run by that; else 0."""
+    schedule, best = inputs.config.schedule, state.best
     return best.least_epoch if schedule.stop_on_plateau and best and best.since >= schedule.plateau_patience else 0
 
 
-def metrics_line(session: Session, plan: Plan, rate: float) -> dict[str, Any]:
-    """Return the means of losses and vital signs since the last line, and begin a new tally."""
-    means = session.tally.means(plan.ranks)
-    session.tally = Tally()
-    epoch = plan.epoch(session.step - 1)
-    return {"step": session.step, "epoch": epoch, "learning_rate": rate, "rescues": session.rescues, **means}
+def metrics_line(
+    state: TrainState, inputs: TrainInputs, rate: float, line_seconds: float, elapsed_seconds: float
+) -> dict[str, Any]:
+    """Return the means of losses and measures since the last line, and start new ones."""
+    means, samples = state.means.means(inputs.ranks), state.means.steps * inputs.config.training.batch_size
+    state.means = RunningMeans()
+    return {
+        "step": state.step,
+        "epoch": inputs.epoch(state.step - 1),
+        "learning_rate": rate,
+        "recoveries": state.recoveries,
+        **means,
+        "samples_per_second": round(samples * inputs.ranks.count / line_seconds, 3),
+        "elapsed_seconds": round(elapsed_seconds, 3),
+    }
 
 
-def treat(session: Session, line: dict[str, Any], *, obedient: bool) -> GameLostError | None:
-    """Follow the doctor: rescue, once, a game whose numbers were not finite; return the end of one that is lost."""
-    stops = [finding for finding in line["health"]["findings"] if finding["verdict"] == "stop"]
-    if line["refused_updates"]:
-        session.rescue()
-    lost = [finding for finding in stops if finding["name"] == "not_finite" or obedient]
-    return GameLostError(f"the game is lost: {lost[0]['reason']}", lost[0]["remedy"]) if lost else None
+def evaluated(
+    metrics: dict[str, Any], state: TrainState, inputs: TrainInputs, evaluations: Sequence[Evaluation]
+) -> dict[str, Any]:
+    """Return a line of the metrics with what validation and diagnostics add."""
+    if inputs.ranks.is_first:
+        require_there(inputs.run)
+    for evaluate in evaluations:
+        metrics = evaluate(state, metrics)
+    return metrics
+
+
+def recover_or_end(
+    state: TrainState, metrics: dict[str, Any], *, stop_on_diagnosis: bool
+) -> TrainingDivergedError | None:
+    """Recover, once, from steps that were not finite; return the error that ends a training that cannot go on."""
+    stops = [finding for finding in metrics["health"]["findings"] if finding["verdict"] == "stop"]
+    if metrics["skipped_steps"]:
+        state.recover()
+    fatal = [finding for finding in stops if finding["name"] == "not_finite" or stop_on_diagnosis]
+    return TrainingDivergedError(f"training diverged: {fatal[0]['reason']}", fatal[0]["suggestion"]) if fatal else None

@@ -1,4 +1,4 @@
-"""The guard: an update that would bring anything but finite numbers into the weights is refused."""
+"""Skips an optimizer's step whose gradients are not finite, so that the weights stay finite numbers."""
 
 from typing import Any
 
@@ -6,23 +6,23 @@ import torch
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
-LARGEST = 1e18  # a norm whose square Adam can still hold in fp32
+MAX_GRAD_NORM = 1e18  # a norm whose square Adam can still hold in fp32
 
 
-class Guard:
-    """Stands before an optimizer; what it has seen of the last update stays on the device."""
+class NonFiniteFilter:
+    """A hook before every step of an optimizer; what it measured of the last step stays on the device."""
 
     def __init__(self, optimizer: Optimizer) -> None:
         self.norm = torch.zeros(())  # of all gradients together
-        self.refused = torch.zeros(())  # 1 where it was not finite, or beyond all reason
+        self.skipped = torch.zeros(())  # 1 where it was not finite, or beyond all reason
         optimizer.register_step_pre_hook(self)
 
     def __call__(self, optimizer: Any, *_: object) -> None:
-        """Look at the gradients that the optimizer is about to follow."""
+        """Measure the gradients of the step to come, and mark it as skipped if they are not finite."""
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         self.norm = get_total_norm([weight.grad for weight in weights if weight.grad is not None])
-        self.refused = (~(self.norm < LARGEST)).float()
+        self.skipped = (~(self.norm < MAX_GRAD_NORM)).float()
         if optimizer.defaults.get("fused"):
-            optimizer.found_inf = self.refused  # as torch's gradient scaler does: the device skips what it marks
-        elif self.refused:  # waits for the device, where no fused optimizer can be had
+            optimizer.found_inf = self.skipped  # as torch's gradient scaler does: the device skips what it marks
+        elif self.skipped:  # waits for the device, where no fused optimizer can be had
             optimizer.zero_grad()

@@ -10,9 +10,9 @@ CPU = torch.device("cpu")
 
 
 class ImagePool:
-    """Keeps up to `size` past fakes; its random choices are its own and survive a restart.
+    """Keeps up to `size` past fakes; it has a random generator of its own, which is saved with it.
 
-    What the next fakes are traded for is drawn beforehand, on the host; the trade itself is the device's.
+    The random choices of a query are drawn beforehand, on the host, so that a CUDA graph can hold the query.
     """
 
     def __init__(
@@ -33,9 +33,9 @@ class ImagePool:
         self.choices = torch.zeros(3, 0, dtype=torch.long, device=device)
 
     def draw(self, count: int) -> None:
-        """Choose, for each of the next `count` fakes, a place, whether it goes there, and whether what was there comes.
+        """Draw for each of `count` fakes an index, whether it is stored there, and whether the older one comes out.
 
-        Until the pool is full each finds a place of its own; then, half the time, it is swapped for an older one.
+        Until the pool is full every fake is stored and returned; then, half the time, it is swapped for an older one.
         """
         if self.size:
             choices = torch.tensor([self._choice() for _ in range(count)]).T
@@ -43,21 +43,21 @@ class ImagePool:
                 self.choices = torch.zeros_like(choices, device=self.device)
             self.choices.copy_(choices, non_blocking=True)
 
-    def trade(self, fakes: Images) -> Images:
-        """Give each fake, or the older one that was drawn for it."""
+    def query(self, fakes: Images) -> Images:
+        """Return for each fake itself, or the older one that was drawn for it, which it replaces."""
         if self.size == 0:
             return fakes
         if not len(self.images):
             self.images = self._room(fakes)
-        given = []
-        for fake, place, goes, swapped in zip(*(torch.split(row, 1) for row in (fakes, *self.choices)), strict=True):
-            older = self.images.index_select(0, place)
-            self.images.index_copy_(0, place, torch.where(goes.bool(), fake.to(self.dtype), older))
-            given.append(torch.where(swapped.bool(), older.to(fake.dtype), fake))
-        return torch.cat(given)
+        returned = []
+        for fake, index, stored, swapped in zip(*(torch.split(row, 1) for row in (fakes, *self.choices)), strict=True):
+            older = self.images.index_select(0, index)
+            self.images.index_copy_(0, index, torch.where(stored.bool(), fake.to(self.dtype), older))
+            returned.append(torch.where(swapped.bool(), older.to(fake.dtype), fake))
+        return torch.cat(returned)
 
-    def discard_broken(self) -> None:
-        """Throw out fakes that hold anything but finite numbers."""
+    def discard_non_finite(self) -> None:
+        """Drop fakes that hold numbers that are not finite."""
         whole = [image for image in self.images[: self.held] if image.isfinite().all()]
         self.held = len(whole)
         if whole:
@@ -85,6 +85,6 @@ class ImagePool:
         if self.held < self.size:
             self.held += 1
             return self.held - 1, True, False
-        coin, place = torch.rand(2, generator=self.random).tolist()
+        coin, position = torch.rand(2, generator=self.random).tolist()
         swapped = coin >= 0.5
-        return int(place * self.size), swapped, swapped
+        return int(position * self.size), swapped, swapped

@@ -2,9 +2,9 @@
 
 
 def learning_rate_factor(epoch: int, epochs: int, decay_epochs: int) -> float:
-    """Return the share of the full learning rate in `epoch`, counted from 0.
+    """Return the factor of the learning rate in `epoch`, counted from 0.
 
-    All of it for the first `epochs`, then falling in `decay_epochs` equal steps; the one after the last would be zero.
+    It is 1 for the first `epochs`, then falls in `decay_epochs` equal steps; the one after the last would be zero.
     """
     return 1.0 - max(0, min(epoch + 1 - epochs, decay_epochs)) / (decay_epochs + 1)
 

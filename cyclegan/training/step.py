@@ -1,116 +1,143 @@
-"""One step of the game (Zhu et al. 2017, section 3): both generators, then both discriminators.
+"""One training step (Zhu et al. 2017, section 3): both generators, then both discriminators.
 
-Images that go through the same network at the same moment go in one call; instance norm looks at each image alone,
-so this changes no number.
+Images that go through the same network at the same moment go in one call: instance norm normalises each image by
+itself, so no number changes.
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from cyclegan.config import LossConfig
-from cyclegan.diagnostics.measures import Numbers, score_signs
+from cyclegan.diagnostics.measures import Numbers, discriminator_measures
 from cyclegan.images import Images
-from cyclegan.losses import discriminator_loss, distance, generator_loss
-from cyclegan.models import Networks
+from cyclegan.losses import discriminator_loss, gan_loss, l1, term_name
 from cyclegan.training.diffaugment import DiffAugment
-from cyclegan.training.pool import ImagePool
+from cyclegan.training.ema import ema_weight, update_ema
+from cyclegan.training.state import TrainState, set_learning_rate
 
 Losses = dict[str, Tensor]
-LOSS_NAMES = (
-    *("gan_a2b", "gan_b2a", "cycle_a", "cycle_b", "identity_a", "identity_b"),
-    *("imitation_a2b", "imitation_b2a", "disc_a", "disc_b"),
-)
 
 
-@dataclass
-class Game:
-    """Everything that a step changes."""
+@dataclass(frozen=True)
+class Direction:
+    """One way round the cycle, source -> target -> source."""
 
-    networks: Networks
-    optimizer_g: Optimizer
-    optimizer_d: Optimizer
-    pool_a: ImagePool
-    pool_b: ImagePool
-    weights: LossConfig
-    backward: Callable[[Tensor], None]  # the engine's, which may scale or spread
-    teachers: Mapping[str, nn.Module] = field(default_factory=dict)  # by direction: what each generator imitates
-    unshared: Callable[[], AbstractContextManager[object]] = nullcontext  # where gradients stay with this rank so far
-    diffaugment_a: DiffAugment = field(default_factory=DiffAugment)  # of what disc_a sees
-    diffaugment_b: DiffAugment = field(default_factory=DiffAugment)
-    signs: Numbers = field(default_factory=dict)  # the last step's vital signs, still on the device
-
-    def draw(self, count: int) -> None:
-        """Make the random choices of a step of `count` pairs; nothing waits for the device."""
-        for random in (self.pool_a, self.pool_b, self.diffaugment_a, self.diffaugment_b):
-            random.draw(count)
+    name: str  # "a2b" or "b2a"
+    generator: nn.Module
+    inverse: nn.Module
+    discriminator: nn.Module  # of the target domain
+    augment: DiffAugment  # of what that discriminator sees
+    cycle_weight: float
+    identity_weight: float
+    teacher: nn.Module | None
 
 
-def play(game: Game, real_a: Images, real_b: Images) -> Losses:
-    """Update the generators, then the discriminators; return every loss, still on the device.
+def directions(state: TrainState) -> tuple[Direction, Direction]:
+    """Return the directions a2b and b2a of a training."""
+    nets, teachers, weights = state.engine.networks, state.engine.teachers, state.loss
+    return (
+        Direction(
+            name="a2b",
+            generator=nets.a2b,
+            inverse=nets.b2a,
+            discriminator=nets.disc_b,
+            augment=state.diffaugment_b,
+            cycle_weight=weights.cycle_a,
+            identity_weight=weights.identity * weights.cycle_b,
+            teacher=teachers.get("a2b"),
+        ),
+        Direction(
+            name="b2a",
+            generator=nets.b2a,
+            inverse=nets.a2b,
+            discriminator=nets.disc_a,
+            augment=state.diffaugment_a,
+            cycle_weight=weights.cycle_b,
+            identity_weight=weights.identity * weights.cycle_a,
+            teacher=teachers.get("b2a"),
+        ),
+    )
 
-    What is random in it has been drawn before (`Game.draw`), so that a device can play a step all by itself.
+
+def prepare_step(state: TrainState, learning_rate: float, batch_size: int) -> None:
+    """Set what differs from step to step: the learning rate, the EMA's weight, all random choices.
+
+    They lie in tensors of fixed addresses, so that a CUDA graph of the step reads the new values.
     """
-    fake_a, fake_b, losses = update_generators(game, real_a, real_b)
-    losses |= update_discriminators(game, real_a, real_b, fake_a, fake_b)
-    return {name: loss.detach() for name, loss in losses.items()}
+    for optimizer in (state.optimizer_g, state.optimizer_d):
+        set_learning_rate(optimizer, learning_rate)
+    state.ema_weight.fill_(ema_weight(state.step, state.ema_decay))
+    for random in (state.pool_a, state.pool_b, state.diffaugment_a, state.diffaugment_b):
+        random.draw(batch_size)
 
 
-def update_generators(game: Game, real_a: Images, real_b: Images) -> tuple[Images, Images, Losses]:
-    """Update both generators; return the fakes, detached, and the weighted losses.
-
-    What begins with A and what begins with B meet in the weights alone, so each goes backward as soon as it can, and
-    only one of them is kept at a time. Ranks share the sum of both gradients, once.
-    """
-    set_trainable((game.networks.disc_a, game.networks.disc_b), False)  # they only look: no gradient for their weights
-    game.optimizer_g.zero_grad()
-    with game.unshared():
-        fake_b, losses_a = there_and_back(game, "a", "b", real_a, real_b)
-    fake_a, losses_b = there_and_back(game, "b", "a", real_b, real_a)
-    game.optimizer_g.step()
-    return fake_a, fake_b, losses_a | losses_b
+def train_step(state: TrainState, real_a: Images, real_b: Images) -> Numbers:
+    """Do one prepared step; return every loss and measure, detached and still on the device."""
+    fake_a, fake_b, losses = update_generators(state, real_a, real_b)
+    disc_losses, measures = update_discriminators(state, real_a, real_b, fake_a, fake_b)
+    for name, average in state.ema.named_children():
+        update_ema(average, state.networks.get_submodule(name), state.ema_weight)
+    detached = {name: loss.detach() for name, loss in (losses | disc_losses).items()}
+    return detached | measures | state.gradient_measures()
 
 
-def there_and_back(game: Game, source: str, target: str, real: Images, other: Images) -> tuple[Images, Losses]:
-    """Redraw real images of `source` (`a` or `b`) as `target` and bring them back; add up what the generators learn.
+def update_generators(state: TrainState, real_a: Images, real_b: Images) -> tuple[Images, Images, Losses]:
+    """Update both generators; return the fakes, detached, and the weighted losses."""
+    engine = state.engine
+    # The discriminators only score here: no gradients for their weights.
+    set_trainable((engine.networks.disc_a, engine.networks.disc_b), False)
+    engine.optimizer_g.zero_grad()
+    a2b, b2a = directions(state)
 
-    Real images of the other domain go the same way, which should leave them as they are. A teacher shows how to redraw.
-    """
-    nets, weights = game.networks, game.weights
-    there, back = getattr(nets, f"{source}2{target}"), getattr(nets, f"{target}2{source}")
-    judge, shown = getattr(nets, f"disc_{target}"), getattr(game, f"diffaugment_{target}")
+    # The directions share weights and nothing else. Each goes backward at once, so that only one graph is in memory;
+    # ranks exchange the sum of both gradients once, with the second.
+    with engine.no_sync():
+        fake_b, losses_a2b = generator_losses(a2b, real_a, real_b, state.loss)
+        engine.backward(total(losses_a2b))
+    fake_a, losses_b2a = generator_losses(b2a, real_b, real_a, state.loss)
+    engine.backward(total(losses_b2a))
+
+    engine.optimizer_g.step()
+    return fake_a.detach(), fake_b.detach(), losses_a2b | losses_b2a
+
+
+def generator_losses(way: Direction, real: Images, real_target: Images, weights: LossConfig) -> tuple[Images, Losses]:
+    """Translate real images of the source and back; return the fakes and the weighted losses, named as in metrics."""
     losses: Losses = {}
-    if weights.identity > 0 and real.shape == other.shape:  # grey cannot be shown to a network that wants colour
-        fake, same = in_one_call(there, real, other)
-        identity = weights.identity * getattr(weights, f"cycle_{target}")
-        losses[f"identity_{target}"] = identity * distance(same, other)
+    # Grey images cannot go through a network that takes colour, so unequal channels have no identity loss.
+    if way.identity_weight > 0 and real.shape == real_target.shape:
+        fake, same = in_one_call(way.generator, real, real_target)
+        losses["identity"] = way.identity_weight * l1(same, real_target)
     else:
-        fake = there(real)
-    losses[f"gan_{source}2{target}"] = generator_loss(judge(shown.of_fakes(fake)), weights.adversarial)
-    losses[f"cycle_{source}"] = getattr(weights, f"cycle_{source}") * distance(back(fake), real)
-    if (way := f"{source}2{target}") in game.teachers:
-        losses[f"imitation_{way}"] = weights.imitation * distance(fake, game.teachers[way](real))
-    game.backward(total(losses))
-    return fake.detach(), losses
+        fake = way.generator(real)
+    losses["gan"] = gan_loss(way.discriminator(way.augment.of_fakes(fake)), weights.adversarial)
+    losses["cycle"] = way.cycle_weight * l1(way.inverse(fake), real)
+    if way.teacher is not None:
+        losses["distill"] = weights.distill * l1(fake, way.teacher(real))
+    return fake, {term_name(term, way.name): loss for term, loss in losses.items()}
 
 
-def update_discriminators(game: Game, real_a: Images, real_b: Images, fake_a: Images, fake_b: Images) -> Losses:
-    """Update both discriminators on real images and on fakes, new and past; return their losses."""
-    nets, objective = game.networks, game.weights.adversarial
+def update_discriminators(
+    state: TrainState, real_a: Images, real_b: Images, fake_a: Images, fake_b: Images
+) -> tuple[Losses, Numbers]:
+    """Update both discriminators on real images and on fakes, new and from the pools; return losses and measures."""
+    engine, objective = state.engine, state.loss.adversarial
+    nets = engine.networks
     set_trainable((nets.disc_a, nets.disc_b), True)
-    past_a, past_b = game.pool_a.trade(fake_a), game.pool_b.trade(fake_b)
-    scores_a = in_one_call(nets.disc_a, *game.diffaugment_a.of_pairs(real_a, past_a))
-    scores_b = in_one_call(nets.disc_b, *game.diffaugment_b.of_pairs(real_b, past_b))
+
+    pooled_a, pooled_b = state.pool_a.query(fake_a), state.pool_b.query(fake_b)
+    scores_a = in_one_call(nets.disc_a, *state.diffaugment_a.of_reals_and_fakes(real_a, pooled_a))
+    scores_b = in_one_call(nets.disc_b, *state.diffaugment_b.of_reals_and_fakes(real_b, pooled_b))
     losses = {"disc_a": discriminator_loss(*scores_a, objective), "disc_b": discriminator_loss(*scores_b, objective)}
-    game.signs = score_signs("a", *scores_a, objective) | score_signs("b", *scores_b, objective)
-    game.optimizer_d.zero_grad()
-    game.backward(total(losses))
-    game.optimizer_d.step()
-    return losses
+
+    engine.optimizer_d.zero_grad()
+    engine.backward(total(losses))
+    engine.optimizer_d.step()
+    measures = discriminator_measures("a", *scores_a, objective) | discriminator_measures("b", *scores_b, objective)
+    return losses, measures
 
 
 def in_one_call(network: nn.Module, first: Images, second: Images) -> tuple[Tensor, Tensor]:
@@ -125,6 +152,6 @@ def total(losses: Mapping[str, Tensor]) -> Tensor:
 
 
 def set_trainable(networks: tuple[nn.Module, ...], trainable: bool) -> None:
-    """Say whether gradients are computed for these networks' weights."""
+    """Set whether gradients are computed for the weights of these networks."""
     for network in networks:
         network.requires_grad_(trainable)

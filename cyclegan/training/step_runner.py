@@ -1,7 +1,7 @@
-"""How a step is played on a device: as it is written, or with the networks compiled and the whole step recorded.
+"""Runs steps as fast as the device allows: eager, or with compiled networks and the whole step as one CUDA graph.
 
-A recorded step is one CUDA graph: its thousands of kernels start without the host. What changes from step to step lies
-in tensors that `Session.prepare` fills beforehand. What cannot be compiled or recorded is played as it is written.
+A captured step starts its thousands of kernels without the host. What changes from step to step lies in tensors that
+`prepare_step` fills beforehand. What cannot be compiled or captured runs eager, and a message says so.
 """
 
 import gc
@@ -10,62 +10,85 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 from torch import nn
 
+from cyclegan.devices import memory_errors
 from cyclegan.diagnostics.measures import Numbers
 from cyclegan.images import Images
 from cyclegan.models import Networks
-from cyclegan.training.state import Session, copied
+from cyclegan.training.build import MEMORY_HINT
+from cyclegan.training.inputs import TrainInputs
+from cyclegan.training.state import TrainState, cpu_copy
+from cyclegan.training.step import prepare_step, train_step
 
-Tell = Callable[[str], object]
+Log = Callable[[str], object]
 Replay = Callable[[], object]
-Recorder = Callable[[Callable[[], Numbers]], tuple[Numbers, Replay]]
+Capture = Callable[[Callable[[], Numbers]], tuple[Numbers, Replay]]
 
-WARM_UP = 3  # steps before one is recorded: what is made once, such as Adam's moments, is there by then
+WARM_UP_STEPS = 3  # before a capture: what is allocated once, such as Adam's moments, is there by then
 
 
-class Pace:
-    """Plays prepared steps; after a few of them it records one, and has the device play that again."""
+class StepRunner:
+    """Prepares and runs steps; after the warm-up it captures one, where it can, and replays that."""
 
-    def __init__(self, session: Session, record: Recorder | None, tell: Tell) -> None:
-        self.session = session
-        self.record = record
-        self.tell = tell
-        self.played = 0
-        self.recording: Recording | None = None
+    def __init__(self, state: TrainState, capture: Capture | None, log: Log) -> None:
+        self.state = state
+        self.capture = capture
+        self.log = log
+        self.steps = 0
+        self.captured: CapturedStep | None = None
 
-    def __call__(self, real_a: Images, real_b: Images) -> Numbers:
-        """Play one step on n c h w images of [-1, 1]; the numbers returned hold until the next."""
-        if self.record and self.played == WARM_UP:
+    def __call__(self, real_a: Images, real_b: Images, learning_rate: float) -> Numbers:
+        """Run one step on images n c h w in [-1, 1]; the numbers returned hold until the next."""
+        prepare_step(self.state, learning_rate, len(real_a))
+        if self.capture and self.steps == WARM_UP_STEPS:
             try:
-                self.recording = Recording(self.session, self.record, real_a, real_b)
+                self.captured = CapturedStep(self.state, self.capture, real_a, real_b)
             except Exception as error:
-                why = first_line(error.__context__ or error)  # the end of a recording that failed has its own complaint
-                self.tell(f"The step could not be recorded ({why}); it is played as it is written.")
-        self.played += 1
-        play = self.recording or self.session.advance
-        return play(real_a, real_b)
+                why = first_line(error.__context__ or error)  # the end of a failed capture raises an error of its own
+                self.log(f"The step could not be captured as a CUDA graph ({why}); it runs eager.")
+        self.steps += 1
+        if self.captured:
+            return self.captured(real_a, real_b)
+        return train_step(self.state, real_a, real_b)
 
 
-class Recording:
-    """A step that is played again with other images in the place of the first."""
+class CapturedStep:
+    """A captured step, replayed with other images in the place of the first."""
 
-    def __init__(self, session: Session, record: Recorder, real_a: Images, real_b: Images) -> None:
+    def __init__(self, state: TrainState, capture: Capture, real_a: Images, real_b: Images) -> None:
         self.real_a, self.real_b = real_a.clone(), real_b.clone()
-        self.numbers, self.replay = record(lambda: session.advance(self.real_a, self.real_b))
+        self.numbers, self.replay = capture(lambda: train_step(state, self.real_a, self.real_b))
 
     def __call__(self, real_a: Images, real_b: Images) -> Numbers:
-        """Play the step; its numbers are those of the last call, overwritten."""
+        """Run the step; the next call overwrites its numbers."""
         self.real_a.copy_(real_a)
         self.real_b.copy_(real_b)
         self.replay()
         return self.numbers
 
 
-def record_on_cuda(step: Callable[[], Numbers]) -> tuple[Numbers, Replay]:
-    """Record what a step does on a CUDA device, without doing it; return its numbers-to-be and what does it.
+def step_runner(state: TrainState, inputs: TrainInputs, fabric: Fabric, log: Log) -> StepRunner:
+    """Return what runs the steps of a training.
 
-    The steps before must have been played on this stream, which is not the usual one, and nothing of theirs be left.
+    On a CPU compilation takes longer than it saves; what ranks exchange can neither be compiled nor captured.
+    """
+    config, single_gpu = inputs.config, inputs.device.type == "cuda" and inputs.ranks.count == 1
+    torch.backends.cudnn.benchmark = config.machine.compile != "off"  # all images are of one size
+    if config.machine.compile == "on" or (config.machine.compile == "auto" and single_gpu):
+        channels, size = (config.data.channels_a, config.data.channels_b), config.data.size
+        images = [torch.zeros(config.training.batch_size, c, size, size, device=inputs.device) for c in channels]
+        real_a, real_b = (image.contiguous(memory_format=state.memory_format) for image in images)
+        with memory_errors(inputs.device, MEMORY_HINT):
+            compile_networks(state, fabric.setup_module, real_a, real_b, log)
+    return StepRunner(state, capture_cuda_graph if single_gpu and config.machine.compile != "off" else None, log)
+
+
+def capture_cuda_graph(step: Callable[[], Numbers]) -> tuple[Numbers, Replay]:
+    """Capture what a step does on a CUDA device without doing it; return its numbers-to-be and the replay.
+
+    The steps before must have run on this stream, which is not the default one, and have left nothing behind.
     """
     graph = torch.cuda.CUDAGraph()
     gc.collect()
@@ -75,33 +98,34 @@ def record_on_cuda(step: Callable[[], Numbers]) -> tuple[Numbers, Replay]:
 
 
 def compile_networks(
-    session: Session, engine: Callable[[nn.Module], nn.Module], real_a: Images, real_b: Images, tell: Tell
+    state: TrainState, wrap: Callable[[nn.Module], nn.Module], real_a: Images, real_b: Images, log: Log
 ) -> None:
-    """Have the game played with compiled networks, if they pass a rehearsal, of which nothing remains."""
-    as_written = session.game.networks, session.game.teachers
-    tensors, facts = session.capture()
-    before = copied(tensors)
-    tell("Compiling the networks for this device, which takes a minute or two the first time.")
+    """Compile the networks of the engine if one dry run with them succeeds; the state is as before."""
+    engine = state.engine
+    eager = engine.networks, engine.teachers
+    tensors, facts = state.state_dict()
+    before = cpu_copy(tensors)
+    log("Compiling the networks for this device, which takes a minute or two the first time.")
     started = time.perf_counter()
     try:
         compiled: dict[str, Any] = {
-            name: torch.compile(network, dynamic=False) for name, network in session.networks.named()
+            name: torch.compile(network, dynamic=False) for name, network in state.networks.named_children()
         }
-        session.game.networks = Networks(**{name: engine(network) for name, network in compiled.items()})
+        engine.networks = Networks(**{name: wrap(network) for name, network in compiled.items()})
         teachers: dict[str, Any] = {
-            way: torch.compile(shown, dynamic=False) for way, shown in session.game.teachers.items()
+            direction: torch.compile(teacher, dynamic=False) for direction, teacher in engine.teachers.items()
         }
-        session.game.teachers = teachers
-        session.prepare(rate=0.0, count=len(real_a))
-        session.advance(real_a, real_b)
-        tell(f"Compiled in {time.perf_counter() - started:.0f} s.")
+        engine.teachers = teachers
+        prepare_step(state, 0.0, len(real_a))
+        train_step(state, real_a, real_b)
+        log(f"Compiled in {time.perf_counter() - started:.0f} s.")
     except Exception as error:
-        session.game.networks, session.game.teachers = as_written
-        tell(f"The networks could not be compiled ({first_line(error)}); they play as they are written.")
-    session.restore(before, facts)
+        engine.networks, engine.teachers = eager
+        log(f"The networks could not be compiled ({first_line(error)}); they run eager.")
+    state.load_state_dict(before, facts)
 
 
 def first_line(error: BaseException) -> str:
-    """Return what an error says, in one line."""
+    """Return the first line of an error's message."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -1,9 +1,9 @@
-"""Validation: now and then, translations of held-out pictures beside real ones of the other side, in numbers.
+"""Validation: now and then, translations of held-out pictures beside real ones of the target domain, in numbers.
 
-The number that decides which networks are kept as the best is the sliced Wasserstein distance (`cyclegan.metrics`),
-averaged over the levels and over both directions. With a few held-out pictures it wavers by some hundredths, so that
-later networks whose score is within that of the least are kept in place of earlier ones. Faithfulness is written down
-beside it and decides nothing: how much a picture should keep is a matter of the domains.
+The number that decides which networks are the best is the sliced Wasserstein distance (`cyclegan.metrics`), averaged
+over the levels and over both directions. With a few held-out pictures it wavers by some hundredths, so later networks
+whose score is within that of the least replace earlier ones. Faithfulness is written down and decides nothing: how
+much of a picture should stay depends on the domains.
 """
 
 import math
@@ -17,115 +17,116 @@ from cyclegan.data.folders import evenly
 from cyclegan.diagnostics.rules import overfitting_share
 from cyclegan.images import Images
 from cyclegan.metrics import SlicedWasserstein, structural_similarity
-from cyclegan.training.callbacks import chosen, one_by_one
-from cyclegan.training.held_out import Redrawn, record
-from cyclegan.training.inputs import Plan
-from cyclegan.training.state import WAYS, Best, Session, copied
+from cyclegan.training.grids import center_crops, one_by_one
+from cyclegan.training.held_out_files import Translated, save_held_out
+from cyclegan.training.inputs import TrainInputs
+from cyclegan.training.state import Best, TrainState, cpu_copy
 
-MOST = 64  # pictures of each domain that are looked at
-TIE = 1.05  # of the least score: up to there, later networks, which have learned longer, count as no worse
-WORTH = 10  # pairs trained for each picture that is looked at, at least: what bounds the cost
-DOUBT = 2  # standard errors, by which mean scores of some pictures may differ by chance
-LONGEST = 2000  # steps between two validations, however long an epoch is
+MAX_PICTURES = 64  # of each domain
+TOLERANCE = 1.05  # times the least score: up to there later networks, which have learned longer, count as no worse
+COST_RATIO = 10  # samples trained for each picture that is validated, at least: bounds the cost
+N_SIGMA = 2  # standard errors by which mean scores of some pictures may differ by chance
+MAX_INTERVAL = 2000  # steps between two validations, however long an epoch is
+DIRECTIONS = (("a2b", "b2a", "a", "b"), ("b2a", "a2b", "b", "a"))  # name, inverse, source, target
 
 
-class Validation:
-    """Adds to each line of the metrics how good held-out translations are, when that is due, and keeps the best."""
+class Validate:
+    """Adds validation scores to each line of the metrics, when they are due, and keeps the best networks."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.every = plan.config.logging.validate_every or interval(plan)
-        domains = {side: domain for side, domain in (("a", plan.domain_a), ("b", plan.domain_b)) if domain.held_out}
+    def __init__(self, inputs: TrainInputs) -> None:
+        self.inputs = inputs
+        self.every = inputs.config.logging.validate_every or interval(inputs)
+        domains = {name: domain for name, domain in (("a", inputs.domain_a), ("b", inputs.domain_b)) if domain.held_out}
+        size = inputs.config.data.size
         self.names = {
-            side: [path.name for path in evenly(domain.held_out_files, MOST)] for side, domain in domains.items()
+            name: [path.name for path in evenly(domain.held_out_files, MAX_PICTURES)]
+            for name, domain in domains.items()
         }
         self.real = {
-            side: chosen(domain.held_out, MOST, plan.config.data.size).to(plan.device)
-            for side, domain in domains.items()
+            name: center_crops(domain.held_out, MAX_PICTURES, size).to(inputs.device)
+            for name, domain in domains.items()
         }
         self.trained = {
-            side: chosen(domain.pictures, MOST, plan.config.data.size).to(plan.device)
-            for side, domain in domains.items()
+            name: center_crops(domain.pictures, MAX_PICTURES, size).to(inputs.device)
+            for name, domain in domains.items()
         }
-        self.distance = {side: SlicedWasserstein(images) for side, images in self.real.items()}
+        self.distance = {name: SlicedWasserstein(images) for name, images in self.real.items()}
 
-    def __call__(self, session: Session, line: dict[str, Any]) -> dict[str, Any]:
-        """Return the line with what was found, if it is time; what became of each picture is written down."""
-        if not self.real or not self.plan.is_due(session.step, self.every):
+    def __call__(self, state: TrainState, line: dict[str, Any]) -> dict[str, Any]:
+        """Return the line with the scores, if they are due; the numbers of each picture go to a file."""
+        if not self.real or not self.inputs.is_due(state.step, self.every):
             return line
-        redrawn = self.redraw(session)
-        scores = self.scores(session, redrawn)
+        translated = self.translate(state)
+        scores = self.scores(state, translated)
         score = (scores["swd_a2b"] + scores["swd_b2a"]) / 2
         if not math.isfinite(score):
             return line
-        record(self.plan.run, session.step, redrawn)
-        best = compared(session, score, line["epoch"])
-        return (
-            line
-            | scores
-            | {
-                "validation": score,
-                "best_step": best.step,
-                "best_epoch": best.epoch,
-                "no_better_since_epoch": best.least_epoch,
-                "plateau": best.since >= self.plan.config.schedule.plateau_patience,
-            }
-        )
+        save_held_out(self.inputs.run, state.step, translated)
+        best = update_best(state, score, line["epoch"])
+        standing = {
+            "validation": score,
+            "best_step": best.step,
+            "best_epoch": best.epoch,
+            "no_better_since_epoch": best.least_epoch,
+            "plateau": best.since >= self.inputs.config.schedule.plateau_patience,
+        }
+        return line | scores | standing
 
-    def redraw(self, session: Session) -> dict[str, Redrawn]:
-        """Translate the held-out pictures and bring them back, one at a time."""
-        redrawn = {}
-        with session.translating() as generators:
-            for way, back, source, target in WAYS:
+    def translate(self, state: TrainState) -> dict[str, Translated]:
+        """Translate the held-out pictures and back, one at a time."""
+        translated = {}
+        with state.eval_generators() as generators:
+            for direction, inverse, source, target in DIRECTIONS:
                 real = self.real[source]
-                fake = one_by_one(generators[way], real)
-                cycled = one_by_one(generators[back], fake)
-                redrawn[source] = Redrawn(self.names[source], real, fake, cycled, scored(session, target, fake))
-        return redrawn
+                fake = one_by_one(generators[direction], real)
+                cycled = one_by_one(generators[inverse], fake)
+                scores = discriminator_scores(state, target, fake)
+                translated[source] = Translated(self.names[source], real, fake, cycled, scores)
+        return translated
 
     @torch.no_grad()
-    def scores(self, session: Session, redrawn: dict[str, Redrawn]) -> dict[str, float]:
-        """Return what is seen in the redrawn pictures, by the metrics' names."""
-        found: dict[str, float] = {}
-        for way, _, source, target in WAYS:
-            these = redrawn[source]
-            levels = self.distance[target](these.fake)
-            found[f"swd_{way}"] = sum(levels) / len(levels)
-            found[f"faithfulness_{source}"] = structural_similarity(these.real, these.fake).mean().item()
-            found |= self.judged(session, source, fake_scores=redrawn[target].scores)
-        return found
+    def scores(self, state: TrainState, translated: dict[str, Translated]) -> dict[str, float]:
+        """Return the scores of the translations by their names in metrics."""
+        scores: dict[str, float] = {}
+        for direction, _, source, target in DIRECTIONS:
+            pictures = translated[source]
+            distances = self.distance[target](pictures.fake)
+            scores[f"swd_{direction}"] = sum(distances) / len(distances)
+            scores[f"faithfulness_{source}"] = structural_similarity(pictures.real, pictures.fake).mean().item()
+            scores |= self.overfitting(state, source, fake_scores=translated[target].scores)
+        return scores
 
-    def judged(self, session: Session, side: str, fake_scores: Tensor) -> dict[str, float]:
-        """Return how a discriminator scores real images held out and trained on, and whether it tells them apart."""
-        held_out, trained = (scored(session, side, images[side]) for images in (self.real, self.trained))
-        doubt = DOUBT * sum(scores.var() / len(scores) for scores in (held_out, trained)) ** 0.5
-        real, other = trained.mean().item(), held_out.mean().item()
-        share = overfitting_share(real, other, fake_scores.mean().item(), float(doubt))
-        found = {f"trained_score_{side}": real, f"held_out_score_{side}": other}
-        return found | ({f"overfitting_{side}": share} if math.isfinite(share) else {})
+    def overfitting(self, state: TrainState, domain: str, fake_scores: Tensor) -> dict[str, float]:
+        """Return a discriminator's mean scores of held-out and of trained real images, and how far they are apart."""
+        held_out, trained = (discriminator_scores(state, domain, real[domain]) for real in (self.real, self.trained))
+        margin = N_SIGMA * sum(scores.var() / len(scores) for scores in (held_out, trained)) ** 0.5
+        trained_mean, held_out_mean = trained.mean().item(), held_out.mean().item()
+        share = overfitting_share(trained_mean, held_out_mean, fake_scores.mean().item(), float(margin))
+        scores = {f"trained_score_{domain}": trained_mean, f"held_out_score_{domain}": held_out_mean}
+        return scores | ({f"overfitting_{domain}": share} if math.isfinite(share) else {})
 
 
-def compared(session: Session, score: float, epoch: int) -> Best:
-    """Compare the networks with the best so far, and keep them if they are better, or as good as chance can tell."""
-    best = session.best or Best(score, epoch)
+def update_best(state: TrainState, score: float, epoch: int) -> Best:
+    """Compare the networks with the best so far; keep them if they are better, or as good within the tolerance."""
+    best = state.best or Best(score, epoch)
     if score < best.least:
         best.least, best.least_epoch, best.since = score, epoch, 0
-    elif session.best:
+    elif state.best:
         best.since += 1
-    if score <= best.least * TIE:
-        best.step, best.epoch, best.weights = session.step, epoch, copied(session.weights())
-    session.best = best
+    if score <= best.least * TOLERANCE:
+        best.step, best.epoch, best.weights = state.step, epoch, cpu_copy(state.model_weights())
+    state.best = best
     return best
 
 
-def scored(session: Session, side: str, images: Images) -> Float[Tensor, " n"]:
-    """Return how real the discriminator of a domain takes each image to be."""
-    judge = getattr(session.networks, f"disc_{side}")
-    return torch.stack([judge(image).mean() for image in torch.split(images, 1)])
+def discriminator_scores(state: TrainState, domain: str, images: Images) -> Float[Tensor, " n"]:
+    """Return the mean score that the discriminator of a domain gives each image."""
+    discriminator = state.networks.get_submodule(f"disc_{domain}")
+    return torch.stack([discriminator(image).mean() for image in torch.split(images, 1)])
 
 
-def interval(plan: Plan) -> int:
-    """Return the steps between validations: an epoch, longer where there is more to look at than to learn from."""
-    pictures = sum(min(MOST, len(domain.held_out)) for domain in (plan.domain_a, plan.domain_b))
-    cheap = -(-WORTH * pictures // plan.config.game.batch_size)
-    return max(min(plan.steps_per_epoch, LONGEST), cheap, 1)
+def interval(inputs: TrainInputs) -> int:
+    """Return the steps between validations: an epoch, or longer where validation would cost too much."""
+    pictures = sum(min(MAX_PICTURES, len(domain.held_out)) for domain in (inputs.domain_a, inputs.domain_b))
+    affordable = -(-COST_RATIO * pictures // inputs.config.training.batch_size)
+    return max(min(inputs.steps_per_epoch, MAX_INTERVAL), affordable, 1)

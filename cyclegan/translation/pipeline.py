@@ -222,7 +222,7 @@ def _redraw(batch: list[Piece], work: Work) -> list[Piece]:
     if not originals:
         return batch
     try:
-        with memory_errors(work.translator.device, lambda: SMALLER):
+        with memory_errors(work.translator.device, SMALLER):
             redrawn = work.translator.redraw_pictures(originals, work.manner.strength)
     except DeviceError as error:
         for piece in pieces:
@@ -258,7 +258,7 @@ def _redraw_clip(piece: Piece, work: Work) -> None:
 
     def redraw(frame: Pixels) -> Pixels:
         sized = _at_size(frame, source, manner)
-        with memory_errors(work.translator.device, lambda: SMALLER):
+        with memory_errors(work.translator.device, SMALLER):
             redrawn = work.translator.redraw_picture(Picture(sized), manner.strength).pixels
         drawn = with_channels(with_bits(redrawn, 8), 3)
         if manner.steady:

@@ -34,7 +34,7 @@ def facts_of(run: Run, config: Config) -> list[str]:
     facts = [f"step {last['step']:,}"]
     if isinstance(epoch := last.get("epoch"), int):
         facts.append(f"epoch {epoch:,} of {config.schedule.epochs + config.schedule.decay_epochs:,}")
-    if isinstance(rate := last.get("pairs_per_second"), int | float):
+    if isinstance(rate := last.get("samples_per_second"), int | float):
         facts.append(f"{rate:.2f} pairs a second")
     if verdict := verdict_of(last):
         facts.append(f"the doctor says {verdict}")

@@ -192,7 +192,7 @@ def test_paths_that_the_system_refuses_are_sentences(command, folders, name):
 
 def test_devices_and_seeds_beyond_reason_are_sentences(command, folders):
     assert command("train", "horses", "zebras", *TINY, "--device", "cpu:0").returncode == 0
-    assert_a_sentence(command("train", "horses", "zebras", "--seed", 2**64), "game.seed is 18446744073709551616")
+    assert_a_sentence(command("train", "horses", "zebras", "--seed", 2**64), "training.seed is 18446744073709551616")
     assert_a_sentence(command("train", "horses", "zebras", "--name", ".."), "cannot be a run's name")
 
 

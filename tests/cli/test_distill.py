@@ -14,7 +14,7 @@ def test_a_run_is_distilled_as_it_is_typed(command, folders, tmp_path):
     assert "ResNet, residual blocks: 1, width 2" in distilled.stderr
     assert "horses2zebras, of 6.36 times the multiply-adds" in distilled.stderr
     assert "begins with  the teacher: disc_a, disc_b" in distilled.stderr
-    assert "imitation_a2b" in distilled.stderr
+    assert "distill_a2b" in distilled.stderr
 
     small = Run(tmp_path / "checkpoints" / "horses2zebras-small")
     assert load_model_info(small.model).generator.width == 2
@@ -29,7 +29,7 @@ def test_a_run_is_distilled_as_it_is_typed(command, folders, tmp_path):
     assert_a_sentence(other, "generator.width (was 2, now 3)", "another --name")
     again = command("distill", "horses2zebras-small", "--name", "smallest", "--dry-run", "--json")
     config = json.loads(again.stdout)["config"]
-    assert (config["generator"]["width"], config["game"]["teacher"]) == (1, str(small.folder.resolve()))
+    assert (config["generator"]["width"], config["training"]["teacher"]) == (1, str(small.folder.resolve()))
 
 
 def test_only_a_run_with_a_model_can_be_distilled(command, folders, tmp_path):

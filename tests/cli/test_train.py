@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from cyclegan.checkpoints.runs import Run, read_metrics
-from cyclegan.errors import GameLostError
+from cyclegan.errors import TrainingDivergedError
 from tests.cli.shared import POSIX, TINY, assert_a_sentence
 from tests.models_for_tests import write_model
 
@@ -25,7 +25,7 @@ def test_training_ends_with_a_report_also_when_the_game_is_lost(command, folders
     assert "<dt>Steps</dt><dd>4</dd>" in report.read_text(encoding="utf-8")
 
     def lose(*_: object, **__: object) -> None:
-        raise GameLostError("the game is lost.")
+        raise TrainingDivergedError("the game is lost.")
 
     report.unlink()
     monkeypatch.setattr("cyclegan.training.train", lose)
@@ -79,10 +79,10 @@ def test_validation_is_shown_while_training(command, folders):
 
 def test_a_run_that_a_plateau_ended_says_so(tmp_path: Path):
     from cyclegan.cli.training import ending
-    from cyclegan.training import Outcome, Plan
+    from cyclegan.training import TrainInputs, TrainResult
 
-    plan = create_autospec(Plan, instance=True, run=Run(tmp_path))
-    said = ending(plan, Outcome(20, 100, 20, 1.0, plateau=7))
+    plan = create_autospec(TrainInputs, instance=True, run=Run(tmp_path))
+    said = ending(plan, TrainResult(20, 100, 20, 1.0, plateau=7))
     assert "no better since epoch 7" in said
     assert "--stop-on-plateau" in said
 
@@ -127,23 +127,20 @@ def test_the_live_display_shows_every_loss(tmp_path, folders):
     from rich.console import Console
 
     from cyclegan.cli.display import TrainingDisplay
-    from cyclegan.training.step import LOSS_NAMES
-    from tests.training.runs_for_tests import play_run
+    from cyclegan.losses import LOSS_NAMES
+    from tests.training.runs_for_tests import train_run
 
-    shown = []
-    displays = []
+    shown, display = [], TrainingDisplay(live=False)
 
-    def display(moment):
-        if not displays:
-            displays.append(TrainingDisplay(moment.plan, live=False))
-        displays[0](moment)
+    def show(state, info):
+        display(state, info)
         console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
-        console.print(displays[0].picture(moment))
+        console.print(display.renderable(info))
         shown.append(console.export_text())
         console.file.close()
 
-    taught = {"game": {"teacher": str(write_model(tmp_path / "m.safetensors"))}}
-    play_run(Run(tmp_path / "run"), folders, 8, taught, observers=[display])
+    taught = {"training": {"teacher": str(write_model(tmp_path / "m.safetensors"))}}
+    train_run(Run(tmp_path / "run"), folders, 8, taught, callbacks=[show])
     assert all(name in shown[-1] for name in LOSS_NAMES)
     assert "epoch 3/3 · step 8/8" in shown[-1]
     assert "health fine" in shown[-1]
@@ -155,27 +152,35 @@ def test_remarks_are_told_once_and_their_end_with_the_verdict(capsys):
 
     from cyclegan.cli.display import TrainingDisplay
 
-    finding = {"name": "collapse", "about": "a2b", "verdict": "watch", "reason": "They are alike.", "remedy": "Wait."}
-    display = TrainingDisplay(SimpleNamespace(total_steps=40, epochs=4), live=False)
+    finding = {
+        "name": "collapse",
+        "about": "a2b",
+        "verdict": "watch",
+        "reason": "They are alike.",
+        "suggestion": "Wait.",
+    }
+    display = TrainingDisplay(live=False)
     for step, findings in ((10, []), (20, [finding]), (30, [finding]), (40, [])):
         verdict = "watch" if findings else "fine"
-        line = {"step": step, "right_guesses_a": 0.7, "health": {"verdict": verdict, "findings": findings}}
-        display(SimpleNamespace(step=step, epoch=1, metrics=line, last=False, plan=SimpleNamespace(total_steps=40)))
+        line = {"step": step, "disc_accuracy_a": 0.7, "health": {"verdict": verdict, "findings": findings}}
+        info = SimpleNamespace(step=step, total_steps=40, epoch=1, total_epochs=4, metrics=line, last=False)
+        display(None, info)
     told = capsys.readouterr().err.splitlines()
     assert [line.rpartition("health ")[2] for line in told if "step" in line] == ["fine", "watch", "watch", "fine"]
     assert told[2] == "  watch: They are alike. Wait."
     assert len(told) == 5
-    assert "right guesses a 70% (ideal 50%)" in told[0]
+    assert "discriminator accuracy a 70% (ideal 50%)" in told[0]
 
 
-def test_a_lost_game_ends_with_3_and_a_sentence(command, folders, tmp_path, monkeypatch):
+def test_a_diverged_training_ends_with_3(command, folders, tmp_path, monkeypatch):
+    from cyclegan.training import step_runner
 
-    from cyclegan.training.state import Session
-
-    advance = Session.advance
-    monkeypatch.setattr(Session, "advance", lambda game, a, b: advance(game, torch.full_like(a, torch.nan), b))
+    train_step = step_runner.train_step
+    monkeypatch.setattr(
+        step_runner, "train_step", lambda state, a, b: train_step(state, torch.full_like(a, torch.nan), b)
+    )
     result = command("train", "horses", "zebras", *TINY)
-    assert_a_sentence(result, "the game is lost", "no finite numbers, again", "--fresh", status=3)
+    assert_a_sentence(result, "training diverged", "not finite", "--fresh", status=3)
     assert len(list((tmp_path / "checkpoints" / "horses2zebras" / "state").glob("step-*"))) == 1
     last = read_metrics(Run(tmp_path / "checkpoints" / "horses2zebras"))[-1]
     assert last["health"]["findings"][0]["name"] == "not_finite"

@@ -45,7 +45,7 @@ def test_images_do_not_depend_on_workers_or_on_where_pictures_are_kept(folders, 
 
 
 def test_a_stream_that_starts_later_goes_on_as_the_first_would_have(folders, tmp_path):
-    config = config_for(folders, {"game": {"batch_size": 2}})
+    config = config_for(folders, {"training": {"batch_size": 2}})
     whole, rest = first_batches(config, tmp_path), first_batches(config, tmp_path, first=5, count=7)
     assert all(torch.equal(ours, theirs) for ours, theirs in zip(rest, whole[5:], strict=True))
 
@@ -90,7 +90,7 @@ def test_damaged_pictures_are_named_skipped_and_counted(folders, tmp_path):
 def test_fewer_pictures_than_a_batch_needs_is_a_sentence(folders, tmp_path):
     (folders[0] / "empty.png").touch()
     with pytest.raises(DataError, match="holds 5 readable pictures, fewer than a batch of 6; 1 cannot be read"):
-        load_domain(config_for(folders, {"game": {"batch_size": 6}}), "a", scratch=tmp_path)
+        load_domain(config_for(folders, {"training": {"batch_size": 6}}), "a", scratch=tmp_path)
 
 
 def test_an_epoch_has_as_many_pairs_as_the_larger_folder_has_images(folders, tmp_path):

@@ -60,7 +60,7 @@ def test_a_quarter_of_the_width_is_a_fifteenth_of_the_work_and_three_megabytes_i
 
 
 def test_first_weights_are_normal_and_follow_from_the_seed():
-    one, same, other = (build_networks(build_config({"game": {"seed": seed}})) for seed in (1, 1, 2))
+    one, same, other = (build_networks(build_config({"training": {"seed": seed}})) for seed in (1, 1, 2))
     weight = one.a2b.body[10].body[1].weight.detach()
     assert abs(float(weight.mean())) < 1e-4
     assert float(weight.std()) == pytest.approx(0.02, rel=0.01)

@@ -1,38 +1,40 @@
-"""One step of the game in its plainest form: one call for each term, as the paper writes it."""
+"""One training step in its plainest form: one call for each term, as the paper writes it."""
 
 from torch import Tensor
 
-from cyclegan.losses import discriminator_loss, distance, generator_loss
-from cyclegan.training.step import Game, Losses
+from cyclegan.losses import discriminator_loss, gan_loss, l1
+from cyclegan.training.state import TrainState
+from cyclegan.training.step import Losses
 
 
-def play_plainly(game: Game, real_a: Tensor, real_b: Tensor) -> Losses:
-    """Do what `cyclegan.training.step.play` does, with nothing batched."""
-    nets, weights = game.networks, game.weights
-    game.draw(len(real_a))
+def plain_step(state: TrainState, real_a: Tensor, real_b: Tensor) -> Losses:
+    """Do what `cyclegan.training.step.train_step` does, with nothing batched."""
+    nets, weights, teachers = state.networks, state.loss, state.engine.teachers
+    for random in (state.pool_a, state.pool_b, state.diffaugment_a, state.diffaugment_b):
+        random.draw(len(real_a))
     fake_b, fake_a = nets.a2b(real_a), nets.b2a(real_b)
     losses = {
-        "gan_a2b": generator_loss(nets.disc_b(game.diffaugment_b.of_fakes(fake_b)), weights.adversarial),
-        "gan_b2a": generator_loss(nets.disc_a(game.diffaugment_a.of_fakes(fake_a)), weights.adversarial),
-        "cycle_a": weights.cycle_a * distance(nets.b2a(fake_b), real_a),
-        "cycle_b": weights.cycle_b * distance(nets.a2b(fake_a), real_b),
+        "gan_a2b": gan_loss(nets.disc_b(state.diffaugment_b.of_fakes(fake_b)), weights.adversarial),
+        "gan_b2a": gan_loss(nets.disc_a(state.diffaugment_a.of_fakes(fake_a)), weights.adversarial),
+        "cycle_a": weights.cycle_a * l1(nets.b2a(fake_b), real_a),
+        "cycle_b": weights.cycle_b * l1(nets.a2b(fake_a), real_b),
     }
     if weights.identity:
-        losses["identity_a"] = weights.cycle_a * weights.identity * distance(nets.b2a(real_a), real_a)
-        losses["identity_b"] = weights.cycle_b * weights.identity * distance(nets.a2b(real_b), real_b)
-    for way, real, fake in (("a2b", real_a, fake_b), ("b2a", real_b, fake_a)):
-        if way in game.teachers:
-            losses[f"imitation_{way}"] = weights.imitation * distance(fake, game.teachers[way](real).detach())
-    game.optimizer_g.zero_grad()
+        losses["identity_a"] = weights.cycle_a * weights.identity * l1(nets.b2a(real_a), real_a)
+        losses["identity_b"] = weights.cycle_b * weights.identity * l1(nets.a2b(real_b), real_b)
+    for direction, real, fake in (("a2b", real_a, fake_b), ("b2a", real_b, fake_a)):
+        if direction in teachers:
+            losses[f"distill_{direction}"] = weights.distill * l1(fake, teachers[direction](real).detach())
+    state.optimizer_g.zero_grad()
     sum(losses.values()).backward()
-    game.optimizer_g.step()
+    state.optimizer_g.step()
 
-    past_a, past_b = game.pool_a.trade(fake_a.detach()), game.pool_b.trade(fake_b.detach())
-    real_a, past_a = game.diffaugment_a.of_pairs(real_a, past_a)
-    real_b, past_b = game.diffaugment_b.of_pairs(real_b, past_b)
-    losses["disc_a"] = discriminator_loss(nets.disc_a(real_a), nets.disc_a(past_a), weights.adversarial)
-    losses["disc_b"] = discriminator_loss(nets.disc_b(real_b), nets.disc_b(past_b), weights.adversarial)
-    game.optimizer_d.zero_grad()
+    pooled_a, pooled_b = state.pool_a.query(fake_a.detach()), state.pool_b.query(fake_b.detach())
+    real_a, pooled_a = state.diffaugment_a.of_reals_and_fakes(real_a, pooled_a)
+    real_b, pooled_b = state.diffaugment_b.of_reals_and_fakes(real_b, pooled_b)
+    losses["disc_a"] = discriminator_loss(nets.disc_a(real_a), nets.disc_a(pooled_a), weights.adversarial)
+    losses["disc_b"] = discriminator_loss(nets.disc_b(real_b), nets.disc_b(pooled_b), weights.adversarial)
+    state.optimizer_d.zero_grad()
     (losses["disc_a"] + losses["disc_b"]).backward()
-    game.optimizer_d.step()
+    state.optimizer_d.step()
     return {name: loss.detach() for name, loss in losses.items()}

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from cyclegan.checkpoints.model_file import load_model
 from cyclegan.checkpoints.runs import Run, held_out_files, load_state, locked, read_metrics
 from cyclegan.config import build_config
-from cyclegan.training import Outcome, check_continuation, prepare, train
+from cyclegan.training import TrainResult, check_continuation, load_inputs, train
 from tests.training.games import TINY
 
 TIMES = ("_seconds", "_per_second")
@@ -22,7 +22,7 @@ def tiny_settings(folders: tuple[Path, Path], steps: int) -> list[dict[str, Any]
         {
             "data": {"folder_a": str(folders[0]), "folder_b": str(folders[1]), "name_a": "horses", "name_b": "zebras"},
             "generator": {"dropout": True},
-            "game": {"pool_size": 4, "batch_size": 2, "precision": "fp32", "diffaugment": True},
+            "training": {"pool_size": 4, "batch_size": 2, "precision": "fp32", "diffaugment": True},
             "schedule": {"epochs": 2, "decay_epochs": 20, "max_steps": steps},
             "machine": {"device": "cpu"},
             "logging": {"every": 4, "samples_every": 5, "samples": 2},
@@ -30,12 +30,12 @@ def tiny_settings(folders: tuple[Path, Path], steps: int) -> list[dict[str, Any]
     ]
 
 
-def play_run(run: Run, folders: tuple[Path, Path], steps: int, *more: dict[str, Any], **options) -> Outcome:
+def train_run(run: Run, folders: tuple[Path, Path], steps: int, *more: dict[str, Any], **options) -> TrainResult:
     """Train, or continue, a tiny run."""
     config = build_config(*tiny_settings(folders, steps), *more)
     check_continuation(config, run)
     with locked(run):
-        return train(prepare(config, run, scratch=run.folder), **options)
+        return train(load_inputs(config, run), **options)
 
 
 def what_is_left(run: Run) -> dict[str, Any]:

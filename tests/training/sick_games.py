@@ -1,9 +1,5 @@
-"""Games made sick on purpose, and healthy ones: real trainings, small enough for a test.
+"""Trainings that fail on purpose, and healthy ones, small enough for a test."""
 
-`scripts/measure_doctor.py` plays them too.
-"""
-
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,26 +18,26 @@ from cyclegan.data.synthetic import draw_pair
 from cyclegan.diagnostics.measures import Numbers
 from cyclegan.images import Pixels
 from cyclegan.models import Networks, build_networks
-from cyclegan.training import Plan, setup, trainer
-from cyclegan.training.state import Session
+from cyclegan.training import TrainInputs, build, step_runner, train
+from cyclegan.training.state import TrainState
 
 SMALL: Settings = {
     "data": {"size": 32, "load_size": 32},
     "generator": {"width": 4, "blocks": 1},
     "discriminator": {"width": 4, "layers": 2},
     "optimizer": {"learning_rate": 2e-3},
-    "game": {"averaging": 0.0, "precision": "fp32"},
+    "training": {"ema_decay": 0.0, "precision": "fp32"},
     "schedule": {"max_steps": 300},
     "machine": {"workers": 0},
-    "logging": {"every": 10, "samples_every": 10**6, "examine_every": 50},
+    "logging": {"every": 10, "samples_every": 10**6, "diagnose_every": 50},
 }
 VALIDATED: Settings = {"logging": {"validate_every": 50}}
 FREE: Settings = {"loss": {"cycle_a": 0, "cycle_b": 0, "identity": 0}}
 
 
 @dataclass(frozen=True)
-class Game:
-    """A game, how it is made sick, and what the doctor is to say by when."""
+class Case:
+    """A training, how it is made to fail, and which finding is expected by when."""
 
     finding: str = ""
     within: int = 300  # steps
@@ -107,13 +103,18 @@ class Receiver(Copier):
         return ((images - images.mean((2, 3), keepdim=True)) / Smuggler.depth + self.tint).clamp(-1, 1)
 
 
-def played_by(a2b: type[nn.Module], b2a: type[nn.Module]) -> Callable[[Config], Networks]:
+def generators_of(a2b: type[nn.Module], b2a: type[nn.Module]) -> Callable[[Config], Networks]:
     """Return a builder of networks with these generators."""
-    return lambda config: dataclasses.replace(build_networks(config), a2b=a2b(), b2a=b2a())
+    return lambda config: with_generators(build_networks(config), a2b(), b2a())
+
+
+def with_generators(networks: Networks, a2b: nn.Module, b2a: nn.Module) -> Networks:
+    """Return networks with other generators."""
+    return Networks(a2b, b2a, networks.disc_a, networks.disc_b)
 
 
 def dirac(config: Config) -> Networks:
-    """Return the players of a Dirac-GAN, which circle around their balance (Mescheder et al. 2018, 1801.04406)."""
+    """Return a Dirac-GAN, whose networks circle around their equilibrium (Mescheder et al. 2018, 1801.04406)."""
     torch.manual_seed(0)
     return Networks(Tint(), Tint(), nn.Conv2d(3, 1, 1), nn.Conv2d(3, 1, 1))
 
@@ -125,17 +126,17 @@ def landscapes(count: int) -> tuple[list[Pixels], list[Pixels]]:
     return pictures[::2], pictures[1::2]
 
 
-HEALTHY_GAME = Game(settings=VALIDATED, held_out=16)
-SICK = (
-    Game("discriminator_wins", 200, {"optimizer": {"learning_rate": 2e-5}}, discriminator_rate=50),
-    Game("discriminator_gave_up", 300, {"optimizer": {"learning_rate": 2e-4}}, discriminator_rate=0),
-    Game("oscillation", 250, FREE | {"optimizer": {"learning_rate": 3e-2}, "game": {"pool_size": 0}}, dirac),
-    Game("collapse", 200, networks=played_by(OneTrick, OneTrick)),
-    Game("copying", 200, networks=played_by(Copier, Copier)),
-    Game("inversion", 200, networks=played_by(Inverter, Inverter)),
-    Game("hidden_message", 200, networks=played_by(Smuggler, Receiver)),
-    Game("not_finite", 20, broken_steps=(13,)),
-    Game(
+HEALTHY = Case(settings=VALIDATED, held_out=16)
+FAILURES = (
+    Case("discriminator_wins", 200, {"optimizer": {"learning_rate": 2e-5}}, discriminator_rate=50),
+    Case("discriminator_gave_up", 300, {"optimizer": {"learning_rate": 2e-4}}, discriminator_rate=0),
+    Case("oscillation", 250, FREE | {"optimizer": {"learning_rate": 3e-2}, "training": {"pool_size": 0}}, dirac),
+    Case("collapse", 200, networks=generators_of(OneTrick, OneTrick)),
+    Case("copying", 200, networks=generators_of(Copier, Copier)),
+    Case("inversion", 200, networks=generators_of(Inverter, Inverter)),
+    Case("hidden_message", 200, networks=generators_of(Smuggler, Receiver)),
+    Case("not_finite", 20, broken_steps=(13,)),
+    Case(
         "overfitting",
         300,
         VALIDATED | {"optimizer": {"learning_rate": 2e-4}, "discriminator": {"width": 32}},
@@ -146,34 +147,34 @@ SICK = (
 )
 
 
-def plan_of(run: Run, game: Game, *layers: Settings) -> Plan:
-    """Return a plan to play with landscapes that are kept in memory."""
-    names = [Path(f"{number}.png") for number in range(game.held_out)]
+def inputs_of(run: Run, case: Case, *layers: Settings) -> TrainInputs:
+    """Return the inputs of a training on landscapes that are kept in memory."""
+    names = [Path(f"{number}.png") for number in range(case.held_out)]
     summer, winter = (
-        Domain(name, Path(), pictures[: game.pictures], held_out=pictures[game.pictures :], held_out_files=names)
-        for name, pictures in zip("ab", landscapes(game.pictures + game.held_out), strict=True)
+        Domain(name, Path(), pictures[: case.pictures], held_out=pictures[case.pictures :], held_out_files=names)
+        for name, pictures in zip("ab", landscapes(case.pictures + case.held_out), strict=True)
     )
-    return Plan(build_config(SMALL, game.settings, *layers), run, summer, winter, torch.device("cpu"), "fp32")
+    return TrainInputs(build_config(SMALL, case.settings, *layers), run, summer, winter, torch.device("cpu"), "fp32")
 
 
-def play(game: Game, run: Run, *layers: Settings, **options: Any) -> list[dict[str, Any]]:
+def train_case(case: Case, run: Run, *layers: Settings, **options: Any) -> list[dict[str, Any]]:
     """Train, or continue, in this folder, and return the metrics."""
-    prepare, advance = Session.prepare, Session.advance
+    prepare_step, train_step = step_runner.prepare_step, step_runner.train_step
 
-    def prepare_unfairly(session: Session, rate: float, count: int) -> None:
-        prepare(session, rate, count)
-        session.optimizers["optimizer_d"].param_groups[0]["lr"] *= game.discriminator_rate
+    def prepare_with_own_rate(state: TrainState, learning_rate: float, batch_size: int) -> None:
+        prepare_step(state, learning_rate, batch_size)
+        state.optimizer_d.param_groups[0]["lr"] *= case.discriminator_rate
 
-    def advance_broken(session: Session, real_a: Tensor, real_b: Tensor) -> Numbers:
-        if session.step + 1 in game.broken_steps:
+    def train_on_broken_images(state: TrainState, real_a: Tensor, real_b: Tensor) -> Numbers:
+        if state.step + 1 in case.broken_steps:
             real_a[0, 0, 0, 0] = torch.nan
-        return advance(session, real_a, real_b)
+        return train_step(state, real_a, real_b)
 
     run.samples.mkdir(parents=True, exist_ok=True)
     with (
-        patch.object(setup, "build_networks", game.networks),
-        patch.object(Session, "prepare", prepare_unfairly),
-        patch.object(Session, "advance", advance_broken),
+        patch.object(build, "build_networks", case.networks),
+        patch.object(step_runner, "prepare_step", prepare_with_own_rate),
+        patch.object(step_runner, "train_step", train_on_broken_images),
     ):
-        trainer.train(plan_of(run, game, *layers), **options)
+        train(inputs_of(run, case, *layers), **options)
     return read_metrics(run)

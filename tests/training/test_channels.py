@@ -14,7 +14,7 @@ from cyclegan.config import build_config
 from cyclegan.data.domains import PictureStore, load_domain
 from cyclegan.data.loader import batches
 from cyclegan.images import scaled
-from tests.training.runs_for_tests import play_run, tiny_settings, what_is_left
+from tests.training.runs_for_tests import tiny_settings, train_run, what_is_left
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_a_store_gives_every_kind_of_levels_back(tmp_path: Path):
 
 def test_unequal_channels_are_trained_without_identity_loss(deep_folders, tmp_path):
     run = Run(tmp_path / "run")
-    play_run(run, deep_folders, 4, GREY_TO_COLOUR)
+    train_run(run, deep_folders, 4, GREY_TO_COLOUR)
     assert not any(name.startswith("identity") for line in read_metrics(run) for name in line)
     there, back = (Translator(run.folder, direction=way, device="cpu") for way in ("a2b", "b2a"))
     assert there(Image.new("L", (20, 30))).mode == "RGB"  # that is what it has learned
@@ -82,7 +82,7 @@ def test_unequal_channels_are_trained_without_identity_loss(deep_folders, tmp_pa
 
 def test_two_grey_domains_have_their_identity_loss_and_pictures_keep_their_mode(deep_folders, tmp_path):
     run = Run(tmp_path / "run")
-    play_run(run, deep_folders, 4, GREY)
+    train_run(run, deep_folders, 4, GREY)
     assert "identity_a" in read_metrics(run)[-1]
     translate = Translator(run.folder, device="cpu")
     for mode in ("L", "RGB", "I;16"):
@@ -92,6 +92,6 @@ def test_two_grey_domains_have_their_identity_loss_and_pictures_keep_their_mode(
 def test_a_continuation_with_unequal_channels_is_exact(deep_folders, tmp_path):
     for name, ends in (("whole", [8]), ("parts", [3, 8])):
         for end in ends:
-            play_run(Run(tmp_path / name), deep_folders, end, GREY_TO_COLOUR)
+            train_run(Run(tmp_path / name), deep_folders, end, GREY_TO_COLOUR)
     whole, parts = (what_is_left(Run(tmp_path / name)) for name in ("whole", "parts"))
     assert whole["state"] == parts["state"]

@@ -47,7 +47,7 @@ def test_every_image_is_disguised_in_a_way_of_its_own():
     augmentation = DiffAugment(True, seed=0)
     augmentation.draw(2)
     same = images().expand(2, -1, -1, -1)
-    seen = torch.cat([augmentation.of_fakes(same), *augmentation.of_pairs(same, same)])
+    seen = torch.cat([augmentation.of_fakes(same), *augmentation.of_reals_and_fakes(same, same)])
     assert all(not torch.equal(seen[i], seen[j]) for i in range(6) for j in range(i))
 
 

@@ -7,16 +7,16 @@ import psutil
 import pytest
 
 from cyclegan.checkpoints.runs import Run
-from tests.training.runs_for_tests import play_run
+from tests.training.runs_for_tests import train_run
 
 MOST_MORE = 64  # MiB that the allocators may keep to themselves
 SMALLEST = {
     "data": {"size": 16},
     "generator": {"width": 2, "blocks": 1, "dropout": False},
     "discriminator": {"width": 2, "layers": 1},
-    "game": {"batch_size": 1},
+    "training": {"batch_size": 1},
     "schedule": {"epochs": 10**6},
-    "logging": {"every": 10, "samples_every": 100, "examine_every": 100, "validate_every": 100, "save_minutes": 0.2},
+    "logging": {"every": 10, "samples_every": 100, "diagnose_every": 100, "validate_every": 100, "save_minutes": 0.2},
 }
 
 
@@ -26,16 +26,16 @@ def test_memory_files_and_threads_stay_flat(folders, tmp_path: Path):
     """Over CYCLEGAN_STEPS steps (300), with validation, examinations, samples and saves on the way."""
     process, memory, files, threads = psutil.Process(), [], [], []
 
-    def look(moment) -> None:
-        if moment.step % 100 == 0:
+    def look(state, info) -> None:
+        if info.step % 100 == 0:
             memory.append(process.memory_info().rss / 2**20)
             files.append(process.num_fds())
             threads.append(process.num_threads())
-            print(moment.step, f"{memory[-1]:.0f} MiB", files[-1], threads[-1])  # noqa: T201 (to be seen with -s)
+            print(info.step, f"{memory[-1]:.0f} MiB", files[-1], threads[-1])  # noqa: T201 (to be seen with -s)
 
     held_out = {"data": {"validate_a": str(folders[1]), "validate_b": str(folders[0])}}  # the others will do for a test
     steps = int(os.environ.get("CYCLEGAN_STEPS", "300"))
-    play_run(Run(tmp_path / "run"), folders, steps, SMALLEST, held_out, observers=[look])
+    train_run(Run(tmp_path / "run"), folders, steps, SMALLEST, held_out, callbacks=[look])
     assert memory[-1] < memory[0] + MOST_MORE
     assert files[-1] <= files[0]
     assert threads[-1] <= threads[0]

@@ -11,7 +11,7 @@ import pytest
 from cyclegan.checkpoints.model_file import load_tensors, save_tensors
 from cyclegan.checkpoints.runs import Run, load_state, locked, states
 from cyclegan.errors import DataError, DiskError, RunError
-from tests.training.runs_for_tests import play_run, what_is_left
+from tests.training.runs_for_tests import train_run, what_is_left
 
 STEPS = 8
 OFTEN = {"logging": {"save_minutes": 0}}
@@ -19,7 +19,7 @@ OFTEN = {"logging": {"save_minutes": 0}}
 
 def once_at(step: int, act):
     """Return observers that do something once, after `step`."""
-    return {"observers": [lambda moment: act() if moment.step == step else None]}
+    return {"callbacks": [lambda _, info: act() if info.step == step else None]}
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def run(tmp_path: Path) -> Run:
 def whole(tmp_path: Path, folders) -> Run:
     """Return a run to which nothing happened."""
     whole = Run(tmp_path / "whole")
-    play_run(whole, folders, STEPS)
+    train_run(whole, folders, STEPS)
     return whole
 
 
@@ -43,8 +43,8 @@ def test_a_second_training_is_refused_by_name_and_process(run: Run):
 def test_a_run_that_is_moved_while_it_trains_goes_on_where_it_was_moved_to(run: Run, whole: Run, folders, tmp_path):
     moved = Run(tmp_path / "moved")
     with pytest.raises(DiskError, match="cannot be written"):
-        play_run(run, folders, STEPS, OFTEN, **once_at(3, lambda: move(run, moved)))
-    assert play_run(moved, folders, STEPS).finished
+        train_run(run, folders, STEPS, OFTEN, **once_at(3, lambda: move(run, moved)))
+    assert train_run(moved, folders, STEPS).finished
     assert what_is_left(moved)["state"] == what_is_left(whole)["state"]
 
 
@@ -60,9 +60,9 @@ def test_a_run_that_is_deleted_while_it_trains_is_a_sentence_and_can_begin_anew(
 ):
     deleted = once_at(6, lambda: shutil.rmtree(run.folder))
     with pytest.raises(DiskError, match="the run that was in it is gone"):
-        play_run(run, folders, STEPS, {"logging": next_written}, **deleted)
+        train_run(run, folders, STEPS, {"logging": next_written}, **deleted)
     assert not run.folder.exists(), "half of it came back"
-    assert play_run(run, folders, STEPS).finished
+    assert train_run(run, folders, STEPS).finished
     assert what_is_left(run) == what_is_left(whole)
 
 
@@ -75,24 +75,24 @@ def test_a_run_that_becomes_read_only_is_a_sentence_and_goes_on_when_it_is_not(
         raise PermissionError(13, "Permission denied")
 
     with pytest.raises(DiskError, match="cannot be written: Permission denied"):
-        play_run(run, folders, STEPS, OFTEN, **once_at(3, lambda: monkeypatch.setattr("tempfile.mkstemp", refuse)))
+        train_run(run, folders, STEPS, OFTEN, **once_at(3, lambda: monkeypatch.setattr("tempfile.mkstemp", refuse)))
     monkeypatch.undo()
-    assert play_run(run, folders, STEPS).finished
+    assert train_run(run, folders, STEPS).finished
     assert what_is_left(run)["state"] == what_is_left(whole)["state"]
 
 
 def test_pictures_that_vanish_while_it_trains_change_nothing_and_are_missed_by_the_next(run: Run, whole: Run, folders):
-    play_run(run, folders, STEPS, **once_at(2, lambda: shutil.rmtree(folders[0])))
+    train_run(run, folders, STEPS, **once_at(2, lambda: shutil.rmtree(folders[0])))
     assert what_is_left(run) == what_is_left(whole)
     with pytest.raises(DataError, match="there is no folder"):
-        play_run(run, folders, STEPS + 1)
+        train_run(run, folders, STEPS + 1)
 
 
 def test_a_clock_that_goes_back_changes_nothing(run: Run, whole: Run, folders, monkeypatch):
     now, steps_back = time.time(), count()
     monkeypatch.setattr("time.time", lambda: now - 3600 * next(steps_back))
-    play_run(run, folders, STEPS // 2, OFTEN)
-    assert play_run(run, folders, STEPS).finished
+    train_run(run, folders, STEPS // 2, OFTEN)
+    assert train_run(run, folders, STEPS).finished
     assert what_is_left(run)["state"] == what_is_left(whole)["state"]
 
 
@@ -108,7 +108,7 @@ def test_a_kill_between_any_write_and_its_rename_costs_nothing(run: Run, folders
     whole, renamed, rename = Run(tmp_path / "whole"), [], Path.replace
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", lambda path, target: (renamed.append(target.name), rename(path, target)))
-        play_run(whole, folders, 2, validating)
+        train_run(whole, folders, 2, validating)
     assert {"step-000000001.safetensors", "model.safetensors", "best.safetensors"} < set(renamed)
     for number, name in enumerate(renamed):
         left = iter(range(number))
@@ -122,8 +122,8 @@ def test_a_kill_between_any_write_and_its_rename_costs_nothing(run: Run, folders
             patch.setattr(Path, "replace", kill)
             patch.setattr(Path, "unlink", lambda *_, **__: None)
             with pytest.raises(Killed):
-                play_run(run, folders, 2, validating)
-        assert play_run(run, folders, 2, validating).finished
+                train_run(run, folders, 2, validating)
+        assert train_run(run, folders, 2, validating).finished
         assert what_is_left(run) == what_is_left(whole), (number, name)
         assert not list(run.folder.rglob("*.partial"))
         shutil.rmtree(run.folder)
@@ -131,7 +131,7 @@ def test_a_kill_between_any_write_and_its_rename_costs_nothing(run: Run, folders
 
 @pytest.mark.parametrize("facts", ["[]", "{}", '{"step": 3, "pictures": 7}', "[" * 5000])
 def test_a_state_whose_facts_make_no_sense_is_passed_over(run: Run, folders, facts: str):
-    play_run(run, folders, 4, OFTEN)
+    train_run(run, folders, 4, OFTEN)
     newest = states(run)[0]
     tensors, metadata = load_tensors(newest)
     save_tensors(newest, tensors, metadata | {"facts": facts})

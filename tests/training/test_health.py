@@ -12,25 +12,32 @@ from torch import nn
 from cyclegan.checkpoints.runs import Run, load_state, read_metrics
 from cyclegan.config import SECTIONS
 from cyclegan.diagnostics import rules
-from cyclegan.diagnostics.measures import correlation, diversity, examine_cycle, examine_translations, push, score_signs
+from cyclegan.diagnostics.measures import (
+    correlation,
+    cycle_measures,
+    discriminator_measures,
+    diversity,
+    push,
+    translation_measures,
+)
 from cyclegan.diagnostics.rules import diagnose, overfitting_share, span_of, verdict
-from cyclegan.errors import GameLostError
-from cyclegan.training.nonfinite import Guard
+from cyclegan.errors import TrainingDivergedError
+from cyclegan.training.nonfinite import NonFiniteFilter
 from tests.training.runs_for_tests import what_is_left
-from tests.training.sick_games import HEALTHY_GAME, SICK, Game, play
+from tests.training.sick_games import FAILURES, HEALTHY, Case, train_case
 
 SPAN = 100
-HEALTHY = {  # as measured in a healthy game
+HEALTHY_METRICS = {  # as measured in a healthy game
     "disc_a": 0.2,
     "disc_b": 0.2,
-    "right_guesses_a": 0.7,
-    "right_guesses_b": 0.7,
-    "score_spread_a": 0.2,
-    "score_spread_b": 0.2,
+    "disc_accuracy_a": 0.7,
+    "disc_accuracy_b": 0.7,
+    "score_std_a": 0.2,
+    "score_std_b": 0.2,
     "real_score_a": 0.6,
     "fake_score_a": 0.4,
     "overfitting_a": 0.1,
-    "refused_updates": 0.0,
+    "skipped_steps": 0.0,
 }
 EXAMINED = {
     "diversity_a2b": 0.8,
@@ -41,7 +48,7 @@ EXAMINED = {
     "cycle_error_jpeg_a": 0.12,
     "cycle_error_noise_a": 0.1,
     "fragility_a": 0.5,
-    "push_a2b": 10.0,
+    "fake_grad_norm_a2b": 10.0,
 }
 
 
@@ -49,9 +56,9 @@ def history(steps: int = 600, every: int = 10, **otherwise) -> list[dict]:
     """Return the lines of a game that is healthy but for what is said; a function is asked at every step."""
     lines = []
     for step in range(every, steps + 1, every):
-        line = {"step": step} | HEALTHY | (EXAMINED if step % 50 == 0 else {})
+        line = {"step": step} | HEALTHY_METRICS | (EXAMINED if step % 50 == 0 else {})
         changes = {name: value(step) if callable(value) else value for name, value in otherwise.items()}
-        lines.append(line | {name: value for name, value in changes.items() if name in line or name == "rescues"})
+        lines.append(line | {name: value for name, value in changes.items() if name in line or name == "recoveries"})
     return lines
 
 
@@ -69,14 +76,14 @@ def test_a_healthy_history_is_fine():
 @pytest.mark.parametrize(
     ("otherwise", "expected"),
     [
-        ({"right_guesses_b": 0.97}, ("discriminator_wins", "disc_b", "watch")),
+        ({"disc_accuracy_b": 0.97}, ("discriminator_wins", "disc_b", "watch")),
         (
-            {"right_guesses_b": 0.99, "push_a2b": lambda step: 10 - step / 100},
+            {"disc_accuracy_b": 0.99, "fake_grad_norm_a2b": lambda step: 10 - step / 100},
             ("discriminator_wins", "disc_b", "stop"),
         ),
         ({"disc_a": 0.5}, ("discriminator_gave_up", "disc_a", "stop")),
-        ({"score_spread_a": 0.001}, ("discriminator_gave_up", "disc_a", "watch")),
-        ({"right_guesses_a": lambda step: 0.5 + 0.3 * math.sin(step / 25)}, ("oscillation", "disc_a", "watch")),
+        ({"score_std_a": 0.001}, ("discriminator_gave_up", "disc_a", "watch")),
+        ({"disc_accuracy_a": lambda step: 0.5 + 0.3 * math.sin(step / 25)}, ("oscillation", "disc_a", "watch")),
         ({"overfitting_a": 0.6}, ("overfitting", "disc_a", "watch")),
         ({"overfitting_a": 0.95}, ("overfitting", "disc_a", "stop")),
         ({"diversity_a2b": 0.3}, ("collapse", "a2b", "watch")),
@@ -84,8 +91,8 @@ def test_a_healthy_history_is_fine():
         ({"change_a2b": 0.02}, ("copying", "a2b", "watch")),
         ({"correlation_a2b": -0.7}, ("inversion", "a2b", "watch")),
         ({"cycle_error_noise_a": 0.3, "fragility_a": 20.0}, ("hidden_message", "a2b", "watch")),
-        ({"refused_updates": 0.02}, ("not_finite", "game", "watch")),
-        ({"refused_updates": 0.02, "rescues": 1}, ("not_finite", "game", "stop")),
+        ({"skipped_steps": 0.02}, ("not_finite", "game", "watch")),
+        ({"skipped_steps": 0.02, "recoveries": 1}, ("not_finite", "game", "stop")),
     ],
 )
 def test_a_sickness_is_named_with_its_place_and_its_gravity(otherwise, expected):
@@ -99,9 +106,9 @@ def test_the_gravest_verdict_is_the_game_s():
 
 
 def test_nothing_but_broken_numbers_is_judged_before_the_game_is_warm():
-    sick = {"disc_a": 0.5, "right_guesses_b": 1.0, "diversity_a2b": 0.0, "change_a2b": 0.0, "correlation_a2b": -1.0}
+    sick = {"disc_a": 0.5, "disc_accuracy_b": 1.0, "diversity_a2b": 0.0, "change_a2b": 0.0, "correlation_a2b": -1.0}
     assert names(history(SPAN, **sick)) == set()
-    assert names(history(SPAN, refused_updates=1.0)) == {("not_finite", "game", "watch")}
+    assert names(history(SPAN, skipped_steps=1.0)) == {("not_finite", "game", "watch")}
 
 
 def test_one_bad_examination_is_no_finding():
@@ -113,16 +120,16 @@ def test_a_discriminator_that_is_still_learning_has_not_given_up():
 
 
 def test_translations_that_fool_the_discriminator_may_be_copies():
-    assert names(history(change_a2b=0.0, right_guesses_b=0.5)) == set()
+    assert names(history(change_a2b=0.0, disc_accuracy_b=0.5)) == set()
 
 
 def test_swings_are_looked_for_in_means_of_several_steps():
-    assert names(history(300, every=1, right_guesses_a=lambda step: step % 2)) == set()
+    assert names(history(300, every=1, disc_accuracy_a=lambda step: step % 2)) == set()
 
 
 @pytest.mark.parametrize("every", [1, 10, 50, 200, 1000])
 def test_a_winner_is_seen_however_often_a_line_is_written(every):
-    lines = history(3000, every=every, right_guesses_a=1.0)
+    lines = history(3000, every=every, disc_accuracy_a=1.0)
     assert ("discriminator_wins", "disc_a", "watch") in names(lines)
 
 
@@ -161,21 +168,21 @@ def test_every_setting_in_a_remedy_exists():
 
 def test_right_guesses_are_those_of_patches_on_the_right_side_of_the_middle():
     real, fake = torch.tensor([[[[0.9, 0.6], [0.4, 0.8]]]]), torch.tensor([[[[0.1, 0.2], [0.3, 0.6]]]])
-    signs = score_signs("a", real, fake, "lsgan")
-    assert float(signs["right_guesses_a"]) == 0.75
+    signs = discriminator_measures("a", real, fake, "lsgan")
+    assert float(signs["disc_accuracy_a"]) == 0.75
     assert float(signs["real_score_a"]) == pytest.approx(0.675)
-    assert float(score_signs("a", real, fake, "hinge")["right_guesses_a"]) == 0.5
+    assert float(discriminator_measures("a", real, fake, "hinge")["disc_accuracy_a"]) == 0.5
 
 
 def test_a_negative_a_copy_and_a_constant_are_told_apart():
     random = torch.Generator().manual_seed(0)
     real, target = torch.rand(2, 4, 3, 16, 16, generator=random) * 2 - 1
-    copy = examine_translations(real, real, target)
+    copy = translation_measures(real, real, target)
     assert float(copy["change"]) == 0
     assert float(copy["correlation"]) == pytest.approx(1)
     assert float(copy["diversity"]) == pytest.approx(1, abs=0.1)
-    assert float(examine_translations(real, -real, target)["correlation"]) == pytest.approx(-1)
-    assert float(examine_translations(real, torch.zeros_like(real), target)["diversity"]) == 0
+    assert float(translation_measures(real, -real, target)["correlation"]) == pytest.approx(-1)
+    assert float(translation_measures(real, torch.zeros_like(real), target)["diversity"]) == 0
     assert float(correlation(real, real.mean(1, keepdim=True))) == pytest.approx(1)
     assert float(diversity(real[:1])) == 0
 
@@ -183,10 +190,10 @@ def test_a_negative_a_copy_and_a_constant_are_told_apart():
 def test_an_honest_way_back_is_as_fragile_as_what_it_is_given_and_a_message_far_more():
     random = torch.Generator().manual_seed(0)
     real = torch.rand(2, 3, 16, 16, generator=random) * 2 - 1
-    honest = examine_cycle(real, real, lambda fake: fake, lambda fake: fake.round())
+    honest = cycle_measures(real, real, lambda fake: fake, lambda fake: fake.round())
     assert float(honest["cycle_error"]) == 0
     assert float(honest["fragility"]) == pytest.approx(1)
-    message = examine_cycle(real, 0.002 * real, lambda fake: fake / 0.002, lambda fake: fake.round())
+    message = cycle_measures(real, 0.002 * real, lambda fake: fake / 0.002, lambda fake: fake.round())
     assert float(message["cycle_error"]) == pytest.approx(0, abs=1e-6)
     assert float(message["fragility"]) > 100
     assert float(message["cycle_error_rounded"]) > 0.3
@@ -208,7 +215,7 @@ def test_a_discriminator_that_says_the_same_of_everything_does_not_push():
 def test_an_update_that_is_not_finite_is_refused_as_if_it_had_never_been(fused):
     layer = nn.Linear(4, 4)
     optimizer = torch.optim.Adam(layer.parameters(), fused=fused)
-    guard = Guard(optimizer)
+    guard = NonFiniteFilter(optimizer)
 
     def descend(factor: float) -> None:
         optimizer.zero_grad()
@@ -216,28 +223,28 @@ def test_an_update_that_is_not_finite_is_refused_as_if_it_had_never_been(fused):
         optimizer.step()
 
     descend(1.0)
-    assert (float(guard.refused), float(guard.norm)) == (0, pytest.approx(math.sqrt(20)))
+    assert (float(guard.skipped), float(guard.norm)) == (0, pytest.approx(math.sqrt(20)))
     before = [weight.clone() for weight in layer.parameters()]
     moments = [{key: value.clone() for key, value in state.items()} for state in optimizer.state.values()]
     for bad in (math.nan, math.inf, 1e25):
         descend(bad)
-        assert float(guard.refused) == 1
+        assert float(guard.skipped) == 1
     assert all(torch.equal(weight, old) for weight, old in zip(layer.parameters(), before, strict=True))
     for state, old in zip(optimizer.state.values(), moments, strict=True):
         assert all(torch.equal(value, old[key]) for key, value in state.items())
     descend(1.0)
-    assert float(guard.refused) == 0
+    assert float(guard.skipped) == 0
     assert not torch.equal(layer.weight, before[0])
 
 
-SHORT = {"schedule": {"max_steps": 40}, "game": {"pool_size": 4}}
+SHORT = {"schedule": {"max_steps": 40}, "training": {"pool_size": 4}}
 
 
 def test_a_nan_in_a_batch_costs_one_step_and_half_the_learning_rate(tmp_path: Path):
     run = Run(tmp_path / "run")
-    lines = play(Game(broken_steps=(13,)), run, SHORT)
-    assert [line["refused_updates"] > 0 for line in lines] == [False, True, False, False]
-    assert [line["rescues"] for line in lines] == [0, 0, 1, 1]
+    lines = train_case(Case(broken_steps=(13,)), run, SHORT)
+    assert [line["skipped_steps"] > 0 for line in lines] == [False, True, False, False]
+    assert [line["recoveries"] for line in lines] == [0, 0, 1, 1]
     assert lines[2]["learning_rate"] == lines[0]["learning_rate"] / 2
     assert all(math.isfinite(value) for line in lines for value in line.values() if isinstance(value, float))
     tensors, _, _ = load_state(run)
@@ -246,8 +253,8 @@ def test_a_nan_in_a_batch_costs_one_step_and_half_the_learning_rate(tmp_path: Pa
 
 def test_a_second_nan_ends_the_game_with_its_state_saved(tmp_path: Path):
     run = Run(tmp_path / "run")
-    with pytest.raises(GameLostError, match="no finite numbers, again") as caught:
-        play(Game(broken_steps=(13, 27)), run, SHORT)
+    with pytest.raises(TrainingDivergedError, match="not finite, again") as caught:
+        train_case(Case(broken_steps=(13, 27)), run, SHORT)
     assert "optimizer.learning_rate" in caught.value.hint
     tensors, facts, _ = load_state(run)
     assert facts["step"] == 30
@@ -258,23 +265,23 @@ def test_a_second_nan_ends_the_game_with_its_state_saved(tmp_path: Path):
 @pytest.mark.parametrize("stop", [13, 21])
 def test_a_rescued_game_that_is_interrupted_goes_on_to_the_same_end(tmp_path: Path, stop: int):
     whole, broken = Run(tmp_path / "whole"), Run(tmp_path / "broken")
-    game, seen = Game(broken_steps=(13,)), []
-    play(game, whole, SHORT)
+    case, seen = Case(broken_steps=(13,)), []
+    train_case(case, whole, SHORT)
     options = {
-        "observers": [lambda moment: seen.append(moment.step)],
+        "callbacks": [lambda _, info: seen.append(info.step)],
         "interrupted": lambda: len(seen) == stop - 1,
     }
-    play(game, broken, SHORT, **options)
+    train_case(case, broken, SHORT, **options)
     assert load_state(broken)[1]["step"] == stop
-    play(game, broken, SHORT)
+    train_case(case, broken, SHORT)
     assert what_is_left(broken) == what_is_left(whole)
 
 
 def test_a_stop_is_advice_unless_a_setting_says_otherwise(tmp_path: Path):
-    collapse = next(game for game in SICK if game.finding == "collapse")
-    layers = {"schedule": {"max_steps": 220, "obey_doctor": True}}
-    with pytest.raises(GameLostError, match="translations by b2a differ") as caught:
-        play(collapse, Run(tmp_path / "run"), layers)
+    collapse = next(case for case in FAILURES if case.finding == "collapse")
+    layers = {"schedule": {"max_steps": 220, "stop_on_diagnosis": True}}
+    with pytest.raises(TrainingDivergedError, match="translations by b2a differ") as caught:
+        train_case(collapse, Run(tmp_path / "run"), layers)
     assert caught.value.hint
     assert load_state(Run(tmp_path / "run"))[1]["step"] == 200
 
@@ -291,15 +298,15 @@ def found_in(lines: list[dict]) -> dict[str, int]:
     return first
 
 
-@pytest.mark.parametrize("game", SICK, ids=lambda game: game.finding)
-def test_a_game_made_sick_is_named_within_the_steps_it_states(tmp_path: Path, game: Game):
-    found = found_in(play(game, Run(tmp_path / "run"), {"schedule": {"max_steps": game.within}}))
-    assert found.get(game.finding, math.inf) <= game.within, found
+@pytest.mark.parametrize("case", FAILURES, ids=lambda case: case.finding)
+def test_a_game_made_sick_is_named_within_the_steps_it_states(tmp_path: Path, case: Case):
+    found = found_in(train_case(case, Run(tmp_path / "run"), {"schedule": {"max_steps": case.within}}))
+    assert found.get(case.finding, math.inf) <= case.within, found
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(int(os.environ.get("CYCLEGAN_SEEDS", "2"))))
 def test_a_healthy_game_raises_no_stop(tmp_path: Path, seed: int):
-    lines = play(HEALTHY_GAME, Run(tmp_path / "run"), {"game": {"seed": seed}})
+    lines = train_case(HEALTHY, Run(tmp_path / "run"), {"training": {"seed": seed}})
     assert all("validation" in line for line in lines[4::5])
     assert {line["health"]["verdict"] for line in lines} == {"fine"}

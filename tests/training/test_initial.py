@@ -11,26 +11,25 @@ from cyclegan.config import build_config
 from cyclegan.errors import ConfigError, ModelFileError, RunError
 from cyclegan.models import build_networks
 from cyclegan.reference.importing import import_model
-from cyclegan.training import prepare
-from cyclegan.training.build import new_session
-from cyclegan.training.fabric import engine
+from cyclegan.training import load_inputs
+from cyclegan.training.build import build_state
 from tests.models_for_tests import write_model
 from tests.pth_files import save_game
-from tests.training.runs_for_tests import play_run, tiny_settings, what_is_left
+from tests.training.runs_for_tests import tiny_settings, train_run, what_is_left
 
 SPEC = {"generator": {"dropout": False}}
 
 
 def beginning(model: Path) -> dict[str, dict[str, object]]:
     """Return the settings that begin with a model."""
-    return SPEC | {"game": {"init_from": str(model)}}
+    return SPEC | {"training": {"init_from": str(model)}}
 
 
 def first_networks(folders, tmp_path: Path, *settings):
     """Return the networks of a run before its first step."""
     config = build_config(*tiny_settings(folders, 4), *settings)
-    plan = prepare(config, Run(tmp_path / "new"), scratch=tmp_path)
-    return new_session(plan, engine(plan)).networks
+    plan = load_inputs(config, Run(tmp_path / "new"))
+    return build_state(plan)[0].networks
 
 
 def is_equal(network: torch.nn.Module, other: torch.nn.Module) -> bool:
@@ -67,14 +66,14 @@ def test_networks_that_the_model_does_not_hold_are_drawn_as_ever(folders, tmp_pa
 
 def test_a_continuation_is_exact_without_the_model_that_the_run_began_with(folders, tmp_path):
     model = write_model(tmp_path / "m.safetensors")
-    play_run(Run(tmp_path / "whole"), folders, 6, beginning(model))
-    play_run(Run(tmp_path / "stopped"), folders, 3, beginning(model))
+    train_run(Run(tmp_path / "whole"), folders, 6, beginning(model))
+    train_run(Run(tmp_path / "stopped"), folders, 3, beginning(model))
     model.unlink()
-    play_run(Run(tmp_path / "stopped"), folders, 6, beginning(model))
+    train_run(Run(tmp_path / "stopped"), folders, 6, beginning(model))
     whole, stopped = (what_is_left(Run(tmp_path / name)) for name in ("whole", "stopped"))
     assert (stopped["state"], stopped["models"]) == (whole["state"], whole["models"])
-    with pytest.raises(RunError, match=r"game.init_from \(was .*m.safetensors', now ''\)"):
-        play_run(Run(tmp_path / "stopped"), folders, 6, SPEC)
+    with pytest.raises(RunError, match=r"training.init_from \(was .*m.safetensors', now ''\)"):
+        train_run(Run(tmp_path / "stopped"), folders, 6, SPEC)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +83,7 @@ def test_a_continuation_is_exact_without_the_model_that_the_run_began_with(folde
         ({"generator": {"blocks": 0, "dropout": True}}, r"generator.blocks \(was 1, now 6\); generator.dropout \(was"),
         ({"data": {"channels_b": 1}}, r"other settings: data.channels_b \(was 3, now 1\)\."),
         ({"discriminator": {"layers": 1}}, r"discriminator.layers \(was 2, now 1\)"),
-        ({"game": {"init_from": "nowhere"}}, "there is no model nowhere"),
+        ({"training": {"init_from": "nowhere"}}, "there is no model nowhere"),
     ],
 )
 def test_a_model_of_other_networks_is_a_sentence_that_says_what_differs(folders, tmp_path, settings, answer: str):

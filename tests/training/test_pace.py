@@ -1,4 +1,4 @@
-"""A step that is compiled or recorded does what it does as it is written, and nothing in it waits for the device."""
+"""A compiled or captured step equals the eager one, and nothing in it waits for the device."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,16 +14,16 @@ from cyclegan.checkpoints.model_file import ModelInfo
 from cyclegan.checkpoints.runs import Run
 from cyclegan.images import Images
 from cyclegan.models import build_networks, resolved
-from cyclegan.training.build import new_session
+from cyclegan.training.build import build_state
 from cyclegan.training.distillation import Teacher
-from cyclegan.training.fabric import engine
-from cyclegan.training.inputs import Plan
-from cyclegan.training.state import Session
-from cyclegan.training.step_runner import WARM_UP, Pace, compile_networks
+from cyclegan.training.inputs import TrainInputs
+from cyclegan.training.state import TrainState
+from cyclegan.training.step import prepare_step, train_step
+from cyclegan.training.step_runner import WARM_UP_STEPS, StepRunner, compile_networks
 from tests.training.games import tiny_config
-from tests.training.sick_games import Game, plan_of
+from tests.training.sick_games import Case, inputs_of
 
-STEPS = WARM_UP + 5
+STEPS = WARM_UP_STEPS + 5
 WAITING = (
     "_local_scalar_dense",
     "nonzero",
@@ -34,9 +34,9 @@ WAITING = (
 
 
 class Operations(TorchDispatchMode):
-    """Does on a CPU what a CUDA graph does: plays the same operations again on the same memory.
+    """Does on a CPU what a CUDA graph does: replays the same operations on the same memory.
 
-    Whatever the host decided while they were recorded stays as it was then.
+    What the host decided during the capture stays as it was.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Operations(TorchDispatchMode):
         return {str(function.overloadpacket).partition(".")[2] for function, *_ in self.calls}
 
     @torch.no_grad()
-    def play_again(self) -> None:
+    def replay(self) -> None:
         """Do them again; what they returned is overwritten."""
         for function, args, kwargs, result in self.calls:
             again = function(*args, **kwargs)
@@ -62,77 +62,77 @@ class Operations(TorchDispatchMode):
                     old.data.copy_(new)
 
 
-def record_on_cpu(step: Callable[[], Any]) -> tuple[Any, Callable[[], None]]:
-    """Record a step; this does it too, so the first time it is played again nothing happens."""
+def capture_on_cpu(step: Callable[[], Any]) -> tuple[Any, Callable[[], None]]:
+    """Capture a step; this also runs it, so the first replay does nothing."""
     with Operations() as operations:
         numbers = step()
     done = iter([True])
-    return numbers, lambda: None if next(done, False) else operations.play_again()
+    return numbers, lambda: None if next(done, False) else operations.replay()
 
 
-def a_teacher() -> Teacher:
-    """Return a model that is broader than what is trained."""
-    config = tiny_config({"generator": {"width": 6}, "game": {"init_gain": 0.2}})
+def wide_teacher() -> Teacher:
+    """Return a model that is wider than the student."""
+    config = tiny_config({"generator": {"width": 6}, "training": {"init_gain": 0.2}})
     info = ModelInfo(generator=resolved(config), domain_a="a", domain_b="b", size=32, steps=1, averaged=False)
     weights = {
         f"{name}.{key}": weight
-        for name, network in build_networks(config).named()
+        for name, network in build_networks(config).named_children()
         for key, weight in network.state_dict().items()
     }
     return Teacher(info, weights)
 
 
-def fresh_session(precision: str = "fp32") -> tuple[Session, Plan, Any]:
-    settings = {"game": {"batch_size": 2, "pool_size": 3, "averaging": 0.9, "diffaugment": True}}
-    plan = replace(plan_of(Run(Path()), Game(settings=settings)), precision=precision, teacher=a_teacher())
-    fabric = engine(plan)
-    return new_session(plan, fabric), plan, fabric
+def fresh_state(precision: str = "fp32") -> tuple[TrainState, TrainInputs, Any]:
+    settings = {"training": {"batch_size": 2, "pool_size": 3, "ema_decay": 0.9, "diffaugment": True}}
+    inputs = replace(inputs_of(Run(Path()), Case(settings=settings)), precision=precision, teacher=wide_teacher())
+    state, fabric = build_state(inputs)
+    return state, inputs, fabric
 
 
-def images_of(step: int, session: Session) -> list[Images]:
+def images_of(step: int, state: TrainState) -> list[Images]:
     random = torch.Generator().manual_seed(step)
     batches = torch.rand(2, 2, 3, 32, 32, generator=random) * 2 - 1
-    return [batch.contiguous(memory_format=session.layout) for batch in batches]
+    return [batch.contiguous(memory_format=state.memory_format) for batch in batches]
 
 
-def played(session: Session, pace: Pace) -> list[dict[str, float]]:
-    """Play steps whose learning rate changes every time; return their numbers."""
+def numbers_of(state: TrainState, runner: StepRunner) -> list[dict[str, float]]:
+    """Run steps whose learning rate changes every time; return their numbers."""
     numbers = []
     for step in range(STEPS):
-        session.prepare(1e-3 / (1 + step), 2)
-        numbers.append({name: float(value) for name, value in pace(*images_of(step, session)).items()})
-        session.step += 1
+        values = runner(*images_of(step, state), 1e-3 / (1 + step))
+        numbers.append({name: float(value) for name, value in values.items()})
+        state.step += 1
     return numbers
 
 
-def assert_same_state(session: Session, other: Session) -> None:
-    (tensors, facts), (expected, expected_facts) = session.capture(), other.capture()
+def assert_same_state(state: TrainState, other: TrainState) -> None:
+    (tensors, facts), (expected, expected_facts) = state.state_dict(), other.state_dict()
     assert facts == expected_facts
     assert tensors.keys() == expected.keys()
     assert [name for name, tensor in tensors.items() if not torch.equal(tensor, expected[name])] == []
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_recorded_step_played_again_is_bit_for_bit_the_step_as_written(precision):
-    (as_written, *_), (recorded, *_) = fresh_session(precision), fresh_session(precision)
-    expected = played(as_written, Pace(as_written, None, print))
-    pace = Pace(recorded, record_on_cpu, print)
-    assert played(recorded, pace) == expected
-    assert pace.recording is not None
-    assert_same_state(recorded, as_written)
+def test_a_captured_step_played_again_is_bit_for_bit_the_step_eager(precision):
+    (eager, *_), (captured, *_) = fresh_state(precision), fresh_state(precision)
+    expected = numbers_of(eager, StepRunner(eager, None, print))
+    runner = StepRunner(captured, capture_on_cpu, print)
+    assert numbers_of(captured, runner) == expected
+    assert runner.captured is not None
+    assert_same_state(captured, eager)
 
 
 def test_nothing_in_a_step_waits_for_the_device():
-    session, *_ = fresh_session()
-    session.prepare(1e-3, 2)
+    state, *_ = fresh_state()
+    prepare_step(state, 1e-3, 2)
     with Operations() as operations:
-        session.tally.add(session.advance(*images_of(1, session)))
+        state.means.add(train_step(state, *images_of(1, state)))
     assert operations.names().isdisjoint(WAITING)
-    assert "_fused_adam_" in operations.names(), "the recorder sees nothing"
+    assert "_fused_adam_" in operations.names(), "nothing was recorded"
 
 
-def test_what_cannot_be_recorded_is_played_as_it_is_written_and_said():
-    (as_written, *_), (session, *_) = fresh_session(), fresh_session()
+def test_a_step_that_cannot_be_captured_runs_eager_with_a_message():
+    (eager, *_), (state, *_) = fresh_state(), fresh_state()
     said: list[str] = []
 
     def refuse(step: Callable[[], Any]) -> Any:
@@ -141,15 +141,17 @@ def test_what_cannot_be_recorded_is_played_as_it_is_written_and_said():
         finally:
             raise RuntimeError("operation failed due to a previous error during capture")
 
-    assert played(session, Pace(session, refuse, said.append)) == played(as_written, Pace(as_written, None, print))
+    assert numbers_of(state, StepRunner(state, refuse, said.append)) == numbers_of(
+        eager, StepRunner(eager, None, print)
+    )
     assert said == [
-        "The step could not be recorded (operation not permitted when stream is capturing);"
-        " it is played as it is written."
+        "The step could not be captured as a CUDA graph (operation not permitted when stream is capturing);"
+        " it runs eager."
     ]
 
 
-def images_like(plan: Plan) -> list[Images]:
-    return [torch.zeros(plan.config.game.batch_size, 3, plan.config.data.size, plan.config.data.size)] * 2
+def images_like(inputs: TrainInputs) -> list[Images]:
+    return [torch.zeros(inputs.config.training.batch_size, 3, inputs.config.data.size, inputs.config.data.size)] * 2
 
 
 class Compiled(torch.nn.Module):
@@ -177,26 +179,25 @@ class Unfit(Compiled):
         raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found\nand more")
 
 
-def test_of_the_rehearsal_with_compiled_networks_nothing_remains(monkeypatch):
+def test_the_dry_run_of_compiled_networks_leaves_the_state_unchanged(monkeypatch):
     monkeypatch.setattr(torch, "compile", Compiled)
-    (as_written, *_), (session, plan, fabric) = fresh_session(), fresh_session()
+    (eager, *_), (state, inputs, fabric) = fresh_state(), fresh_state()
     said: list[str] = []
-    compile_networks(session, fabric.setup_module, *images_like(plan), said.append)
-    assert_same_state(session, as_written)
+    compile_networks(state, fabric.setup_module, *images_like(inputs), said.append)
+    assert_same_state(state, eager)
     assert said[1].startswith("Compiled in ")
-    players = (session.game.networks.a2b, session.game.teachers["a2b"])
-    assert all(any(isinstance(module, Compiled) for module in player.modules()) for player in players)
-    assert played(session, Pace(session, None, print)) == played(as_written, Pace(as_written, None, print))
+    compiled = (state.engine.networks.a2b, state.training.teachers["a2b"])
+    assert all(any(isinstance(module, Compiled) for module in network.modules()) for network in compiled)
+    assert numbers_of(state, StepRunner(state, None, print)) == numbers_of(eager, StepRunner(eager, None, print))
 
 
-def test_networks_that_cannot_be_compiled_are_played_as_they_are_written_and_said(monkeypatch):
+def test_networks_that_cannot_be_compiled_run_eager_with_a_message(monkeypatch):
     monkeypatch.setattr(torch, "compile", Unfit)
-    (as_written, *_), (session, plan, fabric) = fresh_session(), fresh_session()
+    (eager, *_), (state, inputs, fabric) = fresh_state(), fresh_state()
     said: list[str] = []
-    compile_networks(session, fabric.setup_module, *images_like(plan), said.append)
+    compile_networks(state, fabric.setup_module, *images_like(inputs), said.append)
     assert said[1:] == [
-        "The networks could not be compiled (InvalidCxxCompiler: No working C++ compiler found);"
-        " they play as they are written."
+        "The networks could not be compiled (InvalidCxxCompiler: No working C++ compiler found); they run eager."
     ]
-    assert played(session, Pace(session, None, print)) == played(as_written, Pace(as_written, None, print))
-    assert_same_state(session, as_written)
+    assert numbers_of(state, StepRunner(state, None, print)) == numbers_of(eager, StepRunner(eager, None, print))
+    assert_same_state(state, eager)

@@ -13,7 +13,7 @@ def images(*values: float) -> torch.Tensor:
 
 def traded(pool: ImagePool, fakes: torch.Tensor) -> torch.Tensor:
     pool.draw(len(fakes))
-    return pool.trade(fakes)
+    return pool.query(fakes)
 
 
 def values(batch: torch.Tensor) -> list[float]:
@@ -72,7 +72,7 @@ def test_a_batch_trades_as_its_fakes_would_one_after_another():
 def test_broken_fakes_are_thrown_out_and_their_places_filled_again():
     pool = ImagePool(3, seed=0)
     traded(pool, images(1, math.nan, 3))
-    pool.discard_broken()
+    pool.discard_non_finite()
     assert values(pool.images[: pool.held]) == [1, 3]
     assert values(traded(pool, images(5))) == [5]
     assert values(pool.images) == [1, 3, 5]

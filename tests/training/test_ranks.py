@@ -16,19 +16,19 @@ from cyclegan.checkpoints.runs import Run, load_state, save_state
 from cyclegan.config import build_config, save_config
 from cyclegan.data.loader import batches
 from cyclegan.errors import ConfigError, DeviceError
-from cyclegan.training import Plan, Ranks, engine
-from cyclegan.training.state import of_all_ranks, of_rank
-from tests.training.runs_for_tests import play_run, tiny_settings, what_is_left
-from tests.training.sick_games import Game, plan_of
+from cyclegan.training import Ranks, TrainInputs, fabric
+from cyclegan.training.state import merge_ranks, select_rank
+from tests.training.runs_for_tests import tiny_settings, train_run, what_is_left
+from tests.training.sick_games import Case, inputs_of
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 
 
-def on(count: int, rank: int = 0, lead: int = 0, **settings: dict) -> Plan:
+def on(count: int, rank: int = 0, lead: int = 0, **settings: dict) -> TrainInputs:
     """Return a plan of 32 pictures of each domain for one of several ranks."""
-    return replace(plan_of(Run(Path()), Game(settings=settings)), ranks=Ranks(rank, count), lead=lead)
+    return replace(inputs_of(Run(Path()), Case(settings=settings)), ranks=Ranks(rank, count), batch_offset=lead)
 
 
 def start(*arguments: object, folder: Path) -> "subprocess.Popen[str]":
@@ -54,7 +54,7 @@ def test_two_ranks_together_have_the_gradients_and_weights_of_one_with_both_batc
 def test_ranks_draw_together_what_one_device_draws_with_all_their_pairs():
     plans = [on(2, rank) for rank in (0, 1)]
     config = build_config({"machine": {"workers": 0}}, {"data": {"size": 32, "load_size": 32}})
-    joined = replace(config, game=replace(config.game, batch_size=2))
+    joined = replace(config, game=replace(config.training, batch_size=2))
     a, b = plans[0].domain_a, plans[0].domain_b
     theirs = [batches(a, b, config, plan.batches_before(7) + plan.ranks.rank, plan.ranks.count) for plan in plans]
     whole = batches(a, b, joined, 7)
@@ -94,10 +94,10 @@ def test_each_rank_finds_its_own_things_in_a_state_and_a_new_one_begins_anew():
         {"network.a2b.w": torch.ones(1), "pool.a.images": torch.full((1,), rank), "tally": torch.full((2, 3), rank)}
         for rank in range(2)
     ]
-    saved = of_all_ranks(states[0], [{name: state[name] for name in ("pool.a.images", "tally")} for state in states])
+    saved = merge_ranks(states[0], [{name: state[name] for name in ("pool.a.images", "tally")} for state in states])
     beginning = {"network.a2b.w": torch.zeros(1), "random.cpu": torch.ones(1)}
-    assert of_rank(1, saved, beginning)["pool.a.images"] == 1
-    new = of_rank(2, saved, beginning)
+    assert select_rank(1, saved, beginning)["pool.a.images"] == 1
+    new = select_rank(2, saved, beginning)
     assert new["network.a2b.w"] == 1
     assert "pool.a.images" not in new
     assert new["random.cpu"] == 1
@@ -106,10 +106,10 @@ def test_each_rank_finds_its_own_things_in_a_state_and_a_new_one_begins_anew():
 
 def test_a_continuation_on_another_number_of_devices_says_what_is_not_exact(tmp_path, folders):
     run = Run(tmp_path / "run")
-    play_run(run, folders, 4)
+    train_run(run, folders, 4)
     tensors, facts, _ = load_state(run)
     save_state(run, 4, tensors, facts | {"ranks": 2})
-    outcome = play_run(run, folders, 6)
+    outcome = train_run(run, folders, 6)
     assert "of 2 devices and this goes on with 1" in outcome.notes[0]
     assert load_state(run)[1]["lead"] == 4
 
@@ -127,15 +127,15 @@ def killed(process: "subprocess.Popen[str]", rank: int) -> None:
 
 
 def test_more_devices_than_there_are_is_a_sentence(monkeypatch):
-    monkeypatch.setattr(engine, "choose_device", lambda _: torch.device("cuda:1"))
+    monkeypatch.setattr(fabric, "choose_device", lambda _: torch.device("cuda:1"))
     with pytest.raises(DeviceError, match="2 devices are asked for, and there is 1"):
-        engine.on_devices(build_config({"machine": {"devices": 2, "device": "cuda:1"}}))
+        fabric.with_device_count(build_config({"machine": {"devices": 2, "device": "cuda:1"}}))
 
 
 def test_what_several_devices_play_is_not_compiled(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     with pytest.raises(ConfigError, match="cannot be compiled"):
-        engine.on_devices(build_config({"machine": {"devices": 2, "device": "cpu", "compile": "on"}}))
+        fabric.with_device_count(build_config({"machine": {"devices": 2, "device": "cpu", "compile": "on"}}))
 
 
 @pytest.mark.slow

@@ -1,39 +1,40 @@
-"""The game is the reference's."""
+"""The training step is the reference's."""
 
 import copy
 
 import pytest
 import torch
 
+from cyclegan.losses import LOSS_NAMES
 from cyclegan.models import build_networks
 from cyclegan.reference.pth import from_reference
-from cyclegan.training.step import LOSS_NAMES, update_generators
+from cyclegan.training.step import update_generators
 from tests.golden_files import under
 from tests.training.games import (
+    LOSSES_WITHOUT_TEACHER,
     THEIR_LOSSES,
     THEIRS,
-    UNTAUGHT,
-    game_of,
-    golden_game,
-    play_drawn,
+    golden_state,
+    run_step,
+    state_of,
     tiny_config,
-    tiny_game,
+    tiny_state,
 )
-from tests.training.plain import play_plainly
+from tests.training.plain import plain_step
 
 TRACES = ["training_lsgan", "training_vanilla_no_identity"]
 
 
-@pytest.fixture(params=[play_drawn, play_plainly], ids=["ours", "plain"])
+@pytest.fixture(params=[run_step, plain_step], ids=["ours", "plain"])
 def step(request):
     return request.param
 
 
 @pytest.mark.parametrize("name", TRACES)
 def test_the_losses_of_every_step_are_the_reference_s(name, step):
-    game, tensors, settings = golden_game(name)
+    state, tensors, settings = golden_state(name)
     for number, theirs in enumerate(tensors["losses"]):
-        ours = step(game, tensors[f"real_A.{number}"], tensors[f"real_B.{number}"])
+        ours = step(state, tensors[f"real_A.{number}"], tensors[f"real_B.{number}"])
         for loss, value in zip(settings["loss_names"].split(","), theirs.tolist(), strict=True):
             if value:
                 tolerance = 1e-5 if number == 0 else 1e-3
@@ -42,18 +43,18 @@ def test_the_losses_of_every_step_are_the_reference_s(name, step):
 
 @pytest.mark.parametrize("name", TRACES)
 def test_the_first_gradients_are_the_reference_s(name, step):
-    game, tensors, _ = golden_game(name)
+    state, tensors, _ = golden_state(name)
     gradients = {}
-    nets = game.networks
+    nets = state.networks
 
     def remember(names):
         for network in names:
             module = getattr(nets, network)
             gradients[network] = {key: weight.grad.clone() for key, weight in module.named_parameters()}
 
-    game.optimizer_g.register_step_pre_hook(lambda *_: remember(["a2b", "b2a"]))
-    game.optimizer_d.register_step_pre_hook(lambda *_: remember(["disc_a", "disc_b"]))
-    step(game, tensors["real_A.0"], tensors["real_B.0"])
+    state.optimizer_g.register_step_pre_hook(lambda *_: remember(["a2b", "b2a"]))
+    state.optimizer_d.register_step_pre_hook(lambda *_: remember(["disc_a", "disc_b"]))
+    step(state, tensors["real_A.0"], tensors["real_B.0"])
     for ours, theirs in THEIRS.items():
         expected = from_reference(getattr(nets, ours), under(tensors, f"grad.0.{theirs}."))
         for key, gradient in expected.items():
@@ -61,11 +62,11 @@ def test_the_first_gradients_are_the_reference_s(name, step):
             assert error < 1e-5, (ours, key)
 
 
-def movement_error(game, tensors) -> dict[str, float]:
+def movement_error(state, tensors) -> dict[str, float]:
     """Return, for each network, how far its weights are from the reference's last, as a share of the way they went."""
     errors = {}
     for ours, theirs in THEIRS.items():
-        network = getattr(game.networks, ours)
+        network = getattr(state.networks, ours)
         first, last = (from_reference(network, under(tensors, f"{when}.{theirs}.")) for when in ("initial", "final"))
         now = network.state_dict()
         off = sum((now[key] - last[key]).square().sum() for key in last).sqrt()
@@ -76,11 +77,11 @@ def movement_error(game, tensors) -> dict[str, float]:
 
 @pytest.mark.parametrize("name", TRACES)
 def test_the_weights_move_as_the_reference_s_did(name, step):
-    game, tensors, settings = golden_game(name)
-    assert min(movement_error(game, tensors).values()) > 0.99, "weights that stand still would pass"
+    state, tensors, settings = golden_state(name)
+    assert min(movement_error(state, tensors).values()) > 0.99, "weights that stand still would pass"
     for number in range(int(settings["steps"])):
-        step(game, tensors[f"real_A.{number}"], tensors[f"real_B.{number}"])
-    assert max(movement_error(game, tensors).values()) < 0.05
+        step(state, tensors[f"real_A.{number}"], tensors[f"real_B.{number}"])
+    assert max(movement_error(state, tensors).values()) < 0.05
 
 
 @pytest.mark.parametrize("adversarial", ["lsgan", "vanilla", "hinge"])
@@ -90,18 +91,21 @@ def test_the_weights_move_as_the_reference_s_did(name, step):
 )
 def test_three_batched_updates_equal_three_plain_ones_in_float64(adversarial, identity, taught, augmented):
     weights = {"adversarial": adversarial, "identity": identity, "cycle_a": 12.0, "cycle_b": 8.0}
-    ours = tiny_game(dtype=torch.float64, weights=weights, pool_size=2, augmented=augmented, fused=True)
-    plain = tiny_game(dtype=torch.float64, weights=weights, pool_size=2, augmented=augmented)
-    others = tiny_game(seed=1, dtype=torch.float64).networks
-    ours.teachers = plain.teachers = {way: getattr(others, way).requires_grad_(False) for way in taught}
+    ours = tiny_state(dtype=torch.float64, weights=weights, pool_size=2, augmented=augmented, fused=True)
+    plain = tiny_state(dtype=torch.float64, weights=weights, pool_size=2, augmented=augmented)
+    others = tiny_state(seed=1, dtype=torch.float64).networks
+    teachers = {way: getattr(others, way).requires_grad_(False) for way in taught}
+    ours.engine.teachers = plain.engine.teachers = teachers
     random = torch.Generator().manual_seed(3)
     for _ in range(3):
         real_a, real_b = torch.rand(2, 2, 3, 32, 32, generator=random, dtype=torch.float64) * 2 - 1
-        our_losses, plain_losses = play_drawn(ours, real_a, real_b), play_plainly(plain, real_a, real_b)
+        our_losses, plain_losses = run_step(ours, real_a, real_b), plain_step(plain, real_a, real_b)
         assert our_losses.keys() == plain_losses.keys()
         for name, loss in our_losses.items():
             assert float(loss) == pytest.approx(float(plain_losses[name]), abs=1e-10)
-    for (name, network), (_, other) in zip(ours.networks.named(), plain.networks.named(), strict=True):
+    for (name, network), (_, other) in zip(
+        ours.networks.named_children(), plain.networks.named_children(), strict=True
+    ):
         for weight, expected in zip(network.parameters(), other.parameters(), strict=True):
             torch.testing.assert_close(weight, expected, rtol=0, atol=1e-10, msg=name)
 
@@ -115,12 +119,11 @@ def test_recomputed_activations_change_no_number(dropout, pairs, identity):
             {"loss": {"identity": identity}},
         )
         networks = build_networks(config)
-        for _, network in networks.named():
-            network.double()
+        networks.double()
         torch.manual_seed(0)
         random = torch.Generator().manual_seed(1)
         real_a, real_b = torch.rand(2, pairs, 3, 32, 32, generator=random, dtype=torch.float64) * 2 - 1
-        losses.append(play_drawn(game_of(networks, config.loss), real_a, real_b))
+        losses.append(run_step(state_of(networks, config.loss), real_a, real_b))
         weights.append(networks.a2b.state_dict())
     for kept, recomputed in (losses, weights):
         for name in kept:
@@ -147,39 +150,39 @@ def test_recomputed_activations_are_not_kept():
 
 
 def test_updating_generators_leaves_no_gradient_in_discriminators():
-    game = tiny_game()
-    update_generators(game, torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32))
-    assert all(weight.grad is None for weight in game.networks.disc_a.parameters())
-    assert all(weight.grad is None for weight in game.networks.disc_b.parameters())
+    state = tiny_state()
+    update_generators(state, torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32))
+    assert all(weight.grad is None for weight in state.networks.disc_a.parameters())
+    assert all(weight.grad is None for weight in state.networks.disc_b.parameters())
 
 
 def test_a_step_returns_every_loss_by_its_name():
-    game = tiny_game()
-    alone = play_drawn(game, torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32))
-    assert sorted(alone) == sorted(UNTAUGHT)
-    game.teachers = dict(tiny_game().networks.named())
-    taught = play_drawn(game, torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32))
+    state = tiny_state()
+    alone = run_step(state, torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32))
+    assert sorted(alone) == sorted(LOSSES_WITHOUT_TEACHER)
+    state.engine.teachers = dict(tiny_state().networks.named_children())
+    taught = run_step(state, torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32))
     assert sorted(taught) == sorted(LOSS_NAMES)
 
 
 def test_who_is_as_the_teacher_has_nothing_to_imitate_and_who_is_not_comes_nearer():
-    game, other = tiny_game(lr=1e-3), tiny_game(seed=1)
-    game.teachers = dict(tiny_game().networks.named())
+    state, other = tiny_state(lr=1e-3), tiny_state(seed=1)
+    state.engine.teachers = dict(tiny_state().networks.named_children())
     random = torch.Generator().manual_seed(0)
     real_a, real_b = torch.rand(2, 1, 3, 32, 32, generator=random) * 2 - 1
-    same = play_drawn(game, real_a, real_b)
-    assert same["imitation_a2b"] + same["imitation_b2a"] < 1e-5
-    game.teachers = dict(other.networks.named())
-    first, *_, last = (play_drawn(game, real_a, real_b)["imitation_a2b"] for _ in range(30))
+    same = run_step(state, real_a, real_b)
+    assert same["distill_a2b"] + same["distill_b2a"] < 1e-5
+    state.engine.teachers = dict(other.networks.named_children())
+    first, *_, last = (run_step(state, real_a, real_b)["distill_a2b"] for _ in range(30))
     assert 0 < last < 0.9 * first
 
 
 def test_discriminators_see_old_fakes_once_the_pool_is_full():
-    with_pool, without = tiny_game(pool_size=1), tiny_game()
+    with_pool, without = tiny_state(pool_size=1), tiny_state()
     random = torch.Generator().manual_seed(0)
     batches = torch.rand(8, 2, 1, 3, 32, 32, generator=random) * 2 - 1
     different = [
-        float(play_drawn(with_pool, a, b)["disc_b"]) != float(play_drawn(without, copy.copy(a), b)["disc_b"])
+        float(run_step(with_pool, a, b)["disc_b"]) != float(run_step(without, copy.copy(a), b)["disc_b"])
         for a, b in batches
     ]
     assert not different[0]

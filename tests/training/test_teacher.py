@@ -10,20 +10,19 @@ from cyclegan.checkpoints.runs import Run, read_metrics
 from cyclegan.config import build_config
 from cyclegan.errors import ConfigError, CycleganError, ModelFileError, RunError
 from cyclegan.models import build_networks
-from cyclegan.training import Plan, prepare
-from cyclegan.training.build import new_session, what_fits
-from cyclegan.training.fabric import engine
+from cyclegan.training import TrainInputs, load_inputs
+from cyclegan.training.build import MEMORY_HINT, build_state
 from tests.models_for_tests import write_model
-from tests.training.runs_for_tests import play_run, tiny_settings, what_is_left
+from tests.training.runs_for_tests import tiny_settings, train_run, what_is_left
 
 
 def taught_by(model: Path) -> dict[str, dict[str, object]]:
     """Return the settings of a run that imitates a model."""
-    return {"game": {"teacher": str(model)}}
+    return {"training": {"teacher": str(model)}}
 
 
-def plan_of(folders: tuple[Path, Path], tmp_path: Path, *settings: dict) -> Plan:
-    return prepare(build_config(*tiny_settings(folders, 4), *settings), Run(tmp_path / "new"), scratch=tmp_path)
+def plan_of(folders: tuple[Path, Path], tmp_path: Path, *settings: dict) -> TrainInputs:
+    return load_inputs(build_config(*tiny_settings(folders, 4), *settings), Run(tmp_path / "new"))
 
 
 @pytest.fixture
@@ -33,21 +32,21 @@ def model(tmp_path: Path) -> Path:
 
 
 def test_a_continuation_is_exact_whatever_has_become_of_the_teacher(folders, model, tmp_path):
-    play_run(Run(tmp_path / "whole"), folders, 6, taught_by(model))
-    play_run(Run(tmp_path / "stopped"), folders, 3, taught_by(model))
+    train_run(Run(tmp_path / "whole"), folders, 6, taught_by(model))
+    train_run(Run(tmp_path / "stopped"), folders, 3, taught_by(model))
     model.write_bytes(b"another")
-    play_run(Run(tmp_path / "stopped"), folders, 6, taught_by(model))
+    train_run(Run(tmp_path / "stopped"), folders, 6, taught_by(model))
     whole, stopped = (what_is_left(Run(tmp_path / name)) for name in ("whole", "stopped"))
     assert (stopped["state"], stopped["models"]) == (whole["state"], whole["models"])
-    assert {"imitation_a2b", "imitation_b2a"} <= read_metrics(Run(tmp_path / "whole"))[-1].keys()
+    assert {"distill_a2b", "distill_b2a"} <= read_metrics(Run(tmp_path / "whole"))[-1].keys()
 
 
 def test_a_run_without_its_copy_of_the_teacher_does_not_go_on(folders, model, tmp_path):
     run = Run(tmp_path / "run")
-    play_run(run, folders, 3, taught_by(model))
+    train_run(run, folders, 3, taught_by(model))
     run.teacher.unlink()
     with pytest.raises(RunError, match=r"teacher.safetensors is gone, the copy of the model that this run imitates"):
-        play_run(run, folders, 6, taught_by(model))
+        train_run(run, folders, 6, taught_by(model))
 
 
 def test_a_run_that_was_killed_before_its_first_state_begins_again_with_the_teacher_as_it_is_now(
@@ -56,7 +55,7 @@ def test_a_run_that_was_killed_before_its_first_state_begins_again_with_the_teac
     run = Run(tmp_path / "run")
     save_model(run.teacher, *load_model(write_model(tmp_path / "old.safetensors")))
     (run.folder / ".cyclegan-half-written.partial").touch()
-    play_run(run, folders, 3, taught_by(model))
+    train_run(run, folders, 3, taught_by(model))
     assert load_model(run.teacher)[0].generator.width == 6
 
 
@@ -64,7 +63,7 @@ def test_a_run_begins_with_the_discriminators_of_its_teacher_where_they_are_as_i
     weights = load_model(model)[1]
     for width, begun in ((4, True), (5, False)):
         plan = plan_of(folders, tmp_path, taught_by(model), {"discriminator": {"width": width}})
-        networks = new_session(plan, engine(plan)).networks
+        networks = build_state(plan)[0].networks
         expected = weights_of("disc_a", weights) if begun else build_networks(plan.config).disc_a.state_dict()
         assert all(torch.equal(weight, expected[name]) for name, weight in networks.disc_a.state_dict().items())
 
@@ -73,20 +72,20 @@ def test_a_teacher_of_one_direction_is_imitated_in_that_one(folders, model, tmp_
     info, weights = load_model(model)
     save_model(model, info, {name: weight for name, weight in weights.items() if name.startswith("b2a")})
     plan = plan_of(folders, tmp_path, taught_by(model))
-    assert new_session(plan, engine(plan)).game.teachers.keys() == {"b2a"}
+    assert build_state(plan)[0].training.teachers.keys() == {"b2a"}
 
 
 def test_grey_is_imitated_in_colour(folders, tmp_path):
     grey = {"channels_a": 1}
     model = write_model(tmp_path / "m.safetensors", width=6, data=grey)
-    play_run(Run(tmp_path / "run"), folders, 4, taught_by(model), {"data": grey})
-    assert "imitation_a2b" in read_metrics(Run(tmp_path / "run"))[-1]
+    train_run(Run(tmp_path / "run"), folders, 4, taught_by(model), {"data": grey})
+    assert "distill_a2b" in read_metrics(Run(tmp_path / "run"))[-1]
 
 
 def test_a_teacher_in_bf16_shows_what_it_shows_in_fp32_but_for_rounding(folders, model, tmp_path):
-    plan = plan_of(folders, tmp_path, taught_by(model), {"game": {"precision": "bf16"}})
+    plan = plan_of(folders, tmp_path, taught_by(model), {"training": {"precision": "bf16"}})
     images = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    rounded = new_session(plan, engine(plan)).game.teachers["a2b"]
+    rounded = build_state(plan)[0].training.teachers["a2b"]
     shown, exact = rounded(images), plan.teacher.generators()["a2b"](images)
     assert (shown.dtype, shown.requires_grad) == (torch.float32, False)
     assert 0 < (shown - exact).abs().mean() < 0.02
@@ -123,6 +122,6 @@ def test_what_fits_leaves_room_for_the_teacher(folders, tmp_path, monkeypatch):
     monkeypatch.setattr("cyclegan.training.build.largest_that_fits", lambda _, room, **__: rooms.append(room) or "")
     model = write_model(tmp_path / "m.safetensors", width=6)
     for settings in ({}, taught_by(model)):
-        what_fits(plan_of(folders, tmp_path, settings))
+        MEMORY_HINT(plan_of(folders, tmp_path, settings))
     assert rooms[0] == 10**9
     assert rooms[0] - rooms[1] == sum(weight.nbytes for weight in load_model(model)[1].values())

@@ -18,12 +18,13 @@ from cyclegan.atomic import write_text
 from cyclegan.checkpoints.model_file import load_model
 from cyclegan.checkpoints.runs import SAMPLE_GAP, Run, load_state, locked, read_metrics, sample_grids, unaveraged_model
 from cyclegan.config import build_config, save_config
-from cyclegan.errors import DiskError, GameLostError, MissingExtraError, RunError
+from cyclegan.errors import DiskError, MissingExtraError, RunError, TrainingDivergedError
 from cyclegan.training import callbacks
-from cyclegan.training.state import Tally, decay_after, follow
+from cyclegan.training.ema import ema_weight, update_ema
+from cyclegan.training.state import RunningMeans
 from tests.training.games import UNTAUGHT
 from tests.training.killable import start
-from tests.training.runs_for_tests import play_run, tiny_settings, what_is_left
+from tests.training.runs_for_tests import tiny_settings, train_run, what_is_left
 
 STEPS = 14
 
@@ -37,13 +38,13 @@ def stop_at(step: int):
     """Return an observer and a question that together interrupt after `step`."""
     seen = []
     return {
-        "observers": [lambda moment: seen.append(moment.step)],
+        "callbacks": [lambda _, info: seen.append(info.step)],
         "interrupted": lambda: bool(seen) and seen[-1] >= step - 1,
     }
 
 
 def test_a_run_leaves_what_the_contract_says(run: Run, folders):
-    outcome = play_run(run, folders, STEPS)
+    outcome = train_run(run, folders, STEPS)
     assert outcome.finished
     assert outcome.played == STEPS
     assert sorted(path.name for path in run.folder.iterdir()) == [
@@ -64,47 +65,47 @@ def test_a_run_leaves_what_the_contract_says(run: Run, folders):
         {"generator": {"architecture": "unet", "blocks": 0}},
         {"discriminator": {"architecture": "pixel"}},
         {"discriminator": {"layers": 3}, "loss": {"adversarial": "hinge"}},
-        {"loss": {"identity": 0, "adversarial": "vanilla"}, "game": {"pool_size": 0, "batch_size": 1}},
-        {"game": {"precision": "bf16"}},
+        {"loss": {"identity": 0, "adversarial": "vanilla"}, "training": {"pool_size": 0, "batch_size": 1}},
+        {"training": {"precision": "bf16"}},
         {"data": {"keep_aspect": False}},
     ],
 )
 def test_every_kind_of_game_can_be_played_and_its_model_loaded(run: Run, folders, settings):
-    assert play_run(run, folders, 3, settings).finished
+    assert train_run(run, folders, 3, settings).finished
     redrawn = Translator(run.folder, device="cpu")(torch.rand(1, 3, 20, 30) * 2 - 1)
     assert redrawn.isfinite().all()
 
 
 def test_a_grid_shows_real_fake_and_cycled_of_both_domains(run: Run, folders):
-    play_run(run, folders, 5)
+    train_run(run, folders, 5)
     with Image.open(sample_grids(run)[0]) as grid:
         assert grid.size == (2 * 3 * 32 + SAMPLE_GAP, 2 * 32)
 
 
 def test_an_interrupted_run_ends_with_what_an_unbroken_one_ends_with(run: Run, folders, tmp_path):
-    play_run(run, folders, STEPS)
+    train_run(run, folders, STEPS)
     broken = Run(tmp_path / "broken")
     for stop in (3, 4, 9):
-        assert not play_run(broken, folders, STEPS, **stop_at(stop)).finished
-    assert play_run(broken, folders, STEPS).finished
+        assert not train_run(broken, folders, STEPS, **stop_at(stop)).finished
+    assert train_run(broken, folders, STEPS).finished
     assert what_is_left(broken) == what_is_left(run)
 
 
 def test_a_state_that_was_cut_in_half_is_passed_over(run: Run, folders, tmp_path):
-    play_run(run, folders, STEPS)
+    train_run(run, folders, STEPS)
     broken = Run(tmp_path / "broken")
-    play_run(broken, folders, STEPS, **stop_at(5))
-    play_run(broken, folders, STEPS, **stop_at(8))
+    train_run(broken, folders, STEPS, **stop_at(5))
+    train_run(broken, folders, STEPS, **stop_at(8))
     newest = max(broken.states.glob("step-*"))
     newest.write_bytes(newest.read_bytes()[: newest.stat().st_size // 2])
-    outcome = play_run(broken, folders, STEPS)
+    outcome = train_run(broken, folders, STEPS)
     assert "is damaged; the state before it is used" in outcome.notes[0]
     assert outcome.played == STEPS - 5
     assert what_is_left(broken) == what_is_left(run)
 
 
 def test_a_save_that_dies_leaves_the_one_before(run: Run, folders, monkeypatch):
-    play_run(run, folders, STEPS, **stop_at(5))
+    train_run(run, folders, STEPS, **stop_at(5))
     before = load_state(run)
 
     def full(*_):
@@ -112,83 +113,83 @@ def test_a_save_that_dies_leaves_the_one_before(run: Run, folders, monkeypatch):
 
     monkeypatch.setattr(callbacks, "save_state", full)
     with pytest.raises(DiskError):
-        play_run(run, folders, STEPS)
+        train_run(run, folders, STEPS)
     assert load_state(run)[1] == before[1]
 
 
 def test_only_two_states_are_kept(run: Run, folders):
-    play_run(run, folders, STEPS, {"logging": {"save_minutes": 0}})
+    train_run(run, folders, STEPS, {"logging": {"save_minutes": 0}})
     assert sorted(path.stem for path in run.states.glob("step-*")) == ["step-000000013", "step-000000014"]
 
 
 def test_a_finished_run_plays_no_more_and_can_be_extended(run: Run, folders, tmp_path):
-    play_run(run, folders, 8)
-    assert play_run(run, folders, 8).played == 0
-    assert play_run(run, folders, STEPS).played == STEPS - 8
+    train_run(run, folders, 8)
+    assert train_run(run, folders, 8).played == 0
+    assert train_run(run, folders, STEPS).played == STEPS - 8
     whole = Run(tmp_path / "whole")
-    play_run(whole, folders, STEPS)
+    train_run(whole, folders, STEPS)
     assert what_is_left(run)["state"] == what_is_left(whole)["state"]
 
 
 def test_a_model_that_a_kill_kept_from_being_written_is_written_by_the_next_run(run: Run, folders):
-    play_run(run, folders, 4)
+    train_run(run, folders, 4)
     _, written = load_model(run.model)
     run.model.unlink()
-    assert play_run(run, folders, 4).played == 0
+    assert train_run(run, folders, 4).played == 0
     _, again = load_model(run.model)
     assert all(torch.equal(again[name], weight) for name, weight in written.items())
 
 
 def test_settings_may_change_while_nothing_has_been_saved(run: Run, folders):
     save_config(build_config(*tiny_settings(folders, 2)), run.config)
-    assert play_run(run, folders, 2, {"loss": {"cycle_a": 5}}).finished
+    assert train_run(run, folders, 2, {"loss": {"cycle_a": 5}}).finished
 
 
 def test_a_folder_of_other_things_is_never_taken_over(run: Run, folders):
     run.samples.mkdir(parents=True)
     (run.samples / "0001.png").write_bytes(b"mine")
     with pytest.raises(RunError, match="holds other things"):
-        play_run(run, folders, 2)
+        train_run(run, folders, 2)
     assert (run.samples / "0001.png").read_bytes() == b"mine"
 
 
 def test_a_model_without_a_state_is_not_trained_over(run: Run, folders):
-    play_run(run, folders, 2)
+    train_run(run, folders, 2)
     for state in run.states.glob("step-*"):
         state.unlink()
     before = run.model.read_bytes()
     with pytest.raises(RunError, match="no state that could be continued"):
-        play_run(run, folders, 2)
+        train_run(run, folders, 2)
     assert run.model.read_bytes() == before
 
 
 def test_damaged_settings_of_a_run_are_a_sentence(run: Run, folders):
-    play_run(run, folders, 2)
+    train_run(run, folders, 2)
     run.config.write_text("[data\n")
     with pytest.raises(RunError, match=r"settings of .* are damaged"):
-        play_run(run, folders, 4)
+        train_run(run, folders, 4)
 
 
 def test_leftovers_of_killed_saves_are_swept(run: Run, folders):
-    play_run(run, folders, 2)
+    train_run(run, folders, 2)
     for folder in (run.folder, run.states, run.samples):
         (folder / ".cyclegan-x.partial").touch()
-    play_run(run, folders, 4)
+    train_run(run, folders, 4)
     assert not list(run.folder.rglob("*.partial"))
 
 
 def test_changed_settings_are_named_with_the_way_out(run: Run, folders):
-    play_run(run, folders, 2)
+    train_run(run, folders, 2)
     with pytest.raises(RunError, match=r"loss.cycle_a \(was 10.0, now 5.0\)") as caught:
-        play_run(run, folders, 4, {"loss": {"cycle_a": 5}})
+        train_run(run, folders, 4, {"loss": {"cycle_a": 5}})
     assert "--fresh" in caught.value.hint
 
 
 @pytest.mark.parametrize("change", [Path.unlink, lambda path: path.write_bytes(path.read_bytes() + b"more")])
 def test_a_changed_folder_is_said(run: Run, folders, change):
-    play_run(run, folders, 4, **stop_at(2))
+    train_run(run, folders, 4, **stop_at(2))
     change(folders[0] / "1.png")
-    assert "horses are not those of the last save" in play_run(run, folders, 4).notes[0]
+    assert "horses are not those of the last save" in train_run(run, folders, 4).notes[0]
 
 
 def test_two_trainings_never_share_a_folder(run: Run):
@@ -198,14 +199,14 @@ def test_two_trainings_never_share_a_folder(run: Run):
 
 def test_a_state_of_another_version_is_a_sentence(run: Run, folders, monkeypatch):
     monkeypatch.setattr("cyclegan.checkpoints.runs.FORMAT", "0")
-    play_run(run, folders, 2)
+    train_run(run, folders, 2)
     monkeypatch.undo()
     with pytest.raises(RunError, match="keeps its state otherwise"):
-        play_run(run, folders, 4)
+        train_run(run, folders, 4)
 
 
 def test_without_averaging_the_model_is_the_networks_themselves(run: Run, folders):
-    play_run(run, folders, 2, {"game": {"averaging": 0}})
+    train_run(run, folders, 2, {"training": {"ema_decay": 0}})
     info, weights = load_model(run.model)
     _, bare = unaveraged_model(run)
     assert not info.averaged
@@ -216,28 +217,28 @@ def test_averages_follow_the_networks_and_soon_forget_the_start():
     average, network = nn.Linear(1, 1), nn.Linear(1, 1)
     for steps in range(50):
         nn.init.constant_(network.weight, 0.0 if steps == 0 else 1.0)
-        follow(average, network, torch.tensor(1 - decay_after(steps, 0.999)))
+        update_ema(average, network, torch.tensor(ema_weight(steps, 0.999)))
         if steps == 0:
             assert average.weight == network.weight, "the weights drawn at first are forgotten at once"
     assert 0.98 < average.weight < 1
-    assert decay_after(10**6, 0.999) == 0.999
+    assert ema_weight(10**6, 0.999) == pytest.approx(0.001)
 
 
 def test_numbers_that_are_none_are_left_out_of_the_means():
-    tally = Tally()
+    tally = RunningMeans()
     for loss in (1.0, math.nan, 3.0):
         tally.add({"gan_a2b": torch.tensor(1.0), "cycle_a": torch.tensor(loss), "disc_a": torch.tensor(math.inf)})
     assert tally.means() == {"gan_a2b": 1.0, "cycle_a": 2.0}
 
 
 def test_a_lost_game_is_not_saved_over_a_good_state(run: Run, folders):
-    play_run(run, folders, STEPS, **stop_at(4))
+    train_run(run, folders, STEPS, **stop_at(4))
 
-    def poison(moment):
-        moment.session.networks.a2b.body[1].weight.data.fill_(math.nan)
+    def poison(state, info):
+        state.networks.a2b.body[1].weight.data.fill_(math.nan)
 
-    with pytest.raises(GameLostError):
-        play_run(run, folders, STEPS, {"logging": {"save_minutes": 0}}, observers=[poison])
+    with pytest.raises(TrainingDivergedError):
+        train_run(run, folders, STEPS, {"logging": {"save_minutes": 0}}, callbacks=[poison])
     tensors, facts, _ = load_state(run)
     assert facts["step"] == 4  # the poison is given after the fifth step
     assert what_is_left(run)["metrics"][-1]["step"] == 4
@@ -245,25 +246,25 @@ def test_a_lost_game_is_not_saved_over_a_good_state(run: Run, folders):
 
 
 def test_weights_that_are_no_numbers_are_never_saved(run: Run, folders):
-    def poison(moment):
-        moment.session.averages["a2b"].body[1].weight.data.fill_(math.nan)
+    def poison(state, info):
+        state.ema["a2b"].body[1].weight.data.fill_(math.nan)
 
-    with pytest.raises(GameLostError, match="weights are no longer finite"):
-        play_run(run, folders, 1, observers=[poison])
+    with pytest.raises(TrainingDivergedError, match="weights are no longer finite"):
+        train_run(run, folders, 1, callbacks=[poison])
     assert load_state(run) is None
 
 
 def test_a_missing_extra_is_a_sentence_with_the_pip_line(run: Run, folders, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(MissingExtraError) as caught:
-        play_run(run, folders, 2, {"logging": {"tensorboard": True}})
+        train_run(run, folders, 2, {"logging": {"tensorboard": True}})
     assert "pip install -c constraints.txt -e '.[tensorboard]'" in caught.value.hint
 
 
 def test_tensorboard_gets_every_loss(run: Run, folders):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    play_run(run, folders, 4, {"logging": {"tensorboard": True}})
+    train_run(run, folders, 4, {"logging": {"tensorboard": True}})
     events = EventAccumulator(str(run.folder / "tensorboard"))
     events.Reload()
     assert set(UNTAUGHT) <= set(events.Tags()["scalars"])
@@ -272,7 +273,7 @@ def test_tensorboard_gets_every_loss(run: Run, folders):
 def test_tensorboard_gets_the_sample_grids(run: Run, folders):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    play_run(run, folders, 7, {"logging": {"tensorboard": True, "samples_every": 3}})
+    train_run(run, folders, 7, {"logging": {"tensorboard": True, "samples_every": 3}})
     events = EventAccumulator(str(run.folder / "tensorboard"))
     events.Reload()
     images = events.Images("samples")
@@ -289,7 +290,7 @@ def test_a_killed_run_ends_with_the_weights_of_one_never_killed(folders, tmp_pat
     settings = tmp_path / "settings.toml"
     config = build_config(
         {"data": {"size": 32}, "generator": {"width": 4, "blocks": 1}, "discriminator": {"width": 4, "layers": 2}},
-        {"game": {"pool_size": 4, "precision": "fp32"}, "machine": {"device": "cpu", "threads": 1}},
+        {"training": {"pool_size": 4, "precision": "fp32"}, "machine": {"device": "cpu", "threads": 1}},
         {"data": {"validate_a": str(folders[1]), "validate_b": str(folders[0])}},  # the others will do for a test
         {"logging": {"every": 10, "samples_every": 25, "samples": 1, "save_minutes": 0, "validate_every": 10}},
     )

@@ -16,11 +16,11 @@ from cyclegan.data.domains import is_held_out, load_domain
 from cyclegan.diagnostics.rules import diagnose
 from cyclegan.errors import ConfigError, DataError, RunError
 from cyclegan.images import read_picture
-from cyclegan.training import prepare, recording, validation
-from cyclegan.training.held_out import Redrawn, record
-from cyclegan.training.state import Session
-from cyclegan.training.validation import compared, interval
-from tests.training.runs_for_tests import play_run, tiny_settings, what_is_left
+from cyclegan.training import callbacks, load_inputs, validation
+from cyclegan.training.held_out_files import Translated, save_held_out
+from cyclegan.training.state import TrainState
+from cyclegan.training.validation import interval, update_best
+from tests.training.runs_for_tests import tiny_settings, train_run, what_is_left
 from tests.training.test_trainer import stop_at
 
 STEPS = 14
@@ -51,12 +51,12 @@ def many_pictures(folder: Path, count: int, random: np.random.Generator) -> None
 
 def scores_of(monkeypatch: pytest.MonkeyPatch, scores: dict[int, float]) -> None:
     """Let the scores of a run be these, by step."""
-    true = validation.Validation.scores
+    true = validation.Validate.scores
 
     def given(self, session, redrawn):
         return true(self, session, redrawn) | dict.fromkeys(("swd_a2b", "swd_b2a"), scores[session.step])
 
-    monkeypatch.setattr(validation.Validation, "scores", given)
+    monkeypatch.setattr(validation.Validate, "scores", given)
 
 
 def test_what_is_held_out_follows_from_the_name_and_not_from_what_is_beside_it():
@@ -102,14 +102,14 @@ def test_validation_that_makes_no_sense_is_a_sentence(settings: dict, said: str)
 
 
 def test_a_run_without_validation_has_no_best(run: Run, folders):
-    play_run(run, folders, 4)
+    train_run(run, folders, 4)
     assert not run.best.exists()
     assert not any("validation" in line for line in read_metrics(run))
 
 
 def test_validation_writes_its_numbers_and_the_run_stands_for_its_best(run: Run, folders, validated, monkeypatch):
     scores_of(monkeypatch, {4: 0.5, 8: 0.2, 12: 0.3, 14: 0.4})
-    play_run(run, folders, STEPS, validated)
+    train_run(run, folders, STEPS, validated)
     lines = read_metrics(run)
     assert [line["validation"] for line in lines] == [0.5, 0.2, 0.3, 0.4]
     assert [line["best_step"] for line in lines] == [4, 8, 8, 8]
@@ -121,22 +121,22 @@ def test_validation_writes_its_numbers_and_the_run_stands_for_its_best(run: Run,
 
 def test_the_best_holds_the_averaged_weights_of_its_step(run: Run, folders, validated, tmp_path, monkeypatch):
     scores_of(monkeypatch, {4: 0.5, 8: 0.2, 12: 0.3, 14: 0.4})
-    play_run(run, folders, STEPS, validated)
+    train_run(run, folders, STEPS, validated)
     shorter = Run(tmp_path / "shorter")
-    play_run(shorter, folders, 8, validated)
+    train_run(shorter, folders, 8, validated)
     assert all(torch.equal(load_file(run.best)[name], weight) for name, weight in load_file(shorter.model).items())
 
 
 def test_validation_changes_nothing_in_the_game(run: Run, folders, validated, tmp_path):
-    play_run(run, folders, 8)
+    train_run(run, folders, 8)
     other = Run(tmp_path / "validated")
-    play_run(other, folders, 8, validated)
+    train_run(other, folders, 8, validated)
     assert load_file(run.model).keys() == load_file(other.model).keys()
     assert all(torch.equal(load_file(other.model)[name], weight) for name, weight in load_file(run.model).items())
 
 
 def test_what_became_of_each_held_out_picture_is_left(run: Run, folders, validated):
-    play_run(run, folders, 10, validated)
+    train_run(run, folders, 10, validated)
     step, facts = read_held_out(run)
     assert [path.name for path in held_out_files(run)] == ["000000010.json", "000000010.png"]
     assert step == 10
@@ -154,8 +154,8 @@ def test_the_best_and_the_worst_by_each_number_are_shown(tmp_path: Path):
     real = torch.zeros(12, 3, 32, 32)
     errors = torch.linspace(0, 1, 12).view(12, 1, 1, 1)
     scores = torch.tensor([3.0] * 5 + [9.0, 8.0] + [3.0] * 3 + [2.0, 1.0])
-    redrawn = Redrawn([f"{n}.png" for n in range(12)], real, real, real + errors, scores)
-    record(Run(tmp_path), 7, {"a": redrawn})
+    redrawn = Translated([f"{n}.png" for n in range(12)], real, real, real + errors, scores)
+    save_held_out(Run(tmp_path), 7, {"a": redrawn})
     shown = {fact["picture"]: fact["row"] for fact in read_held_out(Run(tmp_path))[1]["a"] if fact["row"] is not None}
     assert {"0.png", "1.png", "2.png", "9.png", "10.png", "11.png", "5.png", "6.png"} <= shown.keys()
     assert sorted(shown.values()) == list(range(len(shown)))
@@ -171,20 +171,20 @@ def test_a_run_killed_at_any_instant_of_a_save_ends_with_the_best_of_one_never_k
 ):
     settings = validated | {"logging": {"validate_every": 4, "save_minutes": 0}}
     scores_of(monkeypatch, {4: 0.5, 8: 0.2, 12: 0.3, 14: 0.4})
-    play_run(run, folders, STEPS, settings)
+    train_run(run, folders, STEPS, settings)
     killed = Run(tmp_path / "killed")
 
     with monkeypatch.context() as patch:
         kill_in_save(patch, instant, step=8)
         with pytest.raises(Killed):
-            play_run(killed, folders, STEPS, settings)
-    play_run(killed, folders, STEPS, settings)
+            train_run(killed, folders, STEPS, settings)
+    train_run(killed, folders, STEPS, settings)
     assert what_is_left(killed) == what_is_left(run)
 
 
 def kill_in_save(patch: pytest.MonkeyPatch, instant: str, step: int) -> None:
     """Die when the state or a model of this step is about to be written, or has just been."""
-    save_state, save_networks = recording.save_state, recording.save_networks
+    save_state, save_networks = callbacks.save_state, callbacks.save_networks
 
     def state(run, now, *rest):
         if now == step and instant == "before the state":
@@ -198,52 +198,52 @@ def kill_in_save(patch: pytest.MonkeyPatch, instant: str, step: int) -> None:
         if steps == step and (instant, path.stem) == ("after the best", "best"):
             raise Killed
 
-    patch.setattr(recording, "save_state", state)
-    patch.setattr(recording, "save_networks", networks)
+    patch.setattr(callbacks, "save_state", state)
+    patch.setattr(callbacks, "save_networks", networks)
 
 
 def test_a_best_that_a_kill_kept_from_being_written_is_written_by_the_next_run(run: Run, folders, validated):
-    play_run(run, folders, 4, validated)
+    train_run(run, folders, 4, validated)
     before = what_is_left(run)
     run.best.unlink()
-    assert play_run(run, folders, 4, validated).played == 0
+    assert train_run(run, folders, 4, validated).played == 0
     assert what_is_left(run) == before
 
 
 def test_an_interrupted_run_ends_with_the_best_of_an_unbroken_one(run: Run, folders, validated, tmp_path, monkeypatch):
     scores_of(monkeypatch, {4: 0.2, 8: 0.5, 12: 0.1, 14: 0.3})
-    play_run(run, folders, STEPS, validated)
+    train_run(run, folders, STEPS, validated)
     broken = Run(tmp_path / "broken")
     for stop in (3, 4, 9):
-        play_run(broken, folders, STEPS, validated, **stop_at(stop))
-    play_run(broken, folders, STEPS, validated)
+        train_run(broken, folders, STEPS, validated, **stop_at(stop))
+    train_run(broken, folders, STEPS, validated)
     assert what_is_left(broken) == what_is_left(run)
 
 
 def test_what_is_held_out_may_not_change_and_how_often_may(run: Run, folders, validated):
-    play_run(run, folders, 4, validated)
-    assert play_run(run, folders, 6, validated, {"logging": {"validate_every": 2}}).finished
+    train_run(run, folders, 4, validated)
+    assert train_run(run, folders, 6, validated, {"logging": {"validate_every": 2}}).finished
     with pytest.raises(RunError, match=r"data.validate_a \(was .*more horses"):
-        play_run(run, folders, 8)
+        train_run(run, folders, 8)
 
 
 def test_another_held_out_picture_is_said(run: Run, folders, validated):
-    play_run(run, folders, 4, validated, **stop_at(2))
+    train_run(run, folders, 4, validated, **stop_at(2))
     (Path(validated["data"]["validate_b"]) / "001.png").rename(Path(validated["data"]["validate_b"]) / "9.png")
-    assert "zebras are not those of the last save" in play_run(run, folders, 4, validated).notes[0]
+    assert "zebras are not those of the last save" in train_run(run, folders, 4, validated).notes[0]
 
 
 def test_a_plateau_is_advice_or_the_end(run: Run, folders, validated, tmp_path, monkeypatch):
     scores_of(monkeypatch, {4: 0.2, 8: 0.5, 12: 0.4, 14: 0.4})
     patient = {"schedule": {"epochs": 2, "decay_epochs": 20, "max_steps": STEPS, "plateau_patience": 2}}
     stop = {"schedule": patient["schedule"] | {"stop_on_plateau": True}}
-    assert play_run(run, folders, STEPS, validated, patient).plateau == 0
+    assert train_run(run, folders, STEPS, validated, patient).plateau == 0
     assert [line["plateau"] for line in read_metrics(run)] == [False, False, True, True]
     stopped = Run(tmp_path / "stopped")
-    outcome = play_run(stopped, folders, STEPS, validated, stop)
+    outcome = train_run(stopped, folders, STEPS, validated, stop)
     assert (outcome.step, outcome.finished, outcome.plateau) == (12, True, 2)
-    assert play_run(stopped, folders, STEPS, validated, stop).played == 0
-    assert play_run(stopped, folders, STEPS, validated, patient).finished
+    assert train_run(stopped, folders, STEPS, validated, stop).played == 0
+    assert train_run(stopped, folders, STEPS, validated, patient).finished
     assert what_is_left(stopped) == what_is_left(run)
 
 
@@ -257,17 +257,17 @@ def test_the_doctor_says_what_to_do_on_a_plateau():
     (steady,) = diagnose([line_with(1, 2e-4), line_with(9, 2e-4, **stale)], 100, "lsgan")
     assert (steady.name, steady.verdict) == ("plateau", "watch")
     assert "no better since epoch 3" in steady.reason
-    assert "--epochs 9" in steady.remedy
+    assert "--epochs 9" in steady.suggestion
     (falling,) = diagnose([line_with(1, 2e-4), line_with(9, 1e-4, **stale)], 100, "lsgan")
-    assert "fall to its end" in falling.remedy
+    assert "fall to its end" in falling.suggestion
     assert not diagnose([line_with(1, 2e-4), line_with(9, 2e-4, plateau=False)], 100, "lsgan")
 
 
 def test_of_scores_that_chance_cannot_tell_apart_the_later_is_kept_but_it_is_no_progress():
-    session, kept = create_autospec(Session, instance=True, best=None), []
+    session, kept = create_autospec(TrainState, instance=True, best=None), []
     for session.step, score in enumerate([1.0, 0.8, 0.83, 0.85, 0.84, 0.7], 1):
-        session.weights.return_value = {"a2b.weight": torch.tensor(float(session.step))}
-        best = compared(session, score, epoch=session.step)
+        session.model_weights.return_value = {"a2b.weight": torch.tensor(float(session.step))}
+        best = update_best(session, score, epoch=session.step)
         assert best.weights["a2b.weight"] == best.step
         kept.append((best.step, best.least_epoch, best.since))
     assert kept == [(1, 1, 0), (2, 2, 0), (3, 2, 1), (3, 2, 2), (5, 2, 3), (6, 6, 0)]
@@ -275,6 +275,6 @@ def test_of_scores_that_chance_cannot_tell_apart_the_later_is_kept_but_it_is_no_
 
 def test_the_cost_is_bounded_by_what_is_trained_in_between(run: Run, folders, validated, tmp_path):
     run.folder.mkdir(parents=True)
-    plan = prepare(build_config(*tiny_settings(folders, 4), validated), run, scratch=tmp_path)
+    plan = load_inputs(build_config(*tiny_settings(folders, 4), validated), run)
     assert plan.steps_per_epoch == 3
-    assert interval(plan) == validation.WORTH * (3 + 2) / 2  # pictures looked at, pairs in a step
+    assert interval(plan) == validation.COST_RATIO * (3 + 2) / 2  # pictures looked at, pairs in a step

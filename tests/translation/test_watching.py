@@ -6,7 +6,7 @@ from PIL import Image
 
 from cyclegan import Translator
 from cyclegan.errors import CycleganError
-from cyclegan.translation import Manner, Outcome, Work, plan_tasks, watch
+from cyclegan.translation import Manner, TrainResult, Work, plan_tasks, watch
 from tests.models_for_tests import write_model
 
 
@@ -14,7 +14,7 @@ def test_pictures_are_translated_once_they_are_whole(tmp_path: Path):
     folder = tmp_path / "inbox"
     folder.mkdir()
     translator = Translator(write_model(tmp_path / "m.safetensors"), device="cpu")
-    outcomes: list[Outcome] = []
+    outcomes: list[TrainResult] = []
     looks: list[float] = []
     troubles: list[CycleganError] = []
 

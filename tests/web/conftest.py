@@ -31,7 +31,7 @@ def make_run(run: Run, name: str = "horses") -> None:
     """Write what a training has left in a run's folder so far."""
     run.samples.mkdir(parents=True, exist_ok=True)
     save_config(build_config({"data": {"name_a": name, "name_b": "zebras", "folder_a": "x"}}), run.config)
-    finding = {"name": "wins", "about": "disc_a", "verdict": "watch", "reason": f"{EVIL} wins.", "remedy": "Wait."}
+    finding = {"name": "wins", "about": "disc_a", "verdict": "watch", "reason": f"{EVIL} wins.", "suggestion": "Wait."}
     for step in (10, 20, 30):
         health = {"verdict": "watch", "findings": [finding]}
         append_metrics(run, {"step": step, "epoch": 1, "gan_a2b": 1 / step, "cycle_a": step / 10, "health": health})

@@ -1,0 +1,62 @@
+"""Grids of images: real | fake | cycled, as PNG."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from cyclegan.atomic import written_whole
+from cyclegan.checkpoints.runs import SAMPLE_GAP
+from cyclegan.data.folders import evenly
+from cyclegan.images import Images, Pixels, to_images, to_pixels, with_channels
+from cyclegan.training.state import TrainState
+
+
+def center_crops(pictures: list[Pixels], count: int, size: int) -> Images:
+    """Return the center crops of `count` pictures, evenly chosen, as images."""
+    return torch.cat([to_images(center_crop(picture, size)) for picture in evenly(pictures, count)])
+
+
+def center_crop(pixels: Pixels, size: int) -> Pixels:
+    """Return the square of `size` pixels in the middle."""
+    top, left = (pixels.shape[0] - size) // 2, (pixels.shape[1] - size) // 2
+    return pixels[top : top + size, left : left + size]
+
+
+def rgb_pixels(image: Images) -> Pixels:
+    """Return an image of one or three channels as RGB pixels."""
+    return with_channels(to_pixels(image[0]), 3)
+
+
+def sample_grid(state: TrainState, real_a: Images, real_b: Images) -> Pixels:
+    """Return a picture whose rows are real_a, fake_b, cycled_a and, beside them, real_b, fake_a, cycled_b."""
+    columns = []
+    with state.eval_generators() as generators:
+        for direction, inverse, real in (("a2b", "b2a", real_a), ("b2a", "a2b", real_b)):
+            fake = one_by_one(generators[direction], real)
+            columns.append(triples(real, fake, one_by_one(generators[inverse], fake)))
+    height = max(column.shape[0] for column in columns)
+    columns = [np.pad(c, ((0, height - len(c)), (0, 0), (0, 0)), constant_values=255) for c in columns]
+    white = np.full((height, SAMPLE_GAP, 3), 255, dtype=np.uint8)
+    return np.concatenate([columns[0], white, columns[1]], axis=1)
+
+
+def one_by_one(network: Any, images: Images) -> Images:
+    """Pass images through a network one at a time, so that memory does not grow with their number."""
+    return torch.cat([network(image) for image in torch.split(images, 1)])
+
+
+def triples(real: Images, fake: Images, cycled: Images) -> Pixels:
+    """Return a picture with a row real | fake | cycled for each of the images."""
+    columns = [
+        np.concatenate([rgb_pixels(image) for image in torch.split(images, 1)]) for images in (real, fake, cycled)
+    ]
+    return np.concatenate(columns, axis=1)
+
+
+def save_grid(path: Path, grid: Pixels) -> None:
+    """Write a grid as PNG, whole."""
+    with written_whole(path) as aside:
+        Image.fromarray(grid).save(aside, format="PNG")

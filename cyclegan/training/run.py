@@ -1,0 +1,130 @@
+"""One call that trains a run: it locks the folder, loads the data, continues or starts, and writes the report."""
+
+import logging
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from cyclegan.checkpoints.runs import Run, has_state, latest_step, locked, may_begin, set_aside
+from cyclegan.config import Config, forbidden_changes
+from cyclegan.data.domains import load_domain
+from cyclegan.devices import choose_device, uses_bf16
+from cyclegan.errors import ConfigError, RunError, TrainingDivergedError, printable, require_extra
+from cyclegan.reports import write_report
+from cyclegan.training.distillation import load_teacher
+from cyclegan.training.distributed import Ranks
+from cyclegan.training.fabric import join_ranks, with_device_count
+from cyclegan.training.initial_weights import initial_weights
+from cyclegan.training.inputs import Callback, TrainInputs
+from cyclegan.training.loop import TrainResult, train
+from cyclegan.training.step_runner import Log
+
+
+def run(  # noqa: PLR0913 (each has a default)
+    config: Config,
+    folder: Path | str,
+    *,
+    fresh: bool = False,
+    callbacks: Sequence[Callback] = (),
+    interrupted: Callable[[], bool] = lambda: False,
+    log: Log = lambda _: None,
+    on_picture: Callable[[], object] = lambda: None,
+    on_inputs: Callable[[TrainInputs], object] = lambda _: None,
+    ranks: Ranks | None = None,
+) -> TrainResult:
+    """Train a run in `folder`, or continue it; return how it ended.
+
+    `fresh` moves an old run aside. `callbacks` are called with the state and a `StepInfo` after every step.
+    `interrupted` is asked after every step; where it says yes, everything is saved and training ends. `log` gets
+    messages for the user, `on_picture` a call for every picture read, `on_inputs` what is about to be trained.
+    Raises `CycleganError` with a message and a hint for everything that the user can mend.
+    """
+    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it announces itself
+    place, config = Run(Path(folder)), with_device_count(config)
+    ranks = ranks or join_ranks(config)
+    tell = log if ranks.is_first else lambda _: None
+    with ExitStack() as stack:
+        if not fresh:
+            with ranks.barrier():
+                if ranks.is_first:
+                    check_continuation(config, place)
+                    stack.enter_context(locked(place))
+        with ranks.barrier():
+            inputs = replace(load_inputs(config, place, on_picture=on_picture, fresh=fresh), ranks=ranks)
+        on_inputs(inputs)
+        if fresh:
+            with ranks.barrier():
+                if ranks.is_first:
+                    if aside := set_aside(place):
+                        tell(f"The old run is now {printable(aside)}.")
+                    stack.enter_context(locked(place))
+        elif step := latest_step(place):
+            tell(f"Resuming from step {step:,}.")
+        return train_and_report(inputs, callbacks, interrupted, tell)
+
+
+def train_and_report(
+    inputs: TrainInputs, callbacks: Sequence[Callback], interrupted: Callable[[], bool], log: Log
+) -> TrainResult:
+    """Train, and write the report, also where training diverged."""
+    try:
+        result = train(inputs, callbacks=callbacks, interrupted=interrupted, log=log)
+    except TrainingDivergedError:
+        write_report(inputs.run)
+        raise
+    if inputs.ranks.is_first:
+        write_report(inputs.run)
+    return result
+
+
+def check_continuation(config: Config, run: Run) -> None:
+    """Raise an error unless a run can start in this folder, or continue with these settings; nothing is written."""
+    if not run.folder.exists():
+        return
+    name, hint = printable(run.folder), "Give this run another --name, or move the old one aside with --fresh."
+    if not has_state(run):
+        if not may_begin(run):
+            raise RunError(f"{name} holds other files, and no saved state to continue from.", hint)
+        return
+    try:
+        old = run.load_config()
+    except ConfigError as error:
+        raise RunError(f"the settings of {name} cannot be read: {error}", hint) from error
+    if changes := forbidden_changes(old, config):
+        raise RunError(
+            f"{name} was trained with other settings: {'; '.join(changes)}.",
+            "Use the old ones to continue it, another --name to train beside it, or --fresh to move it aside.",
+        )
+
+
+def load_inputs(
+    config: Config, run: Run, *, on_picture: Callable[[], object] = lambda: None, fresh: bool = False
+) -> TrainInputs:
+    """Load the pictures, the teacher and the initial weights, and choose the device; nothing is written in the run.
+
+    The model to start from is read only for a new run, or a `fresh` one: to continue, the state and the run's copy of
+    the teacher are enough.
+    """
+    if config.logging.tensorboard:
+        require_extra("tensorboard", "tensorboard")
+    device = choose_device(config.machine.device)
+    if config.machine.threads:
+        torch.set_num_threads(config.machine.threads)
+    new = fresh or not has_state(run)
+    teacher = load_teacher(config, run, new=new)
+    # Resized pictures that do not fit into memory go to a disk that has room for the run as well.
+    scratch = run.folder.parent if run.folder.parent.is_dir() else Path(tempfile.gettempdir())
+    return TrainInputs(
+        config=config,
+        run=run,
+        domain_a=load_domain(config, "a", scratch=scratch, on_picture=on_picture),
+        domain_b=load_domain(config, "b", scratch=scratch, on_picture=on_picture),
+        device=device,
+        precision="bf16" if uses_bf16(config.training.precision, device) else "fp32",
+        initial_weights=initial_weights(config, teacher) if new else {},
+        teacher=teacher,
+    )
