@@ -6,7 +6,7 @@ from torch import nn
 
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
 from cyclegan.errors import ModelFileError
-from cyclegan.models import PatchDiscriminator, PixelDiscriminator, ResNetGenerator, UNetGenerator, skeleton
+from cyclegan.models import PatchDiscriminator, PixelDiscriminator, ResNetGenerator, UNetGenerator, meta_module
 from cyclegan.reference.pth import bare, channels_of, from_reference, recognised, to_reference
 from tests.pth_files import DISCRIMINATORS, GENERATORS, golden_weights, small_generator, with_old_statistics, wrapped
 
@@ -24,7 +24,7 @@ RECOGNISED = {
 def built(weights: dict[str, torch.Tensor]) -> nn.Module:
     """Build the network that weights are recognised as."""
     spec = recognised(weights)
-    return skeleton(spec, channels_of(spec, weights))
+    return meta_module(spec, channels_of(spec, weights))
 
 
 @pytest.mark.parametrize("name", [*GENERATORS, *DISCRIMINATORS])

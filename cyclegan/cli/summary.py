@@ -66,10 +66,12 @@ def validation(inputs: "TrainInputs") -> str:
 
 def teacher(inputs: "TrainInputs", model: "Teacher") -> str:
     """Return the teacher, and how many times the multiply-adds of the student it takes."""
-    from cyclegan.models import multiply_adds, resolved
+    from cyclegan.models import multiply_adds, resolved_generator
 
     channels, size = model.info.channels("a2b"), inputs.config.data.size
-    theirs, ours = (multiply_adds(spec, channels, size) for spec in (model.info.generator, resolved(inputs.config)))
+    theirs, ours = (
+        multiply_adds(spec, channels, size) for spec in (model.info.generator, resolved_generator(inputs.config))
+    )
     return f"{printable(inputs.config.training.teacher)}, of {theirs / ours:.3g} times the multiply-adds"
 
 

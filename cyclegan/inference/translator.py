@@ -18,7 +18,7 @@ from cyclegan.inference.padding import PaddedPicture, layout, padded_by_reflecti
 from cyclegan.inference.separable import separate_last_convolution
 from cyclegan.inference.strips import kept_bytes, redraw_in_strips
 from cyclegan.inference.tiles import redraw_in_tiles
-from cyclegan.models import Generator, ResNetGenerator, filled, skeleton
+from cyclegan.models import Generator, ResNetGenerator, load_weights, meta_module
 
 ACTIVATIONS = 2  # maps of full size and the generator's width that are alive at once, measured
 WIDENED = 2  # of them that are also there in fp32 where a norm is written out, on anything but a CPU
@@ -177,7 +177,7 @@ class Translator:
     def _redraw_whole(self, images: Images, dtype: torch.dtype) -> Images:
         height, width = images.shape[2:]
         generator = self.generator(dtype)
-        padded = padded_by_reflection(images.to(self.device, dtype), generator.stride, generator.smallest)
+        padded = padded_by_reflection(images.to(self.device, dtype), generator.stride, generator.min_size)
         redrawn: Tensor = generator(padded.contiguous(memory_format=layout(self.device, dtype)))
         return redrawn[:, :, :height, :width].float()
 
@@ -237,7 +237,7 @@ def mixed(original: Pixels, redrawn: Pixels, strength: float) -> Pixels:
 def _load_generator(path: Path, info: ModelInfo, weights: dict[str, Tensor], direction: Direction) -> Generator:
     own = {name: weight.float() for name, weight in generator_weights(path, weights, direction).items()}
     try:
-        return filled(skeleton(info.generator, info.channels(direction)), own)
+        return load_weights(meta_module(info.generator, info.channels(direction)), own)
     except ModelFileError as error:
         raise ModelFileError(
             f"{printable(path)} does not hold the weights of the network that it describes.",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
 from cyclegan.errors import ConfigError, ModelFileError, printable
-from cyclegan.models import Blueprint, PixelDiscriminator, UNetGenerator
+from cyclegan.models import NetworkConfig, PixelDiscriminator, UNetGenerator
 from cyclegan.models.layers import InstanceNorm, Norm
 
 Weights = dict[str, Tensor]
@@ -40,7 +40,7 @@ def bare(saved: object) -> Weights:
     return weights
 
 
-def recognised(weights: Mapping[str, Tensor]) -> Blueprint:
+def recognised(weights: Mapping[str, Tensor]) -> NetworkConfig:
     """Tell from names and shapes alone which network these weights are of, as far as they tell.
 
     Dropout in a U-Net leaves no trace; in a ResNet it shifts a block's second convolution from place 5 to 6.
@@ -66,7 +66,7 @@ def recognised(weights: Mapping[str, Tensor]) -> Blueprint:
     raise ModelFileError(f"it holds no network that is known here, but {_some(weights)}.", ALIKE)
 
 
-def channels_of(spec: Blueprint, weights: Mapping[str, Tensor]) -> tuple[int, ...]:
+def channels_of(spec: NetworkConfig, weights: Mapping[str, Tensor]) -> tuple[int, ...]:
     """Return the channels of what a network takes and, if it is a generator, of what it gives.
 
     Others than 1 and 3 are an error. Those that no shape tells are 3: `from_reference` says what is wrong.

@@ -16,7 +16,7 @@ from cyclegan.errors import DataError, ModelFileError, printable
 from cyclegan.images import Picture, Pixels, resized, to_images, to_pixels, with_bits, with_channels
 from cyclegan.inference.padding import padded_by_reflection
 from cyclegan.inference.translator import Translator
-from cyclegan.models import filled, skeleton
+from cyclegan.models import load_weights, meta_module
 from cyclegan.translation.targets import Task
 from cyclegan.video.flicker import Flicker
 
@@ -53,7 +53,7 @@ class Scorer:
         self.way_back = Translator(translator.path, direction=back, device=str(translator.device))
         floats = {name: weight.float() for name, weight in own.items()}
         try:
-            self.discriminator = filled(skeleton(info.discriminator, info.channels(judge)), floats)
+            self.discriminator = load_weights(meta_module(info.discriminator, info.channels(judge)), floats)
         except ModelFileError as error:
             raise ModelFileError(
                 f"{printable(translator.path)} does not hold the weights of the discriminator that it describes.",
@@ -61,7 +61,7 @@ class Scorer:
             ) from error
         self.discriminator.to(translator.device)
         self.channels = translator.channels
-        self.smallest = 8 << info.discriminator.layers  # pixels, so that there are patches to judge
+        self.min_size = 8 << info.discriminator.layers  # pixels, so that there are patches to judge
 
     @torch.inference_mode()
     def score(self, original: Picture, translated: Picture) -> Score:
@@ -69,7 +69,7 @@ class Scorer:
         before = with_bits(with_channels(_shrunk(original.pixels), self.channels[0]), 8)
         after = with_bits(with_channels(_shrunk(translated.pixels), self.channels[1]), 8)
         image = to_images(after).to(self.way_back.device)
-        judged: Tensor = self.discriminator(padded_by_reflection(image, 1, self.smallest))
+        judged: Tensor = self.discriminator(padded_by_reflection(image, 1, self.min_size))
         back = to_pixels(self.way_back.redraw(image)[0])
         return Score(realism=float(judged.mean()), cycle_error=float(np.abs(back.astype(np.float32) - before).mean()))
 
