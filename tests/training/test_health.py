@@ -138,7 +138,7 @@ def test_numbers_that_are_missing_cross_no_threshold():
 
 
 def test_knowing_nothing_costs_what_the_objective_says():
-    for objective, loss in rules.NOTHING_KNOWN.items():
+    for objective, loss in rules.CHANCE_LOSS.items():
         assert names(history(disc_a=2 * loss, disc_b=0.1), objective=objective)
         assert names(history(disc_a=loss, disc_b=0.1), objective=objective) == set()
 
