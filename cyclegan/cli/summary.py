@@ -42,7 +42,7 @@ def summary(inputs: "TrainInputs") -> str:
                 "steps",
                 f"{inputs.total_steps:,} of {config.training.batch_size} sample{'s' * (config.training.batch_size > 1)}"
                 f" ({schedule.epochs} + {schedule.decay_epochs} epochs of {inputs.steps_per_epoch:,} steps"
-                f"{', cut short' if schedule.max_steps else ''})",
+                f"{', cut short' if schedule.max_steps != 'none' else ''})",
             ),
             ("results", printable(inputs.run.folder)),
         ]

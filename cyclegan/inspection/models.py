@@ -52,7 +52,7 @@ class RunReport:
     step: int
     epoch: int
     epochs: int  # in all
-    max_steps: int  # 0: as the epochs say
+    max_steps: int | None  # None: as the epochs say
     losses: dict[str, float | None]  # the last; none where they are no numbers any more
     verdict: str  # the doctor's; fine, watch, stop, or nothing where it has not examined yet
     states: list[str]
@@ -139,7 +139,7 @@ def inspect_run(run: Run) -> RunReport:
         step=last.get("step", 0),
         epoch=epoch if isinstance(epoch, int) else 0,
         epochs=config.schedule.epochs + config.schedule.decay_epochs,
-        max_steps=config.schedule.max_steps,
+        max_steps=None if config.schedule.max_steps == "none" else config.schedule.max_steps,
         losses=losses,
         verdict=verdict_of(last),
         states=[path.name for path in states(run)],

@@ -61,12 +61,7 @@ class Networks(nn.Module):
 
 def resolved_generator(config: Config) -> GeneratorConfig:
     """Return the generator's settings without "auto": model files describe networks by numbers."""
-    is_resnet = config.generator.architecture == "resnet"
-    return replace(
-        config.generator,
-        blocks=config.resnet_blocks if is_resnet else 0,
-        depth=0 if is_resnet else config.unet_depth,
-    )
+    return replace(config.generator, blocks=config.resnet_blocks, depth=config.unet_depth)
 
 
 def build_generator(config: GeneratorConfig, channels_in: int = 3, channels_out: int = 3) -> Generator:

@@ -136,7 +136,7 @@ def describe(networks: Mapping[str, Imported], domain_a: str, domain_b: str) -> 
         domain_b=domain_b,
         channels_a=agreed_channels(networks, "A"),
         channels_b=agreed_channels(networks, "B"),
-        size=2**generator.depth if generator.architecture == "unet" else USUAL_SIZE,
+        size=2 ** int(generator.depth) if generator.architecture == "unet" else USUAL_SIZE,
         steps=0,  # the files do not say
         averaged=False,
         discriminator=judges.pop() if judges else None,

@@ -76,7 +76,7 @@ def channels_of(spec: NetworkConfig, weights: Mapping[str, Tensor]) -> tuple[int
     elif spec.architecture == "unet":
         places = [("model.model.0.weight", 1), ("model.model.3.weight", 1)]  # the last is transposed
     else:
-        places = [("model.1.weight", 1), (f"model.{17 + spec.blocks}.weight", 0)]
+        places = [("model.1.weight", 1), (f"model.{17 + int(spec.blocks)}.weight", 0)]
     shapes = [(weights[name].shape if name in weights else (), axis) for name, axis in places]
     channels = tuple(shape[axis] if len(shape) == 4 else 3 for shape, axis in shapes)
     for count in channels:

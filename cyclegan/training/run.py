@@ -112,7 +112,7 @@ def load_inputs(
     if config.logging.tensorboard:
         require_extra("tensorboard", "tensorboard")
     device = choose_device(config.machine.device)
-    if config.machine.threads:
+    if config.machine.threads != "auto":
         torch.set_num_threads(config.machine.threads)
     new = fresh or not has_state(run)
     teacher = load_teacher(config, run, new=new)
