@@ -206,6 +206,11 @@ def has_state(run: Run) -> bool:
     return bool(states(run))
 
 
+def last_step(run: Run) -> int:
+    """Return how many steps the newest state has behind it; 0 if there is none."""
+    return max((int(path.stem.removeprefix("step-")) for path in states(run)), default=0)
+
+
 def may_begin(run: Run) -> bool:
     """Tell whether nothing is in a run's folder but what one leaves that was killed before its first save."""
     own = {run.states, run.config, run.teacher}

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cyclegan.cli.console import Json, Quiet, duration, say, say_json, tell
+from cyclegan.cli.console import Json, Progress, Quiet, duration, say, say_json, tell
 from cyclegan.cli.training import report_training, run_training
 from cyclegan.errors import printable
 
@@ -17,6 +17,7 @@ def demo(
     datasets: Annotated[Path, typer.Option(help="Where the pictures are drawn.")] = Path("datasets"),
     checkpoints: Annotated[Path, typer.Option(help="Where the run is kept.")] = Path("checkpoints"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Move an old demo's run aside and start again.")] = False,
+    progress: Progress = "auto",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -33,7 +34,7 @@ def demo(
         check_continuation(config, run)
     tell(f"Drawing {scale.training} pictures of each domain in {printable(folder)}.", quiet=quiet)
     draw_demo(scale, folder, seed)
-    plan, outcome = run_training(config, run.folder, fresh=fresh, quiet=quiet)
+    plan, outcome = run_training(config, run.folder, fresh=fresh, progress=progress, quiet=quiet)
     if outcome is None or not outcome.finished:
         report_training(plan, outcome, quiet=quiet, as_json=as_json)
         return

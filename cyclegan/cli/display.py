@@ -1,34 +1,38 @@
 """The live display of a training: where it is, how fast, how long still, and every loss."""
 
-import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cyclegan.cli.console import duration, tell
+from cyclegan.cli.console import duration, tell, terminal
 from cyclegan.training.step import LOSS_NAMES
 
 if TYPE_CHECKING:
     from cyclegan.training import Moment, Plan
 
 REFRESH = 0.25  # seconds between two pictures of the display
+SHORTEST_PAUSE, LONGEST_PAUSE = 5.0, 60.0  # seconds between two plain lines, which notebooks and logs keep for ever
+PAUSE_SHARE = 0.1  # of the time so far: the pauses grow with it
 
 
 class TrainingDisplay:
     """An observer that shows a bar with the losses on a terminal, and plain lines elsewhere."""
 
-    def __init__(self, plan: "Plan", *, live: bool) -> None:
+    def __init__(self, plan: "Plan", *, live: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self.live: Any = None
-        self.shown = 0.0
+        self.clock = clock  # seconds
+        self.started = clock()
+        self.shown: float | None = None  # when something was shown last
         self.line: dict[str, Any] = {}
         self.validated: dict[str, Any] = {}  # the last line that was
+        self.told_validation = self.validated
         self.began: tuple[int, float] | None = None  # step and time of the first step seen
         self.told: list[str] = []  # the remarks that were shown last
         self.epochs = plan.epochs
         if live:
-            from rich.console import Console
             from rich.live import Live
 
-            self.live = Live(console=Console(file=sys.stderr), auto_refresh=False, transient=True)
+            self.live = Live(console=terminal(), auto_refresh=False, transient=True)
 
     def __enter__(self) -> "TrainingDisplay":
         if self.live:
@@ -41,21 +45,33 @@ class TrainingDisplay:
 
     def __call__(self, moment: "Moment") -> None:
         """Show a step."""
-        self.began = self.began or (moment.step, time.monotonic())
+        self.began = self.began or (moment.step, self.clock())
         if moment.metrics:
             self.line = moment.metrics
             self.validated = self.line if "validation" in self.line else self.validated
-            if not self.live:
-                tell(f"{self.position(moment)} · {losses_in_a_line(self.line)} · {health_in_a_line(self.line)}")
-                if self.validated is self.line:
-                    tell(f"  {validation_in_a_line(self.line)}")
-                self.tell_news()
-        now = time.monotonic()
-        if self.live and (moment.last or now - self.shown >= REFRESH):
-            self.shown = now
+        if not (self.live or moment.metrics) or not (moment.last or self.is_time()):
+            return
+        self.shown = self.clock()
+        if self.live:
             self.live.update(self.picture(moment), refresh=True)
+        else:
+            self.tell_line(moment)
 
-    def tell_news(self) -> None:
+    def is_time(self) -> bool:
+        """Tell whether the pause since what was shown last is over."""
+        now = self.clock()
+        pause = min(max(SHORTEST_PAUSE, PAUSE_SHARE * (now - self.started)), LONGEST_PAUSE)
+        return self.shown is None or now - self.shown >= (REFRESH if self.live else pause)
+
+    def tell_line(self, moment: "Moment") -> None:
+        """Print where the training is, and what is new since the line before."""
+        tell(f"{self.position(moment)} · {losses_in_a_line(self.line)} · {health_in_a_line(self.line)}")
+        if self.validated is not self.told_validation:
+            tell(f"  {validation_in_a_line(self.validated)}")
+            self.told_validation = self.validated
+        self.tell_remarks()
+
+    def tell_remarks(self) -> None:
         """Print the doctor's remarks, once for as long as they stay the same."""
         findings = self.line.get("health", {}).get("findings", [])
         names = [f"{finding['verdict']} {finding['name']} {finding['about']}" for finding in findings]
@@ -71,7 +87,7 @@ class TrainingDisplay:
         if rate := self.line.get("pairs_per_second"):
             text += f" · {rate:.2f} pairs/s"
         if self.began and moment.step > self.began[0]:
-            per_step = (time.monotonic() - self.began[1]) / (moment.step - self.began[0])
+            per_step = (self.clock() - self.began[1]) / (moment.step - self.began[0])
             text += f" · {duration((total - moment.step) * per_step)} left"
         return text
 

@@ -12,13 +12,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cyclegan.cli.console import complain, counting, duration, interruptible, say, say_json, tell
+from cyclegan.cli.console import (
+    ProgressStyle,
+    complain,
+    counting,
+    duration,
+    interruptible,
+    progress_style,
+    say,
+    say_json,
+    tell,
+)
 from cyclegan.cli.summary import summary
 from cyclegan.config import Config, Settings
 from cyclegan.errors import ConfigError, GameLostError, printable
 from cyclegan.files import is_file_name
 
 if TYPE_CHECKING:
+    from cyclegan.cli.display import TrainingDisplay
     from cyclegan.runs import Run
     from cyclegan.training import Outcome, Plan
 
@@ -43,25 +54,40 @@ def given(flags: Mapping[str, Mapping[str, Any]]) -> Settings:
 
 
 def train_and_say(
-    config: Config, checkpoints: Path, name: str, *, fresh: bool, dry_run: bool, quiet: bool, as_json: bool
+    config: Config,
+    checkpoints: Path,
+    name: str,
+    *,
+    fresh: bool,
+    dry_run: bool,
+    progress: ProgressStyle,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Train the run of this name, and print how that ended."""
     if not is_file_name(name):
         raise ConfigError(f"{printable(name)} cannot be a run's name.", "Choose one without slashes.")
-    plan, outcome = run_training(config, checkpoints / name, fresh=fresh, dry_run=dry_run, quiet=quiet)
+    plan, outcome = run_training(
+        config, checkpoints / name, fresh=fresh, dry_run=dry_run, progress=progress, quiet=quiet
+    )
     if plan.ranks.first:
         report_training(plan, outcome, quiet=quiet, as_json=as_json)
 
 
 def run_training(
-    config: Config, folder: Path, *, fresh: bool = False, dry_run: bool = False, quiet: bool = False
+    config: Config,
+    folder: Path,
+    *,
+    fresh: bool = False,
+    dry_run: bool = False,
+    progress: ProgressStyle = "auto",
+    quiet: bool = False,
 ) -> tuple["Plan", "Outcome | None"]:
     """Train in `folder` with everything shown that a person wants to see; no outcome after a dry run."""
     import logging
 
-    from cyclegan.cli.display import TrainingDisplay
     from cyclegan.runs import Run, has_state, locked, set_aside
-    from cyclegan.training import Ranks, check_continuation, joined, on_devices
+    from cyclegan.training import Ranks, check_continuation, continuation_notes, joined, on_devices
 
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it announces itself
     run, config = Run(folder), on_devices(config)
@@ -77,7 +103,7 @@ def run_training(
                     check_continuation(config, run)
                     stack.enter_context(locked(run))
         with ranks.together():
-            plan = replace(loaded(config, run, interrupted, fresh=fresh, quiet=quiet), ranks=ranks)
+            plan = replace(loaded(config, run, interrupted, fresh=fresh, progress=progress, quiet=quiet), ranks=ranks)
         if ranks.first:
             tell_of_pictures(plan, quiet=quiet)
         if dry_run:
@@ -90,10 +116,20 @@ def run_training(
                         tell(f"The old run is now {printable(aside)}.", quiet=quiet)
                     stack.enter_context(locked(run))
         elif has_state(run):
-            tell("It goes on where it stopped.", quiet=quiet)
-        observers = [] if quiet else [stack.enter_context(TrainingDisplay(plan, live=sys.stderr.isatty()))]
+            tell("\n".join(["It goes on where it stopped.", *continuation_notes(plan)]), quiet=quiet)
+        observers = displays(plan, stack, progress, quiet=quiet)
         hear = partial(tell, quiet=quiet)
         return plan, train_and_report(plan, observers=observers, interrupted=interrupted, tell=hear)
+
+
+def displays(plan: "Plan", stack: ExitStack, progress: ProgressStyle, *, quiet: bool) -> list["TrainingDisplay"]:
+    """Return the display of a training, begun within `stack`; none where nothing is to be shown."""
+    from cyclegan.cli.display import TrainingDisplay
+
+    style = progress_style(progress)
+    if quiet or style == "none":
+        return []
+    return [stack.enter_context(TrainingDisplay(plan, live=style == "bar"))]
 
 
 def train_and_report(plan: "Plan", **options: Any) -> "Outcome":
@@ -111,7 +147,15 @@ def train_and_report(plan: "Plan", **options: Any) -> "Outcome":
     return outcome
 
 
-def loaded(config: Config, run: "Run", interrupted: Callable[[], bool], *, fresh: bool, quiet: bool) -> "Plan":
+def loaded(
+    config: Config,
+    run: "Run",
+    interrupted: Callable[[], bool],
+    *,
+    fresh: bool,
+    progress: ProgressStyle,
+    quiet: bool,
+) -> "Plan":
     """Read the pictures, with a bar."""
     from cyclegan.data.folders import list_pictures
     from cyclegan.training import prepare
@@ -119,7 +163,7 @@ def loaded(config: Config, run: "Run", interrupted: Callable[[], bool], *, fresh
     data = config.data
     places = [place for place in (data.folder_a, data.folder_b, data.validate_a, data.validate_b) if place]
     count = sum(len(list_pictures(Path(place))) for place in places)
-    with counting("Reading pictures", count, quiet=quiet) as advance:
+    with counting("Reading pictures", count, progress=progress, quiet=quiet) as advance:
 
         def on_picture() -> None:
             advance()
@@ -132,9 +176,11 @@ def loaded(config: Config, run: "Run", interrupted: Callable[[], bool], *, fresh
 
 def tell_of_pictures(plan: "Plan", *, quiet: bool) -> None:
     """Say which pictures cannot be read, and what is to be known of the others."""
+    from cyclegan.data.overlap import overlap_notes
+
     for error in plan.domain_a.skipped + plan.domain_b.skipped:
         complain(error)
-    for note in plan.domain_a.notes + plan.domain_b.notes:
+    for note in plan.domain_a.notes + plan.domain_b.notes + overlap_notes(plan.domain_a, plan.domain_b):
         tell(f"cyclegan: {note}", quiet=quiet)
 
 

@@ -1,5 +1,6 @@
 """Training: the game, its engine and what it writes down."""
 
+from cyclegan.training.continuing import continuation_notes
 from cyclegan.training.engine import joined, on_devices, started_processes
 from cyclegan.training.plan import Moment, Observer, Plan
 from cyclegan.training.ranks import Ranks
@@ -13,6 +14,7 @@ __all__ = [
     "Plan",
     "Ranks",
     "check_continuation",
+    "continuation_notes",
     "joined",
     "on_devices",
     "prepare",

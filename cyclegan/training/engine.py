@@ -4,6 +4,7 @@
 """
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
-from torch import distributed
+from torch import Tensor, distributed
 from torch.optim import Optimizer
 
 from cyclegan.config import Config
@@ -21,6 +22,8 @@ from cyclegan.errors import ConfigError, DeviceError
 from cyclegan.training.plan import Plan
 from cyclegan.training.ranks import ALONE, Ranks, started_by_torchrun
 from cyclegan.training.step import Game
+
+BACKWARD = threading.Lock()
 
 
 def on_devices(config: Config) -> Config:
@@ -88,6 +91,15 @@ def unshared(fabric: Fabric, game: Game) -> Iterator[None]:
             wrapped: Any = network
             stack.enter_context(fabric.no_backward_sync(wrapped))
         yield
+
+
+def backward(fabric: Fabric, loss: Tensor) -> None:
+    """Take the gradients of a loss, one training of this process at a time.
+
+    Fabric marks in a global variable that a backward pass is its own; another thread's end of one would unmark it.
+    """
+    with BACKWARD:
+        fabric.backward(loss)
 
 
 def played_by(fabric: Fabric, optimizer: Optimizer) -> Optimizer:

@@ -10,7 +10,7 @@ from cyclegan.config import Config
 from cyclegan.devices import memory_errors, our_memory
 from cyclegan.models import Networks, build_networks
 from cyclegan.training.diffaugment import DiffAugment
-from cyclegan.training.engine import played_by, unshared
+from cyclegan.training.engine import backward, played_by, unshared
 from cyclegan.training.guard import Guard
 from cyclegan.training.initial import begin_with
 from cyclegan.training.needs import largest_that_fits
@@ -50,7 +50,7 @@ def new_session(plan: Plan, fabric: Fabric) -> Session:
         pool_a=pool(seed),
         pool_b=pool(seed + 1),
         weights=config.loss,
-        backward=fabric.backward,
+        backward=partial(backward, fabric),
         diffaugment_a=DiffAugment(config.game.diffaugment, BEYOND_POOLS + seed, device),
         diffaugment_b=DiffAugment(config.game.diffaugment, BEYOND_POOLS + seed + 1, device),
         teachers={

@@ -12,6 +12,7 @@ import torch
 from cyclegan.config import Config, forbidden_changes, save_config
 from cyclegan.data.domains import load_domain
 from cyclegan.data.loader import batches
+from cyclegan.data.overlap import check_folders_apart
 from cyclegan.devices import choose_device, memory_errors, stream_of_its_own, uses_bf16
 from cyclegan.errors import ConfigError, GameLostError, RunError, printable, require_extra
 from cyclegan.images import scaled_on
@@ -25,13 +26,15 @@ from cyclegan.runs import (
     may_begin,
     require_there,
 )
+from cyclegan.training.concurrency import sharing_process
+from cyclegan.training.continuing import check_moved_pictures, with_saved_names
 from cyclegan.training.doctor import Doctor
 from cyclegan.training.engine import engine
 from cyclegan.training.initial import first_weights
 from cyclegan.training.pace import Tell
 from cyclegan.training.plan import Moment, Observer, Plan
 from cyclegan.training.recording import MetricsFile, SampleGrids, Saver, TensorBoard, save_models
-from cyclegan.training.schedule import learning_rate_factor
+from cyclegan.training.schedule import scheduled_rate
 from cyclegan.training.session import Session, Tally, of_rank
 from cyclegan.training.setup import new_session, quickened, what_fits
 from cyclegan.training.teacher import teacher_of
@@ -91,8 +94,10 @@ def prepare(
     if config.machine.threads:
         torch.set_num_threads(config.machine.threads)
     new = fresh or not has_state(run)
+    config = config if new else with_saved_names(config, run)
+    check_folders_apart(config.data)
     teacher = teacher_of(config, run, new=new)
-    return Plan(
+    plan = Plan(
         config=config,
         run=run,
         domain_a=load_domain(config, "a", scratch=scratch, on_picture=on_picture),
@@ -102,6 +107,9 @@ def prepare(
         initial=first_weights(config, teacher) if new else {},
         teacher=teacher,
     )
+    if not new:
+        check_moved_pictures(plan)
+    return plan
 
 
 def train(
@@ -116,7 +124,7 @@ def train(
     The run's folder must be ours alone (`runs.locked`) and fit to be continued (`check_continuation`). `tell` hears, in
     sentences, how the game is made fast. Of several ranks each plays; the first judges and writes for all.
     """
-    with plan.ranks.losses(), stream_of_its_own(plan.device):
+    with sharing_process(plan), plan.ranks.losses(), stream_of_its_own(plan.device):
         return train_with_others(plan, observers, interrupted, tell)
 
 
@@ -221,9 +229,8 @@ def continue_from_state(session: Session, plan: Plan) -> tuple[Plan, list[str]]:
 
 def learning_rate(session: Session, plan: Plan) -> float:
     """Return the learning rate of the step to come."""
-    schedule = plan.config.schedule
-    factor = learning_rate_factor(plan.epoch(session.step) - 1, schedule.epochs, schedule.decay_epochs)
-    return plan.full_learning_rate * factor * CALMER**session.rescues
+    rate = scheduled_rate(plan.config.schedule, plan.full_learning_rate, plan.epoch(session.step) - 1)
+    return rate * CALMER**session.rescues
 
 
 def plateau(session: Session, plan: Plan) -> int:

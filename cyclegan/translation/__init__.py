@@ -2,6 +2,7 @@
 
 from cyclegan.model_files import Direction
 from cyclegan.translation.media import Manner, Outcome, Work, amount_of_work, translate_all
+from cyclegan.translation.scale import scale_note
 from cyclegan.translation.scoring import Scorer, write_scores
 from cyclegan.translation.spreading import plan_spread, shown, spread
 from cyclegan.translation.tasks import Task, plan_tasks
@@ -20,6 +21,7 @@ __all__ = [
     "choose_direction",
     "plan_spread",
     "plan_tasks",
+    "scale_note",
     "shown",
     "spread",
     "translate_all",
