@@ -4,6 +4,7 @@ Settings come from the defaults, then the preset, then a file, then the command 
 """
 
 import dataclasses
+import os
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -166,6 +167,7 @@ class ScheduleConfig(Checked):
 
     epochs: Amount = 100  # at the full learning rate
     decay_epochs: Amount = 100  # then falling linearly towards zero
+    max_learning_rate: Share = 1.0  # a limit; keeps a run that is made longer at the rate where it ended
     max_steps: Count | Literal["none"] = "none"  # end after so many steps in all; the learning rate follows the epochs
     stop_on_diagnosis: bool = False  # end, saved, when the diagnosis is stop; false: it is advice
     plateau_patience: Count = 20  # validations without a better one, after which it is called a plateau
@@ -268,6 +270,7 @@ class Config:
 SECTIONS: dict[str, type[Checked]] = {f.name: f.type for f in dataclasses.fields(Config)}  # type: ignore[misc]
 SECTION_OF = {section: name for name, section in SECTIONS.items()}
 PLACES = ("folder_a", "folder_b", "name_a", "name_b")  # settings that every run has of its own
+MAY_MOVE = ("folder_a", "folder_b", "validate_a", "validate_b")  # the pictures must stay the same
 MAY_CHANGE = ("machine", "logging", "schedule")  # what a continued run may do otherwise
 
 
@@ -369,8 +372,20 @@ def forbidden_changes(old: Config, new: Config) -> list[str]:
         if section not in MAY_CHANGE
         for before, after in [(getattr(old, section), getattr(new, section))]
         for f in dataclasses.fields(before)
-        if getattr(before, f.name) != getattr(after, f.name)
+        if getattr(before, f.name) != getattr(after, f.name) and not is_move(f.name, old, new)
     ]
+
+
+def is_move(key: str, old: Config, new: Config) -> bool:
+    """Tell whether a setting that differs says only that folders or models lie elsewhere, or are called otherwise."""
+    if key in MAY_MOVE:
+        return bool(getattr(old.data, key) and getattr(new.data, key))
+    if key in ("name_a", "name_b"):  # named after its folder
+        before, after = (getattr(config.data, key.replace("name", "folder")) for config in (old, new))
+        return bool(os.path.realpath(before) != os.path.realpath(after))
+    if key in ("init_from", "teacher"):
+        return bool(Path(getattr(old.training, key)).name == Path(getattr(new.training, key)).name)
+    return False
 
 
 def changed_settings(config: Config) -> dict[str, Any]:

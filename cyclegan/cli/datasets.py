@@ -27,12 +27,17 @@ def data_set_at(place: Path) -> NamedSet | None:
     from cyclegan.data.folders import domains_in
     from cyclegan.data.sets import domain_names
 
-    for folder in (Path(os.path.realpath(place)), Path(os.path.realpath(DATASETS / place))):
+    for folder in (Path(os.path.abspath(path)) for path in (place, DATASETS / place)):  # noqa: PTH100
         if found := domains_in(folder):
             (folder_a, folder_b), (name_a, name_b) = found.train, domain_names(folder.name)
             return NamedSet(
                 folder.name,
-                {"folder_a": str(folder_a), "folder_b": str(folder_b), "name_a": name_a, "name_b": name_b},
+                {
+                    "folder_a": os.path.realpath(folder_a),
+                    "folder_b": os.path.realpath(folder_b),
+                    "name_a": name_a,
+                    "name_b": name_b,
+                },
                 held_out_in(found),
             )
     return None
@@ -45,7 +50,7 @@ def held_out_in(found: "DomainFolders") -> dict[str, str]:
 
     if not found.test or any(len(list_pictures(folder, may_be_none=True)) < FEWEST for folder in found.test):
         return {}
-    return {"validate_a": str(found.test[0]), "validate_b": str(found.test[1])}
+    return {f"validate_{side}": os.path.realpath(folder) for side, folder in zip("ab", found.test, strict=True)}
 
 
 def without_folders(place: Path | None) -> CycleganError:

@@ -1,6 +1,5 @@
 """`cyclegan download`."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cyclegan.cli.console import Json, Quiet, say, say_json, tell
+from cyclegan.cli.console import Json, Quiet, progress_style, say, say_json, tell, terminal
 from cyclegan.cli.datasets import DATASETS
 from cyclegan.errors import ConfigError, printable
 
@@ -90,7 +89,7 @@ def watching(name: str, *, quiet: bool) -> Iterator["Watchers"]:
 
     if quiet:
         yield NOBODY
-    elif sys.stderr.isatty():
+    elif progress_style("auto") == "bar":
         with bars() as show:
             yield Watchers(lambda here, total: show(name, here, total), lambda n, total: show("unpacking", n, total))
     else:
@@ -113,7 +112,6 @@ def tenths(name: str) -> Callable[[int, int | None], None]:
 @contextmanager
 def bars() -> Iterator[Callable[[str, int, int | None], None]]:
     """Yield a function that shows one bar for each thing it is told of."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     columns: Any = (
@@ -122,7 +120,7 @@ def bars() -> Iterator[Callable[[str, int, int | None], None]]:
         TextColumn("{task.percentage:>3.0f} %"),
     )
     tasks: dict[str, TaskID] = {}
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, TimeRemainingColumn(), console=terminal(), transient=True) as progress:
 
         def show(what: str, done: int, total: int | None) -> None:
             if what not in tasks:

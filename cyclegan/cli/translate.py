@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cyclegan.cli.console import Json, Quiet, complain, counting, interruptible, say, say_json, tell
+from cyclegan.cli.console import (
+    Json,
+    Progress,
+    ProgressStyle,
+    Quiet,
+    complain,
+    counting,
+    interruptible,
+    say,
+    say_json,
+    tell,
+)
 from cyclegan.errors import DataError, printable
 
 if TYPE_CHECKING:
@@ -69,6 +80,7 @@ def translate(
     max_pixels: Annotated[int, typer.Option(min=1, help="Refuse pictures with more.")] = 178_956_970,
     precision: Annotated[Literal["auto", "fp32", "bf16"], typer.Option(help="Of the network's arithmetic.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    progress: Progress = "auto",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -95,7 +107,16 @@ def translate(
     )
     if spread_by == "ray":
         refuse_beside("--engine ray is without -, --watch and --scores.", PIPE in inputs, watch, scores)
-        spread_over_ray(inputs, Work(translator, manner), options, output, image_format, quiet=quiet, as_json=as_json)
+        spread_over_ray(
+            inputs,
+            Work(translator, manner),
+            options,
+            output,
+            image_format,
+            progress=progress,
+            quiet=quiet,
+            as_json=as_json,
+        )
         return
     if PIPE in inputs:
         alone = "- stands for standard input, alone and without --watch, --scores and --json."
@@ -114,7 +135,7 @@ def translate(
         if watch:
             watch_folders(inputs, plan, work, show, quiet=quiet)
         else:
-            outcome = translate_tasks(plan(), work, quiet=quiet)
+            outcome = translate_tasks(plan(), work, progress=progress, quiet=quiet)
             show(outcome)
             if outcome.failed and not interrupted():
                 raise typer.Exit(1)
@@ -122,13 +143,15 @@ def translate(
             raise typer.Exit(130)
 
 
-def translate_tasks(tasks: Sequence["Task"], work: "Work", *, quiet: bool) -> "Outcome":
+def translate_tasks(tasks: Sequence["Task"], work: "Work", *, progress: ProgressStyle, quiet: bool) -> "Outcome":
     """Translate with a bar that counts pictures, and frames of clips."""
     from dataclasses import replace
 
-    from cyclegan.translation import amount_of_work, translate_all
+    from cyclegan.translation import amount_of_work, scale_note, translate_all
 
-    with counting("Redrawing", amount_of_work(tasks), quiet=quiet) as advance:
+    if note := scale_note(tasks, work.manner.size, work.translator.info.size):
+        tell(f"cyclegan: {note}", quiet=quiet)
+    with counting("Redrawing", amount_of_work(tasks), progress=progress, quiet=quiet) as advance:
         return translate_all(tasks, replace(work, on_frame=advance), on_picture=advance)
 
 
@@ -156,6 +179,7 @@ def spread_over_ray(
     output: Path | None,
     image_format: str | None,
     *,
+    progress: ProgressStyle,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -165,7 +189,10 @@ def spread_over_ray(
     from cyclegan.translation import plan_spread, spread
 
     tasks = plan_spread(inputs, work.translator.target, output=output, image_format=image_format)
-    with interruptible("picture") as interrupted, counting("Redrawing", len(tasks), quiet=quiet) as advance:
+    with (
+        interruptible("picture") as interrupted,
+        counting("Redrawing", len(tasks), progress=progress, quiet=quiet) as advance,
+    ):
         outcome = spread(tasks, replace(work, interrupted=interrupted), options, on_picture=advance)
         stopped = interrupted()
     show_outcome(outcome, work, quiet=quiet, as_json=as_json)

@@ -179,7 +179,9 @@ def what_is_wrong(run: Run, config: Config, losses: Mapping[str, float | None]) 
             findings.append(Finding("damaged file", str(error), "Delete it: a continuation uses the one before."))
     findings += [
         Finding(
-            "no pictures", f"the pictures of {name} are no longer in {printable(place)}.", "Put them back to continue."
+            "no pictures",
+            f"the pictures of {name} are no longer in {printable(place)}.",
+            "To continue, put them back, or train with the folder in which they are now.",
         )
         for place in (config.data.folder_a, config.data.folder_b)
         if not Path(place).is_dir()

@@ -4,6 +4,7 @@ from cyclegan.checkpoints.model_file import Direction
 from cyclegan.inference.translator import Translator, choose_direction
 from cyclegan.translation.pipeline import Manner, Outcome, Work, amount_of_work, translate_all
 from cyclegan.translation.ray_data import plan_spread, shown, spread
+from cyclegan.translation.scale import scale_note
 from cyclegan.translation.scores import Scorer, write_scores
 from cyclegan.translation.targets import Task, plan_tasks
 from cyclegan.translation.watching import watch
@@ -20,6 +21,7 @@ __all__ = [
     "choose_direction",
     "plan_spread",
     "plan_tasks",
+    "scale_note",
     "shown",
     "spread",
     "translate_all",
