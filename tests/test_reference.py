@@ -105,6 +105,55 @@ def test_what_is_no_set_of_weights_is_a_sentence(saved: object, answer: str):
         bare(saved)
 
 
+SMALL = to_reference(small_generator())
+OTHER = to_reference(small_generator(1))
+OPTIMIZER = {"state": {0: {"exp_avg": torch.zeros(3)}}, "param_groups": [{"lr": 0.1}]}
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [
+        {"state_dict": SMALL, "epoch": 3},
+        {"model": SMALL, "optimizer": OPTIMIZER, "epoch": 3},
+        {"params": OTHER, "params_ema": SMALL},
+        {"params": SMALL},
+        {"model_state_dict": SMALL, "optimizer_state_dict": OPTIMIZER, "loss": torch.zeros(3).tolist()},
+        {"net": SMALL, "acc": 0.5},
+        {"generator": SMALL, "discriminator": OTHER},
+        {"G_state_dict": SMALL, "D_state_dict": OTHER, "G_optimizer_state_dict": OPTIMIZER},
+        {"gen": SMALL, "dis": OTHER, "gen_ema": SMALL},
+        {"model": {"generator": SMALL, "discriminator": OTHER}, "step": 7},
+        {"state_dict": {"model": SMALL}},
+        {"ema": {"shadow": SMALL, "decay": 0.99}, "model": OTHER},
+        {"state_dict": wrapped(SMALL, "module.")},
+        {"state_dict": wrapped(SMALL, "generator.") | wrapped(OTHER, "discriminator.")},
+        {"state_dict": wrapped(SMALL, "netG.module.") | wrapped(OTHER, "netD.module.")},
+        wrapped(SMALL, "generator."),
+        wrapped(SMALL, "model."),
+        wrapped(SMALL, "module.G."),
+    ],
+    ids=lambda saved: ",".join(saved)[:40],
+)
+def test_weights_are_found_inside_a_checkpoint(saved: dict):
+    found = bare(saved)
+    assert found.keys() == SMALL.keys()
+    assert all(torch.equal(found[name], tensor) for name, tensor in SMALL.items())
+
+
+@pytest.mark.parametrize(
+    ("saved", "answer"),
+    [
+        ({"G_A": SMALL, "G_B": OTHER}, "several networks: G_A, G_B"),
+        ({"model": {"model": {"model": SMALL}}}, "no tensor but dict|no weights|no network"),
+        ({"optimizer": OPTIMIZER, "epoch": 3}, "entry optimizer is no tensor but dict"),
+        (SMALL | {"epoch": 3}, "entry epoch is no tensor but int"),
+    ],
+)
+def test_a_checkpoint_without_one_network_is_an_error(saved: dict, answer: str):
+    with pytest.raises(ModelFileError, match=answer):
+        bare(saved)
+
+
 def changed(name: str, **weights: torch.Tensor | None) -> dict[str, torch.Tensor]:
     """Return golden weights with some replaced, added or, for None, left out."""
     weights = golden_weights(name) | {key.replace("__", "."): tensor for key, tensor in weights.items()}

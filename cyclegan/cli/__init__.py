@@ -16,7 +16,7 @@ import typer
 
 from cyclegan import __version__
 from cyclegan.cli.console import complain, say
-from cyclegan.errors import CycleganError, TrainingDivergedError, kept_traceback, printable
+from cyclegan.errors import CycleganError, TrainingDivergedError, printable, report_hint
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -128,5 +128,5 @@ def _usable(stream: TextIO | None) -> TextIO:
 
 def _confess() -> NoReturn:
     """Say that the error being handled is ours, and where its traceback is."""
-    complain(CycleganError("this is a bug of ours.", f"Please report it with what is in {kept_traceback()}"))
+    complain(CycleganError("this is a bug of ours.", report_hint()))
     sys.exit(OUR_BUG)

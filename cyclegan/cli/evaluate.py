@@ -9,6 +9,7 @@ import typer
 
 from cyclegan.cli.console import Json, Quiet, complain, counting, say, say_json, tell
 from cyclegan.cli.download import watching
+from cyclegan.cli.models import model_facts, tell_model
 from cyclegan.errors import ConfigError, printable
 
 if TYPE_CHECKING:
@@ -73,15 +74,19 @@ def evaluate(
     network = load_extractor(extractor or inception(quiet=quiet), side=extractor_size, device=device)
     origin = Folder(source, size) if source else ours if model else None
     facts: dict[str, Any] = {}
+    path: Path | None = None
+    if model is not None:
+        path = find_model(model)
+        info = load_model_info(path)
+        way = choose_direction(info, to, direction)
+        tell_model(path, info, way, quiet=quiet)
+        facts = model_facts(path, info, way) | {"precision": "fp32"}
     work = len(ours.paths) * (2 if model else 1) + len(theirs.paths)
     with counting("Looking at pictures", work, quiet=quiet) as advance:
         results: Any = nullcontext(ours)
-        if model is not None:
-            path = find_model(model)
-            way = choose_direction(load_model_info(path), to, direction)
+        if path is not None:
             translator = Translator(path, direction=way, device=device, precision="fp32")
             results = translated_by(translator, ours, on_picture=advance)
-            facts = {"model": str(path), "direction": way, "precision": "fp32"}
         with results as shown:
             evaluation = evaluate_folders(
                 shown,

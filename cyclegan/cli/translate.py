@@ -20,7 +20,8 @@ from cyclegan.cli.console import (
     say_json,
     tell,
 )
-from cyclegan.errors import DataError, printable
+from cyclegan.cli.models import model_facts, tell_model
+from cyclegan.errors import CycleganError, DataError, printable
 
 if TYPE_CHECKING:
     from cyclegan.translation import Outcome, Task, Work
@@ -43,7 +44,11 @@ def translate(
     direction: Annotated[Literal["a2b", "b2a"] | None, typer.Option(help="Or say it so.  [default: a2b]")] = None,
     output: Annotated[
         Path | None,
-        typer.Option(help="Where to write.  [default: beside the input, <input>_<domain>]", show_default=False),
+        typer.Option(
+            help="Where to write: a folder, a .zip archive, or a file for a single input.  "
+            "[default: beside the input, <input>_<domain>]",
+            show_default=False,
+        ),
     ] = None,
     size: Annotated[int, typer.Option(min=0, max=65_535, help="Pixels of the short side; 0: as it came.")] = 0,
     image_format: Annotated[
@@ -93,7 +98,17 @@ def translate(
 
     Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow's own limit would come first
     path = find_model(model)
-    way = choose_direction(load_model_info(path), to, direction)
+    info = load_model_info(path)
+    way = choose_direction(info, to, direction)
+    target = info.domains(way)[1]
+    refuse_combinations(inputs, output, ray=spread_by == "ray", watch=watch, scores=scores, as_json=as_json)
+
+    def plan(output: Path | None = output) -> list["Task"]:
+        return plan_tasks(inputs, target, output=output, image_format=image_format, watched=watch)
+
+    check_output(inputs, output, image_format, overwrite=overwrite)
+    tasks = [] if spread_by == "ray" else planned(inputs, target, output, plan, overwrite=overwrite, watched=watch)
+    tell_model(path, info, way, quiet=quiet)
     options: dict[str, Any] = {"direction": way, "device": device, "precision": precision, "tile": tile}
     translator = Translator(path, **options)
     manner = Manner(
@@ -106,7 +121,6 @@ def translate(
         max_pixels=max_pixels,
     )
     if spread_by == "ray":
-        refuse_beside("--engine ray is without -, --watch and --scores.", PIPE in inputs, watch, scores)
         spread_over_ray(
             inputs,
             Work(translator, manner),
@@ -119,15 +133,10 @@ def translate(
         )
         return
     if PIPE in inputs:
-        alone = "- stands for standard input, alone and without --watch, --scores and --json."
-        refuse_beside(alone, len(inputs) > 1, watch, scores, as_json)
         translate_pipe(Work(translator, manner), output, image_format, quiet=quiet)
         return
     with interruptible("picture") as interrupted:
         work = Work(translator, manner, Scorer(translator) if scores else None, interrupted=interrupted)
-
-        def plan() -> list["Task"]:
-            return plan_tasks(inputs, translator.target, output=output, image_format=image_format, watched=watch)
 
         def show(outcome: "Outcome") -> None:
             show_outcome(outcome, work, quiet=quiet, as_json=as_json)
@@ -135,12 +144,65 @@ def translate(
         if watch:
             watch_folders(inputs, plan, work, show, quiet=quiet)
         else:
-            outcome = translate_tasks(plan(), work, progress=progress, quiet=quiet)
+            outcome = translate_planned(tasks, plan, output, work, progress=progress, quiet=quiet)
             show(outcome)
             if outcome.failed and not interrupted():
                 raise typer.Exit(1)
         if interrupted():
             raise typer.Exit(130)
+
+
+def check_output(inputs: Sequence[Path], output: Path | None, image_format: str | None, *, overwrite: bool) -> None:
+    """Raise an error for an output whose name or place is wrong, before any work is done."""
+    from cyclegan.atomic import check_new_file
+    from cyclegan.translation import check_output_name, is_archive
+
+    if output is None:
+        return
+    check_output_name(inputs, output, image_format)
+    if is_archive(output) or (PIPE in inputs and not output.is_dir()):
+        check_new_file(output, overwrite=overwrite)
+
+
+def planned(
+    inputs: Sequence[Path], target: str, output: Path | None, plan: Any, *, overwrite: bool, watched: bool
+) -> list["Task"]:
+    """Return what is to be translated to folders that can be written; nothing yet of a watch, an archive or a pipe."""
+    from cyclegan.atomic import require_writable
+    from cyclegan.translation import check_places, is_archive
+    from cyclegan.translation.targets import root_of
+
+    if watched:
+        for given in inputs:
+            if not given.is_dir():
+                raise DataError(f"{printable(given)} is no folder that could be watched.", "Leave --watch away.")
+            if given.absolute().name:
+                require_writable(root_of(given.absolute(), target, output, alone=len(inputs) == 1))
+        return []
+    if PIPE in inputs or is_archive(output):
+        return []
+    tasks: list[Task] = plan()
+    check_places(tasks, overwrite=overwrite)
+    return tasks
+
+
+def translate_planned(
+    tasks: Sequence["Task"],
+    plan: Any,
+    output: Path | None,
+    work: "Work",
+    *,
+    progress: ProgressStyle,
+    quiet: bool,
+) -> "Outcome":
+    """Translate tasks to their places, or what is planned into an archive."""
+    from cyclegan.translation import is_archive, translate_into_archive
+
+    if output is None or not is_archive(output):
+        return translate_tasks(tasks, work, progress=progress, quiet=quiet)
+    return translate_into_archive(
+        output, lambda folder: translate_tasks(plan(folder), work, progress=progress, quiet=quiet), work.interrupted
+    )
 
 
 def translate_tasks(tasks: Sequence["Task"], work: "Work", *, progress: ProgressStyle, quiet: bool) -> "Outcome":
@@ -159,11 +221,23 @@ def watch_folders(inputs: Sequence[Path], plan: Any, work: "Work", show: Any, *,
     """Translate what appears in folders, until interrupted."""
     from cyclegan.translation import watch
 
-    for given in inputs:
-        if not given.is_dir():
-            raise DataError(f"{printable(given)} is no folder that could be watched.", "Leave --watch away.")
     tell(f"Watching {', '.join(map(printable, inputs))}. Ctrl-C ends it.", quiet=quiet)
     watch(plan, work, show, on_trouble=complain)
+
+
+def refuse_combinations(
+    inputs: Sequence[Path], output: Path | None, *, ray: bool, watch: bool, scores: bool, as_json: bool
+) -> None:
+    """Raise an error for options that leave each other out."""
+    from cyclegan.translation import is_archive
+
+    if is_archive(output):
+        refuse_beside("a .zip archive is without -, --watch and --engine ray.", PIPE in inputs, watch, ray)
+    if ray:
+        refuse_beside("--engine ray is without -, --watch and --scores.", PIPE in inputs, watch, scores)
+    if PIPE in inputs:
+        alone = "- stands for standard input, alone and without --watch, --scores and --json."
+        refuse_beside(alone, len(inputs) > 1, watch, scores, as_json)
 
 
 def refuse_beside(rule: str, *asked: bool) -> None:
@@ -186,9 +260,10 @@ def spread_over_ray(
     """Translate on a Ray cluster, with a bar that counts files."""
     from dataclasses import replace
 
-    from cyclegan.translation import plan_spread, spread
+    from cyclegan.translation import check_places, plan_spread, spread
 
     tasks = plan_spread(inputs, work.translator.target, output=output, image_format=image_format)
+    check_places(tasks, overwrite=work.manner.overwrite)
     with (
         interruptible("picture") as interrupted,
         counting("Redrawing", len(tasks), progress=progress, quiet=quiet) as advance,
@@ -231,7 +306,11 @@ def show_outcome(outcome: "Outcome", work: "Work", *, quiet: bool, as_json: bool
     """Write the scores asked for, and print what became of a translation."""
     from cyclegan.translation import write_scores
 
-    tables = write_scores(outcome.scores)
+    tables: list[Path] = []
+    try:
+        tables = write_scores(outcome.scores)
+    except CycleganError as trouble:  # which must not hide what else failed
+        outcome.failed.append(trouble)
     for note in outcome.notes:
         tell(f"cyclegan: {note}", quiet=quiet)
     for error in outcome.failed:
@@ -247,7 +326,7 @@ def as_facts(outcome: "Outcome", work: "Work", tables: Sequence[Path]) -> dict[s
     from cyclegan.translation import shown
 
     return {
-        "model": str(work.translator.path),
+        **model_facts(work.translator.path, work.translator.info, work.translator.direction),
         "domain": work.translator.target,
         "written": [shown(task.target) for task in outcome.done],
         "skipped": [shown(task.target) for task in outcome.skipped],

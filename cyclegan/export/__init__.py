@@ -109,16 +109,26 @@ def export_program(output: Path, generator: Weights, info: ModelInfo, form: Form
     return difference
 
 
+def reference_files(folder: Path, weights: Mapping[str, Tensor], info: ModelInfo) -> dict[str, Path]:
+    """Return the file that each network of a model becomes for the reference's code, by our name of the network."""
+    specs = {ours: info.discriminator if ours.startswith("disc") else info.generator for ours in OURS.values()}
+    return {
+        ours: folder / f"latest_net_{theirs}.pth"
+        for theirs, ours in OURS.items()
+        if specs[ours] and weights_of(ours, weights)
+    }
+
+
 def export_reference(folder: Path, weights: Mapping[str, Tensor], info: ModelInfo) -> list[Path]:
     """Write each network of a model as the reference's code loads it; return the files."""
-    files = []
-    for theirs, ours in OURS.items():
+    files = reference_files(folder, weights, info)
+    for ours, path in files.items():
         spec = info.discriminator if ours.startswith("disc") else info.generator
-        if spec and (own := weights_of(ours, weights)):
-            files.append(folder / f"latest_net_{theirs}.pth")
-            with written_whole(files[-1]) as aside:
-                torch.save(to_reference(load_weights(meta_module(spec, info.channels(ours)), own)), aside)
-    return files
+        assert spec is not None
+        network = load_weights(meta_module(spec, info.channels(ours)), weights_of(ours, weights))
+        with written_whole(path) as aside:
+            torch.save(to_reference(network), aside)
+    return list(files.values())
 
 
 def halved(info: ModelInfo, weights: Mapping[str, Tensor]) -> tuple[ModelInfo, Weights]:
@@ -210,8 +220,7 @@ def noise(shape: tuple[int, int, int, int], pictures: bool) -> Tensor:
 
 def described(info: ModelInfo, form: Form) -> dict[str, str]:
     """Return what a program says of itself."""
-    domains = (info.domain_a, info.domain_b)
-    source, target = domains if form.direction == "a2b" else domains[::-1]
+    source, target = info.domains(form.direction)
     sides = [pixels(channels, form.pictures) for channels in info.channels(form.direction)]
     return {
         "kind": "cyclegan program",

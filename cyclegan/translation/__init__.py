@@ -2,6 +2,12 @@
 
 from cyclegan.checkpoints.model_file import Direction
 from cyclegan.inference.translator import Translator, choose_direction
+from cyclegan.translation.outputs import (
+    check_output_name,
+    check_places,
+    is_archive,
+    translate_into_archive,
+)
 from cyclegan.translation.pipeline import Manner, Outcome, Work, amount_of_work, translate_all
 from cyclegan.translation.ray_data import plan_spread, shown, spread
 from cyclegan.translation.scale import scale_note
@@ -18,13 +24,17 @@ __all__ = [
     "Translator",
     "Work",
     "amount_of_work",
+    "check_output_name",
+    "check_places",
     "choose_direction",
+    "is_archive",
     "plan_spread",
     "plan_tasks",
     "scale_note",
     "shown",
     "spread",
     "translate_all",
+    "translate_into_archive",
     "watch",
     "write_scores",
 ]

@@ -1,12 +1,14 @@
 """The work on folders: pictures and clips are read, redrawn and written, the three at the same time."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from cyclegan.atomic import remove_partials
 from cyclegan.devices import memory_errors
-from cyclegan.errors import CycleganError, DeviceError, PictureError, kept_traceback, printable
+from cyclegan.errors import CycleganError, DeviceError, PictureError, printable, report_hint
 from cyclegan.images import (
     FORMAT_OF,
     MAX_PIXELS,
@@ -87,10 +89,13 @@ class Piece:
                 self.picture = work()
             except CycleganError as error:
                 self.picture, self.error = None, error
+            except MemoryError:
+                what = f"{printable(self.task.source)} does not fit into memory."
+                self.picture, self.error = None, PictureError(what, SMALLER)
             except Exception as error:  # one file must not stop the others
-                what = f"{printable(self.task.source)} met a bug of ours: {type(error).__name__}: {printable(error)}."
-                hint = f"Please report it with what is in {kept_traceback()}, and with the picture if you may."
-                self.picture, self.error = None, PictureError(what, hint)
+                reason = f"internal error, {type(error).__name__}: {printable(error)}"
+                what = f"{printable(self.task.source)} could not be translated: {reason}."
+                self.picture, self.error = None, PictureError(what, report_hint())
         return self
 
 
@@ -116,6 +121,7 @@ def translate_all(tasks: Sequence[Task], work: Work, *, on_picture: Callable[[],
     What is there already is left alone, unless a score is asked for that no table has.
     """
     outcome = Outcome()
+    told = len(work.translator.fallbacks.notes)
     scored = already_scored(tasks) if work.scorer else ()
     for folder in {task.target.parent for task in tasks}:
         remove_partials(folder, idle=LONG)
@@ -138,6 +144,7 @@ def translate_all(tasks: Sequence[Task], work: Work, *, on_picture: Callable[[],
         outcome.add(piece)
         if not is_clip(piece.task):
             on_picture()
+    outcome.notes += work.translator.fallbacks.notes[told:]
     return outcome
 
 
@@ -153,7 +160,7 @@ def _frames(task: Task) -> int:
 
     try:
         return count_frames(task.source)
-    except PictureError:
+    except Exception:  # which is told when the clip is translated
         return 0
 
 
@@ -213,27 +220,41 @@ def _at_size(pixels: Pixels, source: Path, manner: Manner) -> Pixels:
 
 
 def _redraw(batch: list[Piece], work: Work) -> list[Piece]:
-    """Send a batch through the network; one that is too large for the device fails as a whole."""
+    """Send a batch through the network; where that fails, one picture after the other."""
     for piece in batch:
         if piece.moves:
-            _redraw_clip(piece, work)
+            piece.attempt(partial(_redraw_clip, piece, work))
     pieces = [piece for piece in batch if piece.picture]
-    originals = [piece.picture for piece in pieces if piece.picture]
-    if not originals:
-        return batch
-    try:
-        with memory_errors(work.translator.device, SMALLER):
-            redrawn = work.translator.redraw_pictures(originals, work.manner.strength)
-    except DeviceError as error:
-        for piece in pieces:
-            piece.error = DeviceError(f"{printable(piece.task.source)} is too large: {error}", error.hint)
-        return batch
-    for piece, original, picture in zip(pieces, originals, redrawn, strict=True):
-        if work.scorer:
-            piece.score = work.scorer.score(original, picture)
-        metadata = picture.metadata.marked(work.mark, composite=work.manner.strength < 1)
-        piece.picture = replace(picture, metadata=metadata)
+    if len(pieces) > 1:
+        with suppress(Exception):  # of one picture, most likely; it fails again below, alone
+            _redraw_together(pieces, work)
+            return batch
+    for piece in pieces:
+        piece.attempt(partial(_redraw_alone, piece, work))
     return batch
+
+
+def _redraw_together(pieces: list[Piece], work: Work) -> None:
+    """Translate and score pictures of one size; on an error none of them has changed."""
+    originals = [piece.picture for piece in pieces if piece.picture]
+    with memory_errors(work.translator.device, SMALLER):
+        pictures = work.translator.redraw_pictures(originals, work.manner.strength)
+        pairs = list(zip(originals, pictures, strict=True))
+        scores = [work.scorer.score(original, picture) if work.scorer else None for original, picture in pairs]
+    composite = work.manner.strength < 1
+    marked = [
+        replace(picture, metadata=picture.metadata.marked(work.mark, composite=composite)) for picture in pictures
+    ]
+    for piece, picture, score in zip(pieces, marked, scores, strict=True):
+        piece.picture, piece.score = picture, score
+
+
+def _redraw_alone(piece: Piece, work: Work) -> Picture | None:
+    try:
+        _redraw_together([piece], work)
+    except DeviceError as error:
+        raise DeviceError(f"{printable(piece.task.source)} is too large: {error}", error.hint) from error
+    return piece.picture
 
 
 def _write(piece: Piece, manner: Manner) -> Piece:
