@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
 import typer
 
 from cyclegan import __version__
-from cyclegan.cli.console import complain, say
+from cyclegan.cli.console import complain, private_stderr, say
 from cyclegan.errors import CycleganError, TrainingDivergedError, printable, report_hint
 
 if TYPE_CHECKING:
@@ -76,7 +76,12 @@ def main() -> None:
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     warnings.simplefilter("ignore")  # they speak of libraries, to developers
     logging.lastResort = logging.NullHandler()  # and so does what libraries log
-    sys.stdout, sys.stderr = (_usable(stream) for stream in (sys.stdout, sys.stderr))
+    with private_stderr():
+        sys.stdout, sys.stderr = (_usable(stream) for stream in (sys.stdout, sys.stderr))
+        _run()
+
+
+def _run() -> None:
     try:
         app()
     except CycleganError as error:

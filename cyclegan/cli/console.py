@@ -1,5 +1,6 @@
 """What a person sees: lines, progress bars and complaints."""
 
+import faulthandler
 import json
 import os
 import signal
@@ -7,8 +8,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TextIO
 
 import typer
 
@@ -36,6 +38,49 @@ def progress_style(asked: ProgressStyle) -> ProgressStyle:
 def keeps_every_line() -> bool:
     """Tell whether a bar would be printed anew at each update: notebooks and dumb terminals move no cursor."""
     return any(name in os.environ for name in NOTEBOOKS) or os.environ.get("TERM") in ("dumb", "unknown")
+
+
+@contextmanager
+def private_stderr() -> Iterator[None]:
+    """Keep standard error for Python's messages; what C libraries write to file descriptor 2 is dropped meanwhile.
+
+    libtiff, libpng or x265 print to the descriptor itself, control characters of file names included. It belongs to the
+    whole process, so it is changed once, before there are threads, and not around each decoder.
+    """
+    try:
+        terminal = os.dup(2)
+    except OSError:  # closed by the shell; no file that is opened may get this number
+        os.open(os.devnull, os.O_WRONLY)
+        yield
+        return
+    python_stderr = sys.stderr
+    if uses_descriptor_2(python_stderr):  # else it is a stream of its own, as in tests
+        own = os.fdopen(os.dup(2), "w", encoding=python_stderr.encoding)  # its name keeps it open
+        sys.stderr = own
+        faulthandler.enable(own)  # a crash still says where
+    with Path(os.devnull).open("w") as null:
+        os.dup2(null.fileno(), 2)
+    try:
+        yield
+    finally:
+        faulthandler.disable()
+        sys.stderr = python_stderr
+        os.dup2(terminal, 2)
+        os.close(terminal)
+
+
+def share_stderr() -> None:
+    """Give file descriptor 2 back, to processes that are to be started."""
+    with suppress(OSError, ValueError):
+        os.dup2(sys.stderr.fileno(), 2)
+
+
+def uses_descriptor_2(stream: TextIO | None) -> bool:
+    """Tell whether a stream writes to file descriptor 2."""
+    try:
+        return stream is not None and stream.fileno() == 2
+    except (OSError, ValueError):  # it has no descriptor, or is closed
+        return False
 
 
 def say(line: str) -> None:

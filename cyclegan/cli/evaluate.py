@@ -97,6 +97,7 @@ def evaluate(
                 paired=paired,
                 on_picture=advance,
             )
+    tell_passed_over(translated, real, quiet=quiet)
     for error in evaluation.failed:
         complain(error)
     if as_json:
@@ -105,6 +106,15 @@ def evaluate(
         say(in_words(evaluation, ours, theirs))
     if evaluation.failed:
         raise typer.Exit(1)
+
+
+def tell_passed_over(*folders: Path, quiet: bool) -> None:
+    """Print which files in the folders are no pictures that can be read."""
+    from cyclegan.data.folders import describe_passed_over, passed_over
+
+    for folder in folders:
+        if others := describe_passed_over(passed_over(folder)):
+            tell(f"cyclegan: {printable(folder)}: {others}", quiet=quiet)
 
 
 def inception(*, quiet: bool) -> Path:

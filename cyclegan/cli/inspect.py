@@ -66,7 +66,12 @@ def in_words(inspection: "Inspection") -> Iterator[str]:
 
 def folders_in_words(report: "FolderReport") -> Iterator[str]:
     """Yield what is in the folders, what is wrong with them, and how to train on them."""
+    from cyclegan.data.folders import describe_passed_over
+
     yield table([(printable(part.folder), part_in_words(part)) for part in report.parts])
+    for part in report.parts:
+        if others := describe_passed_over(part.passed_over):
+            yield f"{printable(part.folder)}: {others}"
     yield from findings_in_words(report.findings, "Nothing is wrong with these pictures.")
     if report.advice:
         yield "\n".join(["To train on them:", *(f"  {one.options}\n    {one.why}" for one in report.advice)])

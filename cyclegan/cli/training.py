@@ -21,6 +21,7 @@ from cyclegan.cli.console import (
     progress_style,
     say,
     say_json,
+    share_stderr,
     tell,
 )
 from cyclegan.cli.summary import summary
@@ -168,6 +169,7 @@ def start_if_alone(devices: int) -> None:
     from cyclegan.training.launch import start_processes
 
     if started_processes()[0] == 1:
+        share_stderr()
         raise typer.Exit(start_processes(devices, sys.argv[1:]))
 
 

@@ -94,7 +94,7 @@ def translate(
 
     from cyclegan.checkpoints.model_file import load_model_info
     from cyclegan.checkpoints.runs import find_model
-    from cyclegan.translation import Manner, Scorer, Translator, Work, choose_direction, plan_tasks
+    from cyclegan.translation import Manner, Scorer, Translator, Work, choose_direction, passed_over_in, plan_tasks
 
     Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow's own limit would come first
     path = find_model(model)
@@ -145,6 +145,7 @@ def translate(
             watch_folders(inputs, plan, work, show, quiet=quiet)
         else:
             outcome = translate_planned(tasks, plan, output, work, progress=progress, quiet=quiet)
+            outcome.passed_over = passed_over_in(inputs, translator.target, output)
             show(outcome)
             if outcome.failed and not interrupted():
                 raise typer.Exit(1)
@@ -260,7 +261,7 @@ def spread_over_ray(
     """Translate on a Ray cluster, with a bar that counts files."""
     from dataclasses import replace
 
-    from cyclegan.translation import check_places, plan_spread, spread
+    from cyclegan.translation import check_places, passed_over_far, plan_spread, spread
 
     tasks = plan_spread(inputs, work.translator.target, output=output, image_format=image_format)
     check_places(tasks, overwrite=work.manner.overwrite)
@@ -270,6 +271,7 @@ def spread_over_ray(
     ):
         outcome = spread(tasks, replace(work, interrupted=interrupted), options, on_picture=advance)
         stopped = interrupted()
+    outcome.passed_over = passed_over_far(inputs, work.translator.target, output)
     show_outcome(outcome, work, quiet=quiet, as_json=as_json)
     if outcome.failed or stopped:
         raise typer.Exit(130 if stopped else 1)
@@ -304,6 +306,7 @@ def translate_pipe(work: "Work", output: Path | None, image_format: str | None, 
 
 def show_outcome(outcome: "Outcome", work: "Work", *, quiet: bool, as_json: bool) -> None:
     """Write the scores asked for, and print what became of a translation."""
+    from cyclegan.data.folders import describe_passed_over
     from cyclegan.translation import write_scores
 
     tables: list[Path] = []
@@ -313,6 +316,8 @@ def show_outcome(outcome: "Outcome", work: "Work", *, quiet: bool, as_json: bool
         outcome.failed.append(trouble)
     for note in outcome.notes:
         tell(f"cyclegan: {note}", quiet=quiet)
+    if others := describe_passed_over(outcome.passed_over):
+        tell(f"cyclegan: {others} Save what is a picture as PNG, TIFF or JPEG to have it translated.", quiet=quiet)
     for error in outcome.failed:
         complain(error)
     if as_json:
@@ -331,6 +336,7 @@ def as_facts(outcome: "Outcome", work: "Work", tables: Sequence[Path]) -> dict[s
         "written": [shown(task.target) for task in outcome.done],
         "skipped": [shown(task.target) for task in outcome.skipped],
         "failed": [str(error) for error in outcome.failed],
+        "passed_over": outcome.passed_over,
         "notes": outcome.notes,
         "scores": [str(table) for table in tables],
     }

@@ -12,7 +12,7 @@ import psutil
 import torch
 
 from cyclegan.config import Config
-from cyclegan.data.folders import list_pictures
+from cyclegan.data.folders import describe_passed_over, list_pictures, passed_over
 from cyclegan.devices import free_memory
 from cyclegan.errors import DataError, PictureError, disk_errors, printable
 from cyclegan.images import Picture, Pixels, read_picture, resized, size_with_short_side, with_bits, with_channels
@@ -89,6 +89,9 @@ def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callabl
     )
     store = PictureStore(budget, scratch)
     files, held_out = training_and_held_out(config, side)
+
+    if others := describe_passed_over(passed_over(folder)):
+        domain.notes.append(f"{printable(folder)}: {others}")
 
     channels = config.data.channels_a if side == "a" else config.data.channels_b
 

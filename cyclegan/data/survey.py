@@ -10,7 +10,7 @@ import psutil
 from PIL import Image, JpegImagePlugin
 
 from cyclegan.data.duplicates import SIDE, Fingerprint, Floats
-from cyclegan.data.folders import list_pictures
+from cyclegan.data.folders import list_pictures, passed_over
 from cyclegan.errors import CycleganError
 from cyclegan.images import MAX_PIXELS, Picture, Pixels, read_picture
 from cyclegan.images.convention import LUMA
@@ -57,12 +57,13 @@ class Survey:
     folder: Path
     looks: list[Look]
     unreadable: list[tuple[Path, CycleganError]]
+    passed_over: dict[str, int]  # suffix -> files that are no pictures, by their name
 
 
 def survey_folder(folder: Path, *, on_picture: Callable[[], object] = lambda: None) -> Survey:
     """Look at every picture below a folder; each that cannot be read is listed with the reason."""
-    survey = Survey(folder, [], [])
     files = list_pictures(folder)
+    survey = Survey(folder, [], [], dict(passed_over(folder)))
 
     def look(path: Path) -> Look | CycleganError:
         try:
@@ -100,7 +101,7 @@ def look_at(path: Path) -> Look:
 
 def glimpse(path: Path) -> tuple[Picture, int, int]:
     """Read a picture, and its full width and height; a JPEG only as finely as need be, which is much faster."""
-    with picture_errors(path), Image.open(path, formats=formats()) as image:
+    with picture_errors(path), Image.open(path, formats=formats(path.suffix)) as image:
         width, height = image.size
         if isinstance(image, JpegImagePlugin.JpegImageFile) and width * height <= MAX_PIXELS:
             image.draft(None, (SEEN, SEEN))

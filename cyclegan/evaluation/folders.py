@@ -75,7 +75,7 @@ class Folder:
 
 def stored_levels(path: Path) -> Pixels:
     """Read a picture as Pillow converts it to RGB; greys of 16 bits, which it would cut off at 255, as we do."""
-    with picture_errors(path), Image.open(path, formats=formats()) as image:
+    with picture_errors(path), Image.open(path, formats=formats(path.suffix)) as image:
         if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
             return np.array(image.convert("RGB"))
     return with_channels(with_bits(read_picture(path).pixels, 8), 3)

@@ -43,6 +43,7 @@ class Metadata:
     text: dict[str, str] = field(default_factory=dict)  # of a PNG
     comment: bytes = b""  # of a JPEG or GIF
     dpi: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()  # what of the file is not kept, each a sentence
 
     @classmethod
     def of_image(cls, image: Image.Image) -> "Metadata":

@@ -31,6 +31,7 @@ class PartFacts:
     split: str
     pictures: int
     unreadable: int
+    passed_over: dict[str, int]  # suffix -> files that are no pictures, by their name
     short_side: tuple[int, int, int]  # pixels: least, median, most
     elongation: tuple[float, float]  # longer side over shorter: median, most
     modes: dict[str, int]
@@ -104,6 +105,7 @@ def facts(part: Part) -> PartFacts:
         split=part.split,
         pictures=len(looks),
         unreadable=len(part.survey.unreadable),
+        passed_over=part.survey.passed_over,
         short_side=(min(sides), round(statistics.median(sides)), max(sides)),
         elongation=(round(statistics.median(elongations), 2), round(max(elongations), 2)),
         modes=dict(Counter(look.mode for look in looks).most_common()),

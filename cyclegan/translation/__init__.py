@@ -9,10 +9,10 @@ from cyclegan.translation.outputs import (
     translate_into_archive,
 )
 from cyclegan.translation.pipeline import Manner, Outcome, Work, amount_of_work, translate_all
-from cyclegan.translation.ray_data import plan_spread, shown, spread
+from cyclegan.translation.ray_data import passed_over_far, plan_spread, shown, spread
 from cyclegan.translation.scale import scale_note
 from cyclegan.translation.scores import Scorer, write_scores
-from cyclegan.translation.targets import Task, plan_tasks
+from cyclegan.translation.targets import Task, in_formats, passed_over_in, plan_tasks
 from cyclegan.translation.watching import watch
 
 __all__ = [
@@ -27,7 +27,10 @@ __all__ = [
     "check_output_name",
     "check_places",
     "choose_direction",
+    "in_formats",
     "is_archive",
+    "passed_over_far",
+    "passed_over_in",
     "plan_spread",
     "plan_tasks",
     "scale_note",

@@ -11,6 +11,7 @@ from cyclegan.devices import memory_errors
 from cyclegan.errors import CycleganError, DeviceError, PictureError, printable, report_hint
 from cyclegan.images import (
     FORMAT_OF,
+    FORMATS,
     MAX_PIXELS,
     Picture,
     Pixels,
@@ -24,11 +25,10 @@ from cyclegan.images import (
 from cyclegan.inference.translator import Translator
 from cyclegan.prefetch import map_ahead
 from cyclegan.translation.scores import ClipScorer, Score, Scorer, already_scored
-from cyclegan.translation.targets import Task, is_clip
+from cyclegan.translation.targets import Task, describe_changed_formats, is_clip
 from cyclegan.video.frames import ClipManner
 from cyclegan.video.smoothing import Steadier
 
-MAY_MOVE = (".gif", ".webp", ".png")
 LONG = 600  # seconds after which a file that is being written is taken for a leftover of a killed translation
 THREADS = 2  # that decode, and as many that encode, while the network computes
 SMALLER = "Try a smaller --batch-size or --size, a small --tile such as 16, or --device cpu."
@@ -43,6 +43,7 @@ class Outcome:
     failed: list[CycleganError] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # what the user should know of what was done
     scores: dict[Task, Score] = field(default_factory=dict)
+    passed_over: dict[str, int] = field(default_factory=dict)  # suffix -> files that are no pictures, by their names
 
     def add(self, piece: "Piece") -> None:
         """Note what became of a piece, unless it was given up."""
@@ -52,7 +53,7 @@ class Outcome:
             self.failed.append(piece.error)
         else:
             self.done.append(piece.task)
-        self.notes += piece.notes
+            self.notes += piece.notes
         if piece.score:
             self.scores[piece.task] = piece.score
 
@@ -145,6 +146,7 @@ def translate_all(tasks: Sequence[Task], work: Work, *, on_picture: Callable[[],
         if not is_clip(piece.task):
             on_picture()
     outcome.notes += work.translator.fallbacks.notes[told:]
+    outcome.notes += describe_changed_formats(outcome.done)
     return outcome
 
 
@@ -197,13 +199,15 @@ def _open(piece: Piece, manner: Manner) -> Piece:
             return None
         picture = read_picture(source, manner.max_pixels)
         piece.notes += [picture.only_the_first(source)] if picture.frames > 1 else []
+        piece.notes += [f"{printable(source)}: {note}" for note in picture.metadata.notes]
         return picture.with_pixels(_at_size(picture.pixels, source, manner))
 
     return piece.attempt(read)
 
 
 def _is_animation(path: Path) -> bool:
-    if path.suffix.lower() not in MAY_MOVE:
+    name = FORMAT_OF.get(path.suffix.lower())
+    if name is None or not FORMATS[name].animated:
         return False
     from cyclegan.video.animations import is_animation
 
@@ -263,7 +267,10 @@ def _write(piece: Piece, manner: Manner) -> Piece:
             target = piece.task.target
             renamed = target.suffix.lower() != piece.task.source.suffix.lower()
             wanted = FORMAT_OF.get(target.suffix.lower()) if renamed else None
-            write_picture(piece.picture, target, wanted or piece.picture.format, quality=manner.quality)
+            image_format = wanted or piece.picture.format
+            if instead := FORMATS[image_format].instead:  # under another format's suffix, or under none
+                image_format = FORMAT_OF.get(target.suffix.lower(), instead)
+            write_picture(piece.picture, target, image_format, quality=manner.quality)
 
     return piece.attempt(write)
 

@@ -10,12 +10,12 @@ from PIL import Image
 
 from cyclegan.atomic import written_whole
 from cyclegan.errors import PictureError, printable
+from cyclegan.images.cicp import missed_profile
 from cyclegan.images.files import is_lossless_webp, picture_errors
+from cyclegan.images.formats import FORMAT_OF
 from cyclegan.images.metadata import marked
 from cyclegan.video.animation_writers import WEBP_QUALITY, WRITERS, XMP_IN_PNG, Details, Frame, FrameError
 from cyclegan.video.frames import ClipFacts, ClipManner, InterruptedClip, Pixels, Redraw, with_remark
-
-FORMAT_OF = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
 
 
 def is_animation(path: Path) -> bool:
@@ -64,6 +64,9 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     with picture_errors(path):
         image = Image.open(path, formats=list(WRITERS))
     with image:
+        with picture_errors(path):
+            profile = missed_profile(image, path)
+        image.info |= {"icc_profile": profile} if profile else {}
         yield image
 
 

@@ -21,7 +21,9 @@ from cyclegan.video.frames import CLIP_SUFFIXES, ClipFacts, ClipManner, Interrup
 from cyclegan.video.muxing import Film
 
 AHEAD = 3  # frames or packets on their way to be redrawn, and as many on their way into the file
-DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi"  # no playlist, which would lead to other files
+DEMUXERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"  # no playlist, which would lead to other files
+)
 MICROSECONDS = 1_000_000  # in which a container says how long it is
 SHORT = 1  # seconds that may be missing at the end of a clip
 

@@ -20,7 +20,13 @@ CLIP_SUFFIXES = {  # suffix -> libav's name of the container
     ".mkv": "matroska",
     ".webm": "webm",
     ".avi": "avi",
+    ".3gp": "3gp",
+    ".wmv": "asf",  # Matroska would not take its sound
+    ".asf": "asf",
 }
+READ_ONLY_CLIPS = dict.fromkeys(  # suffix -> that of what is written: a container that takes every codec
+    (".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".vob", ".flv", ".ogv"), ".mkv"
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from cyclegan.checkpoints.model_file import Direction
 from cyclegan.errors import CycleganError, DataError, ModelFileError, PictureError, printable
 from cyclegan.images import read_picture, resized, with_bits, with_channels, write_picture
-from cyclegan.translation import Manner, Scorer, Task, Translator, Work, translate_all
+from cyclegan.translation import Manner, Scorer, Task, Translator, Work, in_formats, translate_all
 from cyclegan.translation.scores import Score
 from cyclegan.video.animations import is_animation
 from cyclegan.web.catalogue import Site
@@ -50,7 +50,8 @@ def redraw(
         raise DataError(f"these are {len(pictures)} pictures.", f"Drop 1 to {MOST_PICTURES} at a time.")
     translator, scorer = loaded(wish.model, look(wish.model), wish.direction, site.device)
     folder = Path(tempfile.mkdtemp(prefix="redrawn-", dir=site.place))
-    tasks = [Task(picture, folder / str(number) / picture.name, folder) for number, picture in enumerate(pictures)]
+    named = [Task(picture, folder / str(number) / picture.name, folder) for number, picture in enumerate(pictures)]
+    tasks = in_formats(named, None)
     moving = [PictureError(f"{printable(task.source)} moves.", COMMAND) for task in tasks if is_animation(task.source)]
     work = Work(
         translator,
