@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Timer
 from types import FrameType
 from typing import Annotated, Any, Literal, TextIO
 
@@ -100,6 +101,18 @@ def tell(line: str, *, quiet: bool = False) -> None:
         with suppress(OSError):  # nobody may be listening any more; that is no reason to stop
             sys.stderr.write(f"{line}\n")
             sys.stderr.flush()
+
+
+@contextmanager
+def tell_if_slow(line: str, *, quiet: bool, seconds: float = 1.0) -> Iterator[None]:
+    """Print a message on standard error if what is done within takes longer than so many seconds."""
+    timer = Timer(seconds, tell, [line], {"quiet": quiet})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def complain(error: CycleganError) -> None:

@@ -19,6 +19,7 @@ from cyclegan.cli.console import (
     say,
     say_json,
     tell,
+    tell_if_slow,
 )
 from cyclegan.cli.models import model_facts, tell_model
 from cyclegan.errors import CycleganError, DataError, printable
@@ -64,9 +65,7 @@ def translate(
     ] = 1.0,
     steady: Annotated[
         float,
-        typer.Option(
-            min=0, max=0.99, help="Of clips: blend so much of the frame before into the next, against flicker."
-        ),
+        typer.Option(min=0, max=0.99, help="Of clips and numbered frames: blend so much of the last into the next."),
     ] = 0.0,
     scores: Annotated[
         bool, typer.Option("--scores", help="Write scores.csv: how real each picture looks, how well it comes back.")
@@ -104,7 +103,8 @@ def translate(
     refuse_combinations(inputs, output, ray=spread_by == "ray", watch=watch, scores=scores, as_json=as_json)
 
     def plan(output: Path | None = output) -> list["Task"]:
-        return plan_tasks(inputs, target, output=output, image_format=image_format, watched=watch)
+        with tell_if_slow("Listing the pictures.", quiet=quiet or watch):
+            return plan_tasks(inputs, target, output=output, image_format=image_format, watched=watch)
 
     check_output(inputs, output, image_format, overwrite=overwrite)
     tasks = [] if spread_by == "ray" else planned(inputs, target, output, plan, overwrite=overwrite, watched=watch)
@@ -214,8 +214,17 @@ def translate_tasks(tasks: Sequence["Task"], work: "Work", *, progress: Progress
 
     if note := scale_note(tasks, work.manner.size, work.translator.info.size):
         tell(f"cyclegan: {note}", quiet=quiet)
+    tell_sequences(tasks, work, quiet=quiet)
     with counting("Redrawing", amount_of_work(tasks), progress=progress, quiet=quiet) as advance:
         return translate_all(tasks, replace(work, on_frame=advance), on_picture=advance)
+
+
+def tell_sequences(tasks: Sequence["Task"], work: "Work", *, quiet: bool) -> None:
+    """Say which pictures are steadied, if that is asked for."""
+    from cyclegan.translation import describe_sequences
+
+    for note in describe_sequences(tasks) if work.manner.steady else ():
+        tell(f"cyclegan: {note}", quiet=quiet)
 
 
 def watch_folders(inputs: Sequence[Path], plan: Any, work: "Work", show: Any, *, quiet: bool) -> None:
@@ -265,6 +274,7 @@ def spread_over_ray(
 
     tasks = plan_spread(inputs, work.translator.target, output=output, image_format=image_format)
     check_places(tasks, overwrite=work.manner.overwrite)
+    tell_sequences(tasks, work, quiet=quiet)
     with (
         interruptible("picture") as interrupted,
         counting("Redrawing", len(tasks), progress=progress, quiet=quiet) as advance,

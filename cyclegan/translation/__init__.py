@@ -12,6 +12,7 @@ from cyclegan.translation.pipeline import Manner, Outcome, Work, amount_of_work,
 from cyclegan.translation.ray_data import passed_over_far, plan_spread, shown, spread
 from cyclegan.translation.scale import scale_note
 from cyclegan.translation.scores import Scorer, write_scores
+from cyclegan.translation.sequences import describe_sequences
 from cyclegan.translation.targets import Task, in_formats, passed_over_in, plan_tasks
 from cyclegan.translation.watching import watch
 
@@ -27,6 +28,7 @@ __all__ = [
     "check_output_name",
     "check_places",
     "choose_direction",
+    "describe_sequences",
     "in_formats",
     "is_archive",
     "passed_over_far",

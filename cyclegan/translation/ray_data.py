@@ -23,6 +23,7 @@ from cyclegan.data.folders import count_suffixes, is_hidden
 from cyclegan.errors import DataError, MissingExtraError, PictureError, printable, require_extra
 from cyclegan.inference.translator import Translator
 from cyclegan.translation.pipeline import Manner, Outcome, Work, translate_all
+from cyclegan.translation.sequences import numbered_sequences
 from cyclegan.translation.targets import (
     SUFFIXES,
     Task,
@@ -154,7 +155,7 @@ def parts(ray: Any, tasks: Sequence[Task], work: Work, options: Mapping[str, Any
     data.DataContext.get_current().enable_progress_bars = False
     resources = ray.cluster_resources()
     on_gpu = work.translator.device.type == "cuda" and resources.get("GPU", 0) >= 1
-    chunks = [{"tasks": pickle.dumps(tasks[at : at + CHUNK])} for at in range(0, len(tasks), CHUNK)]
+    chunks = [{"tasks": pickle.dumps(chunk)} for chunk in chunks_of(tasks, work.manner.steady)]
     results = data.from_items(chunks, override_num_blocks=len(chunks)).map(
         Redrawer,
         fn_constructor_args=(work.translator.path.absolute(), dict(options), work.manner),
@@ -163,6 +164,14 @@ def parts(ray: Any, tasks: Sequence[Task], work: Work, options: Mapping[str, Any
     )
     for result in results.iter_rows():
         yield pickle.loads(result["outcome"])  # noqa: S301 (our own worker's)
+
+
+def chunks_of(tasks: Sequence[Task], steady: float) -> list[list[Task]]:
+    """Return what a worker takes at once; the frames that are blended one into the next stay together."""
+    sequences = numbered_sequences(tasks) if steady else []
+    frames = {task for sequence in sequences for task in sequence}
+    rest = [task for task in tasks if task not in frames]
+    return sequences + [rest[at : at + CHUNK] for at in range(0, len(rest), CHUNK)]
 
 
 def those_there(tasks: Sequence[Task]) -> list[Task]:

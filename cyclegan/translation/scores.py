@@ -19,6 +19,7 @@ from cyclegan.inference.translator import Translator
 from cyclegan.models import load_weights, meta_module
 from cyclegan.translation.targets import Task
 from cyclegan.video.flicker import Flicker
+from cyclegan.video.frames import FrameState, State, with_prefix, without_prefix
 
 MOST = 2**20  # pixels of a picture that is scored; a larger one is shrunk to so many
 FRAMES_BETWEEN = 12  # of a clip, of which one is scored
@@ -74,7 +75,7 @@ class Scorer:
         return Score(realism=float(judged.mean()), cycle_error=float(np.abs(back.astype(np.float32) - before).mean()))
 
 
-class ClipScorer:
+class ClipScorer(FrameState):
     """Scores a clip as its frames are drawn: some of them by the networks, all of them for flicker."""
 
     def __init__(self, scorer: Scorer | None) -> None:
@@ -96,6 +97,19 @@ class ClipScorer:
             float(np.mean([getattr(score, name) for score in self.scores])) for name in ("realism", "cycle_error")
         )
         return Score(realism, cycle_error, self.flicker.ratio())
+
+    def state_dict(self) -> State:
+        """Return what was scored."""
+        scores = np.array([(score.realism, score.cycle_error) for score in self.scores]).reshape(-1, 2)
+        own = {"frames": np.array(self.frames), "scores": scores}
+        return {**own, **with_prefix("flicker.", self.flicker.state_dict())}
+
+    def load_state_dict(self, state: State) -> None:
+        """Continue after the frame after which `state` was returned."""
+        if state:
+            self.frames = int(state["frames"])
+            self.scores = [Score(*map(float, row)) for row in state["scores"]]
+            self.flicker.load_state_dict(without_prefix("flicker.", state))
 
 
 def _shrunk(pixels: Pixels) -> Pixels:
