@@ -163,7 +163,7 @@ def amount_of_work(tasks: Iterable[Task]) -> int:
 def _frames(task: Task) -> int:
     if not is_clip(task):
         return 1
-    from cyclegan.translation.decoding import count_frames
+    from cyclegan.video.decoding import count_frames
 
     try:
         return count_frames(task.source)

@@ -14,12 +14,12 @@ from av.video.stream import VideoStream
 from cyclegan.atomic import written_whole
 from cyclegan.errors import PictureError, printable
 from cyclegan.prefetch import map_ahead
-from cyclegan.translation.decoding import Frames, frames_in, main_video, opened, read_errors, seen
-from cyclegan.translation.location import write_location
-from cyclegan.translation.segments import Segments, SegmentWriter, notes_of_others, opened_segments
 from cyclegan.video.color import UNTAGGED
+from cyclegan.video.decoding import Frames, frames_in, main_video, opened, read_errors, seen
 from cyclegan.video.frames import CLIP_SUFFIXES, ClipFacts, ClipManner, Redraw
+from cyclegan.video.location import write_location
 from cyclegan.video.muxing import Film
+from cyclegan.video.segments import Segments, SegmentWriter, notes_of_others, opened_segments
 
 AHEAD = 3  # frames on their way to be redrawn, and as many on their way into a segment
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from cyclegan.errors import DiskError, PictureError
-from cyclegan.translation.decoding import count_frames
 from cyclegan.video.clips import redraw_clip
 from cyclegan.video.color import to_pixels
+from cyclegan.video.decoding import count_frames
 from cyclegan.video.frames import ClipManner, Pixels
 from tests.translation.clips_for_tests import FRAMES, Recipe, Seen, coded, make_clip, picture, seen, write_tone
 

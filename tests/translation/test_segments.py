@@ -14,9 +14,9 @@ from filelock import FileLock
 
 from cyclegan.errors import PictureError
 from cyclegan.translation.frame_translator import FrameTranslator
-from cyclegan.translation.segments import folder_of
 from cyclegan.video.clips import redraw_clip
 from cyclegan.video.frames import ClipFacts, ClipManner, Pixels
+from cyclegan.video.segments import folder_of
 from tests.translation.clips_for_tests import FRAMES, Recipe, make_clip, seen
 
 ROOT = Path(__file__).parents[2]

@@ -13,9 +13,9 @@ import pytest
 from av.stream import Disposition
 from PIL import Image
 
-from cyclegan.translation.location import with_location
 from cyclegan.video.clips import redraw_clip
 from cyclegan.video.frames import ClipManner
+from cyclegan.video.location import with_location
 from tests.translation.clips_for_tests import Recipe, make_clip, picture, seen
 
 MANNER = ClipManner(mark="generated", max_pixels=1_000_000)
