@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from PIL import Image, JpegImagePlugin
+from PIL import JpegImagePlugin
 
 from cyclegan.data.duplicates import SIDE, Fingerprint, Floats
 from cyclegan.data.folders import list_pictures, passed_over
@@ -16,6 +16,7 @@ from cyclegan.images import MAX_PIXELS, Picture, Pixels, read_picture
 from cyclegan.images.convention import LUMA
 from cyclegan.images.files import formats, picture_errors
 from cyclegan.images.metadata import orientation_of
+from cyclegan.images.tiff import opened
 from cyclegan.prefetch import map_ahead
 
 SEEN = 64  # pixels, side of the small copy in which colours are looked for
@@ -101,7 +102,7 @@ def look_at(path: Path) -> Look:
 
 def glimpse(path: Path) -> tuple[Picture, int, int]:
     """Read a picture, and its full width and height; a JPEG only as finely as need be, which is much faster."""
-    with picture_errors(path), Image.open(path, formats=formats(path.suffix)) as image:
+    with picture_errors(path), opened(path, formats(path.suffix)) as image:
         width, height = image.size
         if isinstance(image, JpegImagePlugin.JpegImageFile) and width * height <= MAX_PIXELS:
             image.draft(None, (SEEN, SEEN))

@@ -24,11 +24,13 @@ from cyclegan.atomic import written_whole
 from cyclegan.errors import PictureError, printable, require_extra
 from cyclegan.images.cicp import missed_profile
 from cyclegan.images.convention import with_channels
-from cyclegan.images.deep import decode_deep, encode_png, encode_tiff, is_deep, tiff_tags
+from cyclegan.images.deep import decode_deep, encode_png, encode_tiff, is_deep, tiff_tags, with_tags
 from cyclegan.images.formats import FORMAT_OF, FORMATS
 from cyclegan.images.metadata import Metadata, fitting_xmp
 from cyclegan.images.picture import Picture
 from cyclegan.images.plugins import register
+from cyclegan.images.tiff import decode_tiff, opened
+from cyclegan.images.tiff_tags import Change, brought_up_to_date
 
 MAX_PIXELS = 178_956_970  # of one picture; where Pillow itself suspects a decompression bomb
 MOST_DEFLATED = 1032  # bytes that one byte of a PNG can stand for
@@ -101,7 +103,7 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
     """Read one picture, upright, in sRGB; a file that cannot be read is a `PictureError` that names it."""
     if FORMAT_OF.get(path.suffix.lower()) == "HEIF":
         require_extra("pillow_heif", "heic")
-    with picture_errors(path), Image.open(path, formats=formats(path.suffix)) as image:
+    with picture_errors(path), opened(path, formats(path.suffix)) as image:
         if image.width * image.height > max_pixels:
             raise PictureError(
                 f"{printable(path)} has {image.width} x {image.height} pixels, more than {max_pixels:,}.",
@@ -111,7 +113,9 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
             raise PictureError(f"{printable(path)} is damaged: it holds fewer rows than it says.")
         if profile := missed_profile(image, path):
             image.info["icc_profile"] = profile
-        if is_deep(image, path):
+        if isinstance(image, TiffImagePlugin.TiffImageFile):
+            picture = decode_tiff(image, path)
+        elif is_deep(image, path):
             picture = decode_deep(image, path.read_bytes())
         else:
             image.load()
@@ -205,7 +209,9 @@ def write_picture(picture: Picture, path: Path, image_format: str, *, quality: i
     height, width = picture.pixels.shape[:2]
     with written_whole(path) as aside:
         try:
-            picture = replace(picture, metadata=picture.metadata.with_exif_size(width, height))
+            metadata = picture.metadata.with_exif_size(width, height)
+            metadata = replace(metadata, exif=brought_up_to_date(metadata.exif, change_of(picture)))
+            picture = replace(picture, metadata=metadata)
             if holds_deep(picture, image_format):
                 encode = encode_png if image_format == "PNG" else encode_tiff
                 aside.write_bytes(encode(picture))
@@ -218,9 +224,23 @@ def write_picture(picture: Picture, path: Path, image_format: str, *, quality: i
             raise PictureError(reason, "Choose another --format.") from error
 
 
+def change_of(picture: Picture) -> Change:
+    """Return what became of a picture since its file was read."""
+    height, width = picture.pixels.shape[:2]
+    before = picture.file_size or (width, height)
+    channels = picture.channels + (picture.alpha is not None)
+    return Change(
+        scale=(width / before[0], height / before[1]),
+        shape=(height, width, channels) if channels > 1 else (height, width),
+        dtype=picture.samples.dtype if picture.samples else f"uint{picture.bits}",
+    )
+
+
 def holds_deep(picture: Picture, image_format: str) -> bool:
     """Tell whether a picture of 16 bits is written as such, and not by Pillow."""
-    return picture.bits == 16 and (image_format == "PNG" or (image_format == "TIFF" and picture.mode not in ("I", "F")))
+    if image_format == "TIFF":
+        return picture.samples is not None or (picture.bits == 16 and picture.mode not in ("I", "F"))
+    return picture.bits == 16 and image_format == "PNG"
 
 
 def _save(picture: Picture, path: Path, image_format: str, quality: int) -> None:
@@ -233,6 +253,8 @@ def _save(picture: Picture, path: Path, image_format: str, quality: int) -> None
             options |= {"quality": quality}
     kept = metadata_options(picture.metadata, image_format)
     image.save(path, format=image_format, **options, **kept, icc_profile=image.info.get("icc_profile"))
+    if image_format == "TIFF":
+        path.write_bytes(with_tags(path.read_bytes(), tiff_tags(picture.metadata)))
     if image_format == "GIF" and picture.metadata.xmp:
         path.write_bytes(with_xmp_in_gif(path.read_bytes(), picture.metadata.xmp))
 
@@ -279,8 +301,6 @@ def metadata_options(metadata: Metadata, image_format: str) -> dict[str, Any]:
         options |= {"dpi": metadata.dpi} if metadata.dpi else {}
     if image_format == "JPEG" and metadata.iptc:
         options["extra"] = _photoshop_segment(metadata.iptc)
-    if image_format == "TIFF":
-        options["tiffinfo"] = tiff_tags(metadata)
     if image_format == "PNG":
         options["pnginfo"] = PngImagePlugin.PngInfo()
         for key, text in metadata.text.items():

@@ -12,6 +12,7 @@ from cyclegan.errors import PictureError, printable
 from cyclegan.images.colour import converts_back, from_srgb, matters, profile_of_gamma, srgb, to_srgb
 from cyclegan.images.convention import Pixels, resized, with_bits
 from cyclegan.images.metadata import Metadata, orientation_of
+from cyclegan.images.samples import Samples
 
 Alpha = UInt8[np.ndarray, "_h _w"] | UInt16[np.ndarray, "_h _w"]
 
@@ -37,6 +38,8 @@ class Picture:
     metadata: Metadata = field(default_factory=Metadata)
     encoding: dict[str, Any] = field(default_factory=dict)  # how its format was used, as Pillow's `save` takes it
     frames: int = 1  # or pages, of which this is the first
+    samples: Samples | None = None  # of a TIFF that holds neither 8 nor 16 bits without a sign
+    file_size: tuple[int, int] | None = None  # width and height, upright, that its file has or had
 
     @classmethod
     def from_image(cls, image: Image.Image) -> "Picture":
@@ -62,14 +65,16 @@ class Picture:
             seen = np.array(_image(seen).convert("RGB"))
         if alpha is not None:
             seen = filled(seen, alpha)
+        pixels = upright(seen, orientation)
         return cls(
-            pixels=upright(seen, orientation),
+            pixels=pixels,
             mode=mode,
             alpha=None if alpha is None else upright(alpha, orientation),
             format={"MPO": "JPEG"}.get(image.format or "PNG", image.format or "PNG"),
             profile=profile,
             metadata=metadata,
             frames=getattr(image, "n_frames", 1) if image.format not in ONE_PICTURE else 1,
+            file_size=(pixels.shape[1], pixels.shape[0]),
         )
 
     @property

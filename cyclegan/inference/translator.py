@@ -15,12 +15,12 @@ from cyclegan.checkpoints.runs import find_model, model_name
 from cyclegan.devices import choose_device, free_memory, uses_bf16
 from cyclegan.errors import ModelFileError, printable
 from cyclegan.images import Images, Levels, Picture, Pixels, read_picture, to_images, to_pixels, with_channels
+from cyclegan.inference.fallbacks import Fallbacks
 from cyclegan.inference.padding import PaddedPicture, layout, padded_by_reflection
 from cyclegan.inference.separable import separate_last_convolution
 from cyclegan.inference.strips import kept_bytes, redraw_in_strips
 from cyclegan.inference.tiles import redraw_in_tiles
 from cyclegan.models import Generator, ResNetGenerator, load_weights, meta_module
-from cyclegan.translation.fallbacks import Fallbacks
 
 ACTIVATIONS = 2  # maps of full size and the generator's width that are alive at once, measured
 WIDENED = 2  # of them that are also there in fp32 where a norm is written out, on anything but a CPU
