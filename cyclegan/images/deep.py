@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 from imagecodecs import lzw_encode, packbits_encode, png_decode, png_encode
-from PIL import Image, TiffImagePlugin
+from PIL import Image, TiffImagePlugin, TiffTags
 
 from cyclegan.errors import PictureError
 from cyclegan.images.convention import Pixels, with_channels
-from cyclegan.images.metadata import Metadata, tags_of
+from cyclegan.images.metadata import IPTC_TAG, PHOTOSHOP_TAG, Metadata, tags_of
 from cyclegan.images.picture import Alpha, Picture
 
 MODES = {2: "LA;16", 3: "RGB;16", 4: "RGBA;16"}
@@ -64,6 +64,8 @@ def encode_png(picture: Picture) -> bytes:
         chunks += _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp)
     for key, text in metadata.text.items():
         chunks += _chunk(b"iTXt", key.encode("latin-1", "replace") + b"\0\0\0\0\0" + text.encode())
+    for key, text in metadata.png_texts().items():
+        chunks += _chunk(b"zTXt", key.encode() + b"\0\0" + zlib.compress(text.encode()))
     header = 8 + 25  # bytes of the signature and of the IHDR chunk, behind which these belong
     return data[:header] + chunks + data[header:]
 
@@ -142,6 +144,10 @@ def tiff_tags(metadata: Metadata) -> TiffImagePlugin.ImageFileDirectory_v2:
     tags = tags_of(exif)
     if metadata.xmp:
         tags[700] = metadata.xmp
+    for tag, data in ((IPTC_TAG, metadata.iptc), (PHOTOSHOP_TAG, metadata.photoshop)):
+        if data:
+            tags[tag] = data
+            tags.tagtype[tag] = TiffTags.UNDEFINED
     return tags
 
 

@@ -22,11 +22,13 @@ from PIL import (
 
 from cyclegan.atomic import written_whole
 from cyclegan.errors import PictureError, printable, require_extra
+from cyclegan.images import exif, xmp
 from cyclegan.images.cicp import missed_profile
 from cyclegan.images.convention import with_channels
 from cyclegan.images.deep import decode_deep, encode_png, encode_tiff, is_deep, tiff_tags, with_tags
 from cyclegan.images.formats import FORMAT_OF, FORMATS
-from cyclegan.images.metadata import Metadata, fitting_xmp
+from cyclegan.images.metadata import Metadata, xmp_block_of_gif
+from cyclegan.images.photoshop import segments
 from cyclegan.images.picture import Picture
 from cyclegan.images.plugins import register
 from cyclegan.images.tiff import decode_tiff, opened
@@ -209,7 +211,7 @@ def write_picture(picture: Picture, path: Path, image_format: str, *, quality: i
     height, width = picture.pixels.shape[:2]
     with written_whole(path) as aside:
         try:
-            metadata = picture.metadata.with_exif_size(width, height)
+            metadata = picture.metadata.with_size(width, height)
             metadata = replace(metadata, exif=brought_up_to_date(metadata.exif, change_of(picture)))
             picture = replace(picture, metadata=metadata)
             if holds_deep(picture, image_format):
@@ -256,7 +258,7 @@ def _save(picture: Picture, path: Path, image_format: str, quality: int) -> None
     if image_format == "TIFF":
         path.write_bytes(with_tags(path.read_bytes(), tiff_tags(picture.metadata)))
     if image_format == "GIF" and picture.metadata.xmp:
-        path.write_bytes(with_xmp_in_gif(path.read_bytes(), picture.metadata.xmp))
+        path.write_bytes(path.read_bytes().removesuffix(b";") + xmp_block_of_gif(picture.metadata.xmp) + b";")
 
 
 def fitting(picture: Picture, image_format: str) -> Image.Image:
@@ -291,32 +293,38 @@ def metadata_options(metadata: Metadata, image_format: str) -> dict[str, Any]:
     """Return what a format keeps of a picture's metadata, as Pillow's `save` takes it."""
     options: dict[str, Any] = {}
     if image_format in ("JPEG", "PNG", "WEBP", "AVIF", "HEIF"):
-        options |= {"exif": metadata.exif} if metadata.exif else {}
+        options |= _exif_options(metadata.exif, image_format) if metadata.exif else {}
     if image_format in ("JPEG", "WEBP", "AVIF", "HEIF"):
         most = MOST_IN_JPEG - 29 if image_format == "JPEG" else len(metadata.xmp)  # less the name that goes before it
-        options |= {"xmp": fitting_xmp(metadata.xmp, most)} if metadata.xmp else {}
+        options |= {"xmp": xmp.fitting(metadata.xmp, most)} if metadata.xmp else {}
     if image_format in ("JPEG", "GIF"):
         options |= {"comment": metadata.comment[:MOST_IN_JPEG]} if metadata.comment else {}
     if image_format in ("JPEG", "PNG", "TIFF", "BMP"):
         options |= {"dpi": metadata.dpi} if metadata.dpi else {}
-    if image_format == "JPEG" and metadata.iptc:
-        options["extra"] = _photoshop_segment(metadata.iptc)
+    if image_format == "JPEG":
+        options["extra"] = options.get("extra", b"") + metadata.jpeg_segments()
     if image_format == "PNG":
-        options["pnginfo"] = PngImagePlugin.PngInfo()
-        for key, text in metadata.text.items():
-            options["pnginfo"].add_itxt(key, text)
-        if metadata.xmp:
-            options["pnginfo"].add_itxt("XML:com.adobe.xmp", metadata.xmp.decode(errors="replace"))
+        options["pnginfo"] = _png_info(metadata)
     return options
 
 
-def _photoshop_segment(iptc: bytes) -> bytes:
-    """Return a JPEG segment (APP13) with IPTC-IIM records; nothing if they do not fit."""
-    data = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + len(iptc).to_bytes(4, "big") + iptc + b"\0" * (len(iptc) % 2)
-    return b"\xff\xed" + (len(data) + 2).to_bytes(2, "big") + data if len(data) + 2 < 2**16 else b""
+def _exif_options(block: bytes, image_format: str) -> dict[str, Any]:
+    """Return EXIF as Pillow's `save` takes it."""
+    if image_format in ("AVIF", "HEIF"):
+        # the format itself says how the picture is turned, and Pillow writes EXIF anew that says it too
+        return {"exif": exif.without_orientation(block)}
+    if image_format == "JPEG" and len(block) > MOST_IN_JPEG:
+        return {"extra": segments(0xE1, exif.HEADER, block.removeprefix(exif.HEADER))}
+    return {"exif": block}
 
 
-def with_xmp_in_gif(data: bytes, xmp: bytes) -> bytes:
-    """Return a GIF with an XMP packet, as Adobe's specification (part 3, 2020) puts it before the trailer."""
-    magic = b"\x01" + bytes(range(255, -1, -1)) + b"\0"  # leads a reader of blocks safely over the packet
-    return data.removesuffix(b";") + b"\x21\xff\x0bXMP DataXMP" + xmp + magic + b";"
+def _png_info(metadata: Metadata) -> PngImagePlugin.PngInfo:
+    """Return the texts of a PNG."""
+    info = PngImagePlugin.PngInfo()
+    for key, text in metadata.text.items():
+        info.add_itxt(key, text)
+    for key, text in metadata.png_texts().items():
+        info.add_text(key, text, zip=True)
+    if metadata.xmp:
+        info.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode(errors="replace"))
+    return info

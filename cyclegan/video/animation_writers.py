@@ -16,6 +16,8 @@ import numpy as np
 from PIL import GifImagePlugin, Image
 from PIL.PngImagePlugin import PngInfo
 
+from cyclegan.images.metadata import xmp_block_of_gif
+
 WEBP_QUALITY = 95
 XMP_IN_PNG = "XML:com.adobe.xmp"
 
@@ -57,7 +59,7 @@ def write_gif(file: BinaryIO, frames: Iterable[Frame], details: Details) -> None
         if transparent is not None:
             shown["transparency"] = transparent
         file.writelines(GifImagePlugin.getdata(indexed, **shown))
-    file.write(b";")
+    file.write(xmp_block_of_gif(details.xmp) + b";")
 
 
 def with_palette(image: Image.Image) -> tuple[Image.Image, int | None]:
@@ -86,7 +88,7 @@ def write_webp(file: BinaryIO, frames: Iterable[Frame], details: Details) -> Non
             file.write(_riff(b"ANIM", pack("<IH", 0, 1 if details.loop is None else details.loop)))
         whole_and_unblended = _three(0) + _three(0) + extent + _three(round(milliseconds)) + b"\x02"
         file.write(_riff(b"ANMF", whole_and_unblended + _webp_picture(image, details)))
-    file.write(_riff(b"EXIF", details.exif) if details.exif else b"")
+    file.write(_riff(b"EXIF", details.exif.removeprefix(b"Exif\0\0")) if details.exif else b"")
     file.write(_riff(b"XMP ", details.xmp) if details.xmp else b"")
     length = file.tell()
     file.seek(4)

@@ -13,8 +13,9 @@ from cyclegan.errors import PictureError, printable
 from cyclegan.images.cicp import missed_profile
 from cyclegan.images.files import is_lossless_webp, picture_errors
 from cyclegan.images.formats import FORMAT_OF
-from cyclegan.images.metadata import marked
-from cyclegan.video.animation_writers import WEBP_QUALITY, WRITERS, XMP_IN_PNG, Details, Frame, FrameError
+from cyclegan.images.metadata import Metadata, orientation_of
+from cyclegan.images.picture import upright
+from cyclegan.video.animation_writers import WEBP_QUALITY, WRITERS, Details, Frame, FrameError
 from cyclegan.video.frames import ClipFacts, ClipManner, InterruptedClip, Pixels, Redraw, with_remark
 
 
@@ -48,7 +49,9 @@ def redraw_animation(source: Path, target: Path, redraw: Redraw, manner: ClipMan
             renamed = source.suffix.lower() != target.suffix.lower()
             write = WRITERS[FORMAT_OF[target.suffix.lower()] if renamed else str(image.format)]
             with picture_errors(source):
-                details = _details(image, manner, image.format == "WEBP" and is_lossless_webp(source.read_bytes()))
+                metadata = Metadata.of_image(image)
+                lossless = image.format == "WEBP" and is_lossless_webp(source.read_bytes())
+                details = _details(image, metadata, manner, lossless)
             with written_whole(target) as aside, aside.open("wb") as file:
                 write(file, redrawn(image), details)
     except InterruptedClip:
@@ -57,7 +60,7 @@ def redraw_animation(source: Path, target: Path, redraw: Redraw, manner: ClipMan
     except (FrameError, OverflowError, struct.error) as error:  # the latter of numbers that a format has no room for
         reason = f"{printable(target)} cannot be written: {printable(error)}."
         raise PictureError(reason, "Choose another format, or a smaller --size.") from error
-    return ClipFacts(len(lasting), sum(lasting) / 1000)
+    return ClipFacts(len(lasting), sum(lasting) / 1000, metadata.notes)
 
 
 @contextmanager
@@ -71,23 +74,21 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         yield image
 
 
-def _details(image: Image.Image, manner: ClipManner, lossless: bool) -> Details:
+def _details(image: Image.Image, metadata: Metadata, manner: ClipManner, lossless: bool) -> Details:
     """Return what an opened animation holds beside its frames, and the mark."""
     info = image.info
-    texts = {str(name): text for name, text in info.items() if isinstance(text, str) and name != XMP_IN_PNG}
-    comment = (
-        texts.pop("Comment", "") or texts.pop("comment", "") or info.get("comment", b"").decode("utf-8", "replace")
-    )
-    xmp = info.get("xmp", b"")
+    metadata = metadata.marked(manner.mark, composite=manner.composite)
+    texts = metadata.text | metadata.png_texts()
+    comment = texts.pop("Comment", "") or texts.pop("comment", "") or metadata.comment.decode("utf-8", "replace")
     return Details(
         transparent=image.has_transparency_data or image.format == "GIF",  # whose later frames may be
         loop=info.get("loop"),
         comment=with_remark(comment, manner.remark),
-        xmp=marked(xmp.encode() if isinstance(xmp, str) else xmp, manner.mark, composite=manner.composite),
+        xmp=metadata.xmp,
         lossless=lossless,
         quality=manner.quality or WEBP_QUALITY,
         icc_profile=info.get("icc_profile") or b"",
-        exif=info.get("exif") or b"",
+        exif=metadata.exif,
         texts=texts,
     )
 
@@ -95,10 +96,13 @@ def _details(image: Image.Image, manner: ClipManner, lossless: bool) -> Details:
 def _read(image: Image.Image, path: Path) -> Iterator[Frame]:
     """Yield the frames of an opened animation as they are seen; the picture for viewers that show but one is none."""
     with picture_errors(path):
+        orientation = orientation_of(image)
         for number in range(1 if image.info.get("default_image") else 0, getattr(image, "n_frames", 1)):
             image.seek(number)
             image.load()
             seen = image.convert("RGBA" if image.has_transparency_data else "RGB")
+            if orientation > 1:
+                seen = Image.fromarray(upright(np.array(seen), orientation))
             yield Frame(seen, float(image.info.get("duration", 0)))
 
 

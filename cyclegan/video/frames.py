@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from cyclegan.errors import PictureError, printable
-from cyclegan.images.metadata import source_type
+from cyclegan.images.xmp import source_type
 
 Pixels = UInt8[np.ndarray, "_h _w 3"]
 Redraw = Callable[[Pixels], Pixels]  # an upright RGB frame into another; all that come out have one size

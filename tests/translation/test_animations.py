@@ -11,7 +11,7 @@ from PIL import Image, ImageSequence
 from PIL.PngImagePlugin import PngInfo
 
 from cyclegan.errors import PictureError
-from cyclegan.images.metadata import marked
+from cyclegan.images.xmp import marked
 from cyclegan.video.animations import is_animation, redraw_animation
 from cyclegan.video.frames import ClipManner, Pixels
 from tests.translation.clips_for_tests import picture

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, TiffImagePlugin
 
-from cyclegan.images.metadata import RDF, marked
+from cyclegan.images.xmp import IPTC, RDF, marked
 from tests.translation.pictures_for_tests import (
     picture,
     translate,
@@ -120,8 +120,6 @@ def packet_of(inner: str) -> str:
 
 
 def test_xmp_of_any_spelling_is_kept_and_marked_once():
-    from cyclegan.images.metadata import IPTC
-
     title = '<rdf:Description rdf:about="" xmlns:q="a:b" q:title="the old title"/>'
     captured = f'<rdf:Description rdf:about="" xmlns:i="{IPTC}" i:DigitalSourceType="digitalCapture"/>'
     element = (
