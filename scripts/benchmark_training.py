@@ -4,7 +4,7 @@
     python -m scripts.benchmark_training --end-to-end FOLDER_A FOLDER_B [--steps 200]
 
 Plain: fp32, one call for each term, biases before the norms, torch's own instance norm, Adam one weight at a time; how
-the authors' code does it, in our plain form, which the tests check against their numbers (tests/training/plain.py).
+the authors' code does it, in our plain form, which the tests check against their numbers (tests/support/plain_step.py).
 Ours: what `cyclegan train` plays. Both play in turns in one process on the same images; medians are compared. The floor
 is the counted work of a step at the rate of a large bf16 matrix product measured in the same run. Peaks of memory are
 of a process for each version, over its size after the imports. End to end, a whole training is played on a real
@@ -41,7 +41,7 @@ from cyclegan.training.inputs import TrainInputs
 from cyclegan.training.pool import ImagePool
 from cyclegan.training.step import Game, play
 from cyclegan.training.step_runner import WARM_UP_STEPS, StepRunner
-from tests.training.plain import play_plainly
+from tests.support.plain_step import play_plainly
 
 
 class PlainNorm(nn.Module):

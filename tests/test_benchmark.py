@@ -7,7 +7,7 @@ from cyclegan import Translator
 from cyclegan.models import build_networks
 from scripts import benchmark_translation
 from scripts.benchmark_training import measure, measure_end_to_end, plain_networks
-from tests.training.games import tiny_config
+from tests.support.states import tiny_config
 
 
 def test_the_plain_networks_compute_what_ours_compute():

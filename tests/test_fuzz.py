@@ -13,7 +13,7 @@ from cyclegan.data.sets import DataSet
 from cyclegan.errors import DataError, ModelFileError
 from scripts.fuzz import MEBIBYTES, READERS, RunningMeans, feed, hunt, memory, mutated
 from tests.data.zips_for_tests import zipped_set
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 
 INPUTS = {"animations": 100, "clips": 100, "states": 100, "runs": 100}  # a few, where each takes longer
 

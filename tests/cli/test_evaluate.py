@@ -11,7 +11,7 @@ from cyclegan.evaluation import models
 from cyclegan.evaluation.extractors import CACHED_AS
 from tests.cli.shared import assert_a_sentence
 from tests.data.server_for_tests import Page, serving
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 from tests.test_evaluation import SIDE, SmallEye, draw, save_program
 
 

@@ -16,9 +16,9 @@ from cyclegan.errors import CycleganError
 from cyclegan.inspection import Finding, FolderReport, inspect, sort_out
 from cyclegan.inspection.folders import advice_on_epochs, advice_on_size
 from cyclegan.inspection.models import inspect_model, read_header
-from tests.models_for_tests import write_model
-from tests.training.games import LOSSES_WITHOUT_TEACHER
-from tests.training.runs_for_tests import train_run
+from tests.support.models import write_model
+from tests.support.runs import train_run
+from tests.support.states import LOSSES_WITHOUT_TEACHER
 
 SHARED = Path(__file__).parents[3] / "shared" / "horse2zebra"
 

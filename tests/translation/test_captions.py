@@ -145,7 +145,7 @@ CLAIMS = {  # a description, and what is said of it
 
 @pytest.mark.parametrize("name", CLAIMS)
 @pytest.mark.parametrize("suffix", ["jpg", "webp"])
-def test_descriptions_of_what_is_left_out_go_and_are_named(name: str, suffix: str, tmp_path: Path, idle):
+def test_descriptions_of_contents_out_go_and_are_named(name: str, suffix: str, tmp_path: Path, idle):
     picture("RGB").save(tmp_path / f"x.{suffix}", xmp=packet(CLAIMS[name]))
     [note] = notes_of(tmp_path / f"x.{suffix}", idle)
     assert name.partition(",")[0] in note

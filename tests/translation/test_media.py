@@ -11,7 +11,7 @@ from cyclegan.errors import DataError
 from cyclegan.images import Picture
 from cyclegan.translation import Manner, Scorer, Task, Work, amount_of_work, media, plan_tasks, translate_all
 from cyclegan.translation.pipeline import Piece, batched_by_size
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 from tests.translation.clips_for_tests import make_clip, picture, seen
 
 

@@ -17,7 +17,7 @@ from cyclegan import Translator
 from cyclegan.errors import DataError
 from cyclegan.translation import Manner, Work, plan_spread, plan_tasks, shown
 from cyclegan.translation.ray_data import redrawn, those_there
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 
 HEAP = int(os.environ.get("CYCLEGAN_HEAP", "200"))
 DAMAGED = 5

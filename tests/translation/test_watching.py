@@ -8,7 +8,7 @@ from PIL import Image
 from cyclegan import Translator
 from cyclegan.errors import CycleganError
 from cyclegan.translation import Manner, Outcome, Work, plan_tasks, translate_all, watch
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 from tests.translation.clips_for_tests import picture as scene
 
 

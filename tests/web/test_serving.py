@@ -19,7 +19,7 @@ from PIL import Image
 from cyclegan.checkpoints.runs import Run
 from cyclegan.web import guard as guards
 from cyclegan.web.security import NonFiniteFilter
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 from tests.web.page_for_tests import Served, serving
 
 POSIX = sys.platform != "win32"

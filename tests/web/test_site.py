@@ -9,7 +9,7 @@ import pytest
 from cyclegan.checkpoints.model_file import load_model, save_model
 from cyclegan.errors import ModelFileError, RunError
 from cyclegan.web.catalogue import Site, ways
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 
 
 def site(folder: Path, model: Path | None = None) -> Site:

@@ -20,8 +20,8 @@ from cyclegan.training.inputs import TrainInputs
 from cyclegan.training.state import TrainState
 from cyclegan.training.step import prepare_step, train_step
 from cyclegan.training.step_runner import WARM_UP_STEPS, StepRunner, compile_networks
-from tests.training.games import tiny_config
-from tests.training.sick_games import Case, inputs_of
+from tests.support.failing_trainings import Case, inputs_of
+from tests.support.states import tiny_config
 
 STEPS = WARM_UP_STEPS + 5
 WAITING = (
@@ -113,7 +113,7 @@ def assert_same_state(state: TrainState, other: TrainState) -> None:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_captured_step_played_again_is_bit_for_bit_the_step_eager(precision):
+def test_a_replayed_step_equals_the_eager_one_bit_for_bit(precision):
     (eager, *_), (captured, *_) = fresh_state(precision), fresh_state(precision)
     expected = numbers_of(eager, StepRunner(eager, None, print))
     runner = StepRunner(captured, capture_on_cpu, print)
@@ -128,12 +128,12 @@ def test_nothing_in_a_step_waits_for_the_device():
     with Operations() as operations:
         state.means.add(train_step(state, *images_of(1, state)))
     assert operations.names().isdisjoint(WAITING)
-    assert "_fused_adam_" in operations.names(), "nothing was recorded"
+    assert "_fused_adam_" in operations.names(), "nothing was captured"
 
 
 def test_a_step_that_cannot_be_captured_runs_eager_with_a_message():
     (eager, *_), (state, *_) = fresh_state(), fresh_state()
-    said: list[str] = []
+    messages: list[str] = []
 
     def refuse(step: Callable[[], Any]) -> Any:
         try:
@@ -141,10 +141,10 @@ def test_a_step_that_cannot_be_captured_runs_eager_with_a_message():
         finally:
             raise RuntimeError("operation failed due to a previous error during capture")
 
-    assert numbers_of(state, StepRunner(state, refuse, said.append)) == numbers_of(
+    assert numbers_of(state, StepRunner(state, refuse, messages.append)) == numbers_of(
         eager, StepRunner(eager, None, print)
     )
-    assert said == [
+    assert messages == [
         "The step could not be captured as a CUDA graph (operation not permitted when stream is capturing);"
         " it runs eager."
     ]
@@ -182,10 +182,10 @@ class Unfit(Compiled):
 def test_the_dry_run_of_compiled_networks_leaves_the_state_unchanged(monkeypatch):
     monkeypatch.setattr(torch, "compile", Compiled)
     (eager, *_), (state, inputs, fabric) = fresh_state(), fresh_state()
-    said: list[str] = []
-    compile_networks(state, fabric.setup_module, *images_like(inputs), said.append)
+    messages: list[str] = []
+    compile_networks(state, fabric.setup_module, *images_like(inputs), messages.append)
     assert_same_state(state, eager)
-    assert said[1].startswith("Compiled in ")
+    assert messages[1].startswith("Compiled in ")
     compiled = (state.engine.networks.a2b, state.engine.teachers["a2b"])
     assert all(any(isinstance(module, Compiled) for module in network.modules()) for network in compiled)
     assert numbers_of(state, StepRunner(state, None, print)) == numbers_of(eager, StepRunner(eager, None, print))
@@ -194,9 +194,9 @@ def test_the_dry_run_of_compiled_networks_leaves_the_state_unchanged(monkeypatch
 def test_networks_that_cannot_be_compiled_run_eager_with_a_message(monkeypatch):
     monkeypatch.setattr(torch, "compile", Unfit)
     (eager, *_), (state, inputs, fabric) = fresh_state(), fresh_state()
-    said: list[str] = []
-    compile_networks(state, fabric.setup_module, *images_like(inputs), said.append)
-    assert said[1:] == [
+    messages: list[str] = []
+    compile_networks(state, fabric.setup_module, *images_like(inputs), messages.append)
+    assert messages[1:] == [
         "The networks could not be compiled (InvalidCxxCompiler: No working C++ compiler found); they run eager."
     ]
     assert numbers_of(state, StepRunner(state, None, print)) == numbers_of(eager, StepRunner(eager, None, print))

@@ -22,9 +22,9 @@ from cyclegan.errors import DiskError, MissingExtraError, RunError, TrainingDive
 from cyclegan.training import callbacks
 from cyclegan.training.ema import ema_weight, update_ema
 from cyclegan.training.state import RunningMeans
-from tests.training.games import LOSSES_WITHOUT_TEACHER
-from tests.training.killable import start
-from tests.training.runs_for_tests import tiny_settings, train_run, what_is_left
+from tests.support.killable import start
+from tests.support.runs import contents, stop_at, tiny_settings, train_run
+from tests.support.states import LOSSES_WITHOUT_TEACHER
 
 STEPS = 14
 
@@ -34,19 +34,10 @@ def run(tmp_path: Path) -> Run:
     return Run(tmp_path / "checkpoints" / "horses2zebras")
 
 
-def stop_at(step: int):
-    """Return an observer and a question that together interrupt after `step`."""
-    seen = []
-    return {
-        "callbacks": [lambda _, info: seen.append(info.step)],
-        "interrupted": lambda: bool(seen) and seen[-1] >= step - 1,
-    }
-
-
-def test_a_run_leaves_what_the_contract_says(run: Run, folders):
-    outcome = train_run(run, folders, STEPS)
-    assert outcome.finished
-    assert outcome.played == STEPS
+def test_a_run_leaves_the_documented_files(run: Run, folders):
+    result = train_run(run, folders, STEPS)
+    assert result.finished
+    assert result.steps_done == STEPS
     assert sorted(path.name for path in run.folder.iterdir()) == [
         "config.toml", "metrics.jsonl", "model.safetensors", "samples", "state",
     ]  # fmt: skip
@@ -62,7 +53,7 @@ def test_a_run_leaves_what_the_contract_says(run: Run, folders):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"generator": {"architecture": "unet", "blocks": 0}},
+        {"generator": {"architecture": "unet"}},
         {"discriminator": {"architecture": "pixel"}},
         {"discriminator": {"layers": 3}, "loss": {"adversarial": "hinge"}},
         {"loss": {"identity": 0, "adversarial": "vanilla"}, "training": {"pool_size": 0, "batch_size": 1}},
@@ -70,10 +61,10 @@ def test_a_run_leaves_what_the_contract_says(run: Run, folders):
         {"data": {"keep_aspect": False}},
     ],
 )
-def test_every_kind_of_game_can_be_played_and_its_model_loaded(run: Run, folders, settings):
+def test_every_architecture_and_objective_trains_and_translates(run: Run, folders, settings):
     assert train_run(run, folders, 3, settings).finished
-    redrawn = Translator(run.folder, device="cpu")(torch.rand(1, 3, 20, 30) * 2 - 1)
-    assert redrawn.isfinite().all()
+    output = Translator(run.folder, device="cpu")(torch.rand(1, 3, 20, 30) * 2 - 1)
+    assert output.isfinite().all()
 
 
 def test_a_grid_shows_real_fake_and_cycled_of_both_domains(run: Run, folders):
@@ -82,29 +73,29 @@ def test_a_grid_shows_real_fake_and_cycled_of_both_domains(run: Run, folders):
         assert grid.size == (2 * 3 * 32 + SAMPLE_GAP, 2 * 32)
 
 
-def test_an_interrupted_run_ends_with_what_an_unbroken_one_ends_with(run: Run, folders, tmp_path):
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(run: Run, folders, tmp_path):
     train_run(run, folders, STEPS)
     broken = Run(tmp_path / "broken")
     for stop in (3, 4, 9):
         assert not train_run(broken, folders, STEPS, **stop_at(stop)).finished
     assert train_run(broken, folders, STEPS).finished
-    assert what_is_left(broken) == what_is_left(run)
+    assert contents(broken) == contents(run)
 
 
-def test_a_state_that_was_cut_in_half_is_passed_over(run: Run, folders, tmp_path):
+def test_a_truncated_state_is_skipped_for_the_one_before(run: Run, folders, tmp_path):
     train_run(run, folders, STEPS)
     broken = Run(tmp_path / "broken")
     train_run(broken, folders, STEPS, **stop_at(5))
     train_run(broken, folders, STEPS, **stop_at(8))
     newest = max(broken.states.glob("step-*"))
     newest.write_bytes(newest.read_bytes()[: newest.stat().st_size // 2])
-    outcome = train_run(broken, folders, STEPS)
-    assert "is damaged; the state before it is used" in outcome.notes[0]
-    assert outcome.played == STEPS - 5
-    assert what_is_left(broken) == what_is_left(run)
+    result = train_run(broken, folders, STEPS)
+    assert "is damaged; the state before it is used" in result.notes[0]
+    assert result.steps_done == STEPS - 5
+    assert contents(broken) == contents(run)
 
 
-def test_a_save_that_dies_leaves_the_one_before(run: Run, folders, monkeypatch):
+def test_a_failed_save_leaves_the_state_before(run: Run, folders, monkeypatch):
     train_run(run, folders, STEPS, **stop_at(5))
     before = load_state(run)
 
@@ -122,20 +113,20 @@ def test_only_two_states_are_kept(run: Run, folders):
     assert sorted(path.stem for path in run.states.glob("step-*")) == ["step-000000013", "step-000000014"]
 
 
-def test_a_finished_run_plays_no_more_and_can_be_extended(run: Run, folders, tmp_path):
+def test_a_finished_run_can_be_extended(run: Run, folders, tmp_path):
     train_run(run, folders, 8)
-    assert train_run(run, folders, 8).played == 0
-    assert train_run(run, folders, STEPS).played == STEPS - 8
+    assert train_run(run, folders, 8).steps_done == 0
+    assert train_run(run, folders, STEPS).steps_done == STEPS - 8
     whole = Run(tmp_path / "whole")
     train_run(whole, folders, STEPS)
-    assert what_is_left(run)["state"] == what_is_left(whole)["state"]
+    assert contents(run)["state"] == contents(whole)["state"]
 
 
-def test_a_model_that_a_kill_kept_from_being_written_is_written_by_the_next_run(run: Run, folders):
+def test_a_missing_model_is_written_again_from_the_state(run: Run, folders):
     train_run(run, folders, 4)
     _, written = load_model(run.model)
     run.model.unlink()
-    assert train_run(run, folders, 4).played == 0
+    assert train_run(run, folders, 4).steps_done == 0
     _, again = load_model(run.model)
     assert all(torch.equal(again[name], weight) for name, weight in written.items())
 
@@ -145,32 +136,32 @@ def test_settings_may_change_while_nothing_has_been_saved(run: Run, folders):
     assert train_run(run, folders, 2, {"loss": {"cycle_a": 5}}).finished
 
 
-def test_a_folder_of_other_things_is_never_taken_over(run: Run, folders):
+def test_a_folder_with_other_files_is_never_used(run: Run, folders):
     run.samples.mkdir(parents=True)
     (run.samples / "0001.png").write_bytes(b"mine")
-    with pytest.raises(RunError, match="holds other things"):
+    with pytest.raises(RunError, match="holds other files"):
         train_run(run, folders, 2)
     assert (run.samples / "0001.png").read_bytes() == b"mine"
 
 
-def test_a_model_without_a_state_is_not_trained_over(run: Run, folders):
+def test_a_model_without_a_state_is_not_overwritten(run: Run, folders):
     train_run(run, folders, 2)
     for state in run.states.glob("step-*"):
         state.unlink()
     before = run.model.read_bytes()
-    with pytest.raises(RunError, match="no state that could be continued"):
+    with pytest.raises(RunError, match="no saved state to continue from"):
         train_run(run, folders, 2)
     assert run.model.read_bytes() == before
 
 
-def test_damaged_settings_of_a_run_are_a_sentence(run: Run, folders):
+def test_damaged_settings_of_a_run_are_an_error(run: Run, folders):
     train_run(run, folders, 2)
     run.config.write_text("[data\n")
-    with pytest.raises(RunError, match=r"settings of .* are damaged"):
+    with pytest.raises(RunError, match=r"settings of .* cannot be read"):
         train_run(run, folders, 4)
 
 
-def test_leftovers_of_killed_saves_are_swept(run: Run, folders):
+def test_partial_files_of_killed_saves_are_deleted(run: Run, folders):
     train_run(run, folders, 2)
     for folder in (run.folder, run.states, run.samples):
         (folder / ".cyclegan-x.partial").touch()
@@ -178,7 +169,7 @@ def test_leftovers_of_killed_saves_are_swept(run: Run, folders):
     assert not list(run.folder.rglob("*.partial"))
 
 
-def test_changed_settings_are_named_with_the_way_out(run: Run, folders):
+def test_changed_settings_are_named_with_a_hint(run: Run, folders):
     train_run(run, folders, 2)
     with pytest.raises(RunError, match=r"loss.cycle_a \(was 10.0, now 5.0\)") as caught:
         train_run(run, folders, 4, {"loss": {"cycle_a": 5}})
@@ -186,7 +177,7 @@ def test_changed_settings_are_named_with_the_way_out(run: Run, folders):
 
 
 @pytest.mark.parametrize("change", [Path.unlink, lambda path: path.write_bytes(path.read_bytes() + b"more")])
-def test_a_changed_folder_is_said(run: Run, folders, change):
+def test_a_changed_folder_is_reported(run: Run, folders, change):
     train_run(run, folders, 4, **stop_at(2))
     change(folders[0] / "1.png")
     assert "horses are not those of the last save" in train_run(run, folders, 4).notes[0]
@@ -197,15 +188,15 @@ def test_two_trainings_never_share_a_folder(run: Run):
         pass
 
 
-def test_a_state_of_another_version_is_a_sentence(run: Run, folders, monkeypatch):
+def test_a_state_of_another_version_is_an_error(run: Run, folders, monkeypatch):
     monkeypatch.setattr("cyclegan.checkpoints.runs.FORMAT", "0")
     train_run(run, folders, 2)
     monkeypatch.undo()
-    with pytest.raises(RunError, match="keeps its state otherwise"):
+    with pytest.raises(RunError, match="cannot read"):
         train_run(run, folders, 4)
 
 
-def test_without_averaging_the_model_is_the_networks_themselves(run: Run, folders):
+def test_without_ema_the_model_holds_the_networks_themselves(run: Run, folders):
     train_run(run, folders, 2, {"training": {"ema_decay": 0}})
     info, weights = load_model(run.model)
     _, bare = unaveraged_model(run)
@@ -213,7 +204,7 @@ def test_without_averaging_the_model_is_the_networks_themselves(run: Run, folder
     assert all(torch.equal(weights[name], bare[name]) for name in weights)
 
 
-def test_averages_follow_the_networks_and_soon_forget_the_start():
+def test_ema_follows_the_networks_and_soon_forgets_the_start():
     average, network = nn.Linear(1, 1), nn.Linear(1, 1)
     for steps in range(50):
         nn.init.constant_(network.weight, 0.0 if steps == 0 else 1.0)
@@ -224,14 +215,14 @@ def test_averages_follow_the_networks_and_soon_forget_the_start():
     assert ema_weight(10**6, 0.999) == pytest.approx(0.001)
 
 
-def test_numbers_that_are_none_are_left_out_of_the_means():
-    tally = RunningMeans()
+def test_non_finite_numbers_are_left_out_of_running_means():
+    means = RunningMeans()
     for loss in (1.0, math.nan, 3.0):
-        tally.add({"gan_a2b": torch.tensor(1.0), "cycle_a": torch.tensor(loss), "disc_a": torch.tensor(math.inf)})
-    assert tally.means() == {"gan_a2b": 1.0, "cycle_a": 2.0}
+        means.add({"gan_a2b": torch.tensor(1.0), "cycle_a": torch.tensor(loss), "disc_a": torch.tensor(math.inf)})
+    assert means.means() == {"gan_a2b": 1.0, "cycle_a": 2.0}
 
 
-def test_a_lost_game_is_not_saved_over_a_good_state(run: Run, folders):
+def test_a_diverged_training_is_not_saved_over_a_good_state(run: Run, folders):
     train_run(run, folders, STEPS, **stop_at(4))
 
     def poison(state, info):
@@ -240,12 +231,12 @@ def test_a_lost_game_is_not_saved_over_a_good_state(run: Run, folders):
     with pytest.raises(TrainingDivergedError):
         train_run(run, folders, STEPS, {"logging": {"save_minutes": 0}}, callbacks=[poison])
     tensors, facts, _ = load_state(run)
-    assert facts["step"] == 4  # the poison is given after the fifth step
-    assert what_is_left(run)["metrics"][-1]["step"] == 4
+    assert facts["step"] == 4  # the callback sets NaN after the fifth step
+    assert contents(run)["metrics"][-1]["step"] == 4
     assert all(tensor.isfinite().all() for tensor in tensors.values())
 
 
-def test_weights_that_are_no_numbers_are_never_saved(run: Run, folders):
+def test_non_finite_weights_are_never_saved(run: Run, folders):
     def poison(state, info):
         state.ema["a2b"].body[1].weight.data.fill_(math.nan)
 
@@ -254,7 +245,7 @@ def test_weights_that_are_no_numbers_are_never_saved(run: Run, folders):
     assert load_state(run) is None
 
 
-def test_a_missing_extra_is_a_sentence_with_the_pip_line(run: Run, folders, monkeypatch):
+def test_a_missing_extra_is_an_error_with_the_pip_command(run: Run, folders, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(MissingExtraError) as caught:
         train_run(run, folders, 2, {"logging": {"tensorboard": True}})
@@ -284,7 +275,7 @@ def test_tensorboard_gets_the_sample_grids(run: Run, folders):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no process is forked there")
-def test_a_killed_run_ends_with_the_weights_of_one_never_killed(folders, tmp_path):
+def test_a_killed_run_ends_like_one_never_killed(folders, tmp_path):
     """Kill processes with SIGKILL between two saves, in saves and while they begin; CYCLEGAN_KILLS times (10)."""
     whole, killed = Run(tmp_path / "whole"), Run(tmp_path / "killed")
     settings = tmp_path / "settings.toml"
@@ -326,7 +317,7 @@ def test_a_killed_run_ends_with_the_weights_of_one_never_killed(folders, tmp_pat
     assert newest_step(killed) < steps, "the last kill came too late to matter"
     (last := started(killed)).join()
     assert last.exitcode == 0
-    assert what_is_left(killed) == what_is_left(whole)
+    assert contents(killed) == contents(whole)
 
 
 def newest_step(run: Run) -> int:
@@ -334,7 +325,7 @@ def newest_step(run: Run) -> int:
     return max((int(path.stem.removeprefix("step-")) for path in run.states.glob("step-*")), default=0)
 
 
-def test_metrics_that_were_cut_are_read_without_the_broken_line(run: Run):
+def test_truncated_metrics_are_read_without_the_broken_line(run: Run):
     run.folder.mkdir(parents=True)
     write_text(run.metrics, '{"step": 1}\n[]\nnull\n{"step": 2, "cyc')
     assert read_metrics(run) == [{"step": 1}]

@@ -10,7 +10,7 @@ from cyclegan.checkpoints.model_file import load_model
 from cyclegan.checkpoints.runs import Run, held_out_files, load_state, locked, read_metrics
 from cyclegan.config import build_config
 from cyclegan.training import TrainResult, check_continuation, load_inputs, train
-from tests.training.games import TINY
+from tests.support.states import TINY
 
 TIMES = ("_seconds", "_per_second")
 
@@ -38,8 +38,17 @@ def train_run(run: Run, folders: tuple[Path, Path], steps: int, *more: dict[str,
         return train(load_inputs(config, run), **options)
 
 
-def what_is_left(run: Run) -> dict[str, Any]:
-    """Return all that a run leaves behind, but times: state, models, metrics, samples."""
+def stop_at(step: int) -> dict[str, Any]:
+    """Return options of `train` that interrupt it after a step."""
+    steps: list[int] = []
+    return {
+        "callbacks": [lambda _, info: steps.append(info.step)],
+        "interrupted": lambda: bool(steps) and steps[-1] >= step - 1,
+    }
+
+
+def contents(run: Run) -> dict[str, Any]:
+    """Return the contents of a run without times: state, models, metrics, samples."""
     tensors, facts, _ = load_state(run)
     metrics = [{key: value for key, value in line.items() if not key.endswith(TIMES)} for line in read_metrics(run)]
     return {

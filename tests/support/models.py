@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cyclegan.checkpoints.model_file import ModelInfo, save_model
 from cyclegan.models import build_networks, resolved_generator
-from tests.training.games import tiny_config
+from tests.support.states import tiny_config
 
 
 def write_model(  # noqa: PLR0913 (each has a default)

@@ -12,7 +12,7 @@ from cyclegan.training.nonfinite import NonFiniteFilter
 from cyclegan.training.pool import ImagePool
 from cyclegan.training.state import Engine, TrainState
 from cyclegan.training.step import Losses, prepare_step, train_step
-from tests.golden_files import golden, under
+from tests.support.golden import golden, under
 
 LOSSES_WITHOUT_TEACHER = [name for name in LOSS_NAMES if not name.startswith("distill")]
 TINY = {
@@ -68,7 +68,7 @@ def learning_rate_of(state: TrainState) -> float:
 
 
 def tiny_config(*layers: dict) -> Config:
-    """Return the settings of a game small enough for a test."""
+    """Return the settings of a training small enough for a test."""
     return build_config(TINY, *layers)
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from cyclegan.checkpoints.model_file import load_model, load_tensors, save_tensors
 from cyclegan.checkpoints.runs import Run, find_model, find_run, set_aside
 from cyclegan.errors import ModelFileError, RunError
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 
 
 def test_a_model_file_describes_itself(tmp_path: Path):
@@ -53,7 +53,7 @@ def rewritten_header(path: Path, **changes: str | None) -> None:
         ({"discriminator": "0"}, "makes no sense"),
     ],
 )
-def test_a_model_that_is_not_ours_is_a_sentence(tmp_path: Path, changes, answer: str):
+def test_a_model_with_invalid_metadata_is_an_error(tmp_path: Path, changes, answer: str):
     path = write_model(tmp_path / "m.safetensors")
     rewritten_header(path, **changes)
     with pytest.raises(ModelFileError, match=answer):
@@ -61,7 +61,7 @@ def test_a_model_that_is_not_ours_is_a_sentence(tmp_path: Path, changes, answer:
 
 
 @pytest.mark.parametrize("keep", [0, 5, 100, 0.5])
-def test_a_model_that_was_cut_is_a_sentence(tmp_path: Path, keep: float):
+def test_a_truncated_model_is_an_error(tmp_path: Path, keep: float):
     path = write_model(tmp_path / "m.safetensors")
     data = path.read_bytes()
     path.write_bytes(data[: keep if isinstance(keep, int) else int(len(data) * keep)])
@@ -69,7 +69,7 @@ def test_a_model_that_was_cut_is_a_sentence(tmp_path: Path, keep: float):
         load_model(path)
 
 
-def test_a_run_stands_for_its_best_model_and_a_name_for_its_run(tmp_path: Path):
+def test_a_run_name_selects_its_best_model(tmp_path: Path):
     write_model(tmp_path / "runs" / "old" / "model.safetensors")
     newest = write_model(tmp_path / "runs" / "new" / "model.safetensors")
     os.utime(tmp_path / "runs" / "old" / "model.safetensors", (1, 1))
@@ -81,7 +81,7 @@ def test_a_run_stands_for_its_best_model_and_a_name_for_its_run(tmp_path: Path):
     assert find_model(newest) == newest
 
 
-def test_a_model_that_is_not_there_is_a_sentence(tmp_path: Path):
+def test_a_missing_model_is_an_error(tmp_path: Path):
     (tmp_path / "empty").mkdir()
     for name, answer in ((None, "no trained model under"), ("x", "there is no model x"), ("empty", "no model yet")):
         with pytest.raises(ModelFileError, match=answer):
@@ -98,7 +98,7 @@ def test_tensors_come_back_bit_for_bit(tmp_path: Path):
     assert all(torch.equal(back[name], tensor) for name, tensor in tensors.items())
 
 
-def test_weights_that_hide_code_are_never_run(tmp_path: Path):
+def test_pickled_weights_are_never_loaded(tmp_path: Path):
     torch.save({"a": torch.zeros(1)}, tmp_path / "m.safetensors")
     with pytest.raises(ModelFileError):
         load_model(tmp_path / "m.safetensors")
@@ -115,7 +115,7 @@ def test_an_old_run_is_moved_aside_never_deleted(tmp_path: Path):
     assert not run.folder.exists()
 
 
-def test_a_safetensors_file_of_something_else_is_no_model(tmp_path: Path):
+def test_another_safetensors_file_is_no_model(tmp_path: Path):
     save_file({"a": torch.zeros(1)}, tmp_path / "x.safetensors")
     with pytest.raises(ModelFileError, match="is no model of cyclegan"):
         load_model(tmp_path / "x.safetensors")

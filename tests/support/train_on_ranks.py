@@ -1,4 +1,4 @@
-"""Train as one of several ranks, or alone on the batches of all; run under torchrun, or by itself."""
+"""Train as one of several ranks, or as a single process on the batches of all; run with torchrun or with python."""
 
 import sys
 from dataclasses import replace
@@ -11,7 +11,7 @@ from cyclegan.checkpoints.runs import Run
 from cyclegan.training import join_ranks, with_device_count
 from cyclegan.training.build import build_state
 from cyclegan.training.step import prepare_step, train_step
-from tests.training.sick_games import Case, inputs_of
+from tests.support.failing_trainings import Case, inputs_of
 
 STEPS = 10
 
@@ -36,9 +36,9 @@ def train_steps(folder: Path, batch_size: int) -> None:
     random = torch.Generator().manual_seed(0)
     for _ in range(STEPS):
         both = torch.rand(2, 2, 3, 32, 32, generator=random) * 2 - 1
-        mine = slice(inputs.ranks.rank * batch_size, (inputs.ranks.rank + 1) * batch_size)
+        rows = slice(inputs.ranks.rank * batch_size, (inputs.ranks.rank + 1) * batch_size)
         prepare_step(state, inputs.full_learning_rate, batch_size)
-        train_step(state, both[0, mine], both[1, mine])
+        train_step(state, both[0, rows], both[1, rows])
         state.step += 1
     weights = {name: weight.clone() for name, weight in state.model_weights().items()}
     save_file(gradients | weights, folder / f"{inputs.ranks.count}-{inputs.ranks.rank}.safetensors")
