@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from cyclegan.checkpoints.runs import Run, save_evaluation
+from cyclegan.checkpoints.records import save_evaluation
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config, Settings, build_config
 from cyclegan.data.synthetic import DOMAINS, draw_domains
 from cyclegan.images import read_picture

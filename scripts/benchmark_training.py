@@ -29,7 +29,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cyclegan.checkpoints.runs import Run
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config, build_config
 from cyclegan.data.domains import Domain
 from cyclegan.devices import choose_device, describe_device, stream_of_its_own, uses_bf16

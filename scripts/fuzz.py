@@ -39,7 +39,8 @@ import torch
 from PIL import Image
 
 from cyclegan.checkpoints.model_file import load_model_info, networks_in
-from cyclegan.checkpoints.runs import Run, save_evaluation
+from cyclegan.checkpoints.records import save_evaluation
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import build_config, load_settings, save_config
 from cyclegan.data.archives import unpack
 from cyclegan.data.download import Source, fetch

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from cyclegan.atomic import write_text
-from cyclegan.checkpoints.runs import SAMPLE_GAP, Run, append_metrics, save_evaluation
+from cyclegan.checkpoints.records import SAMPLE_GAP, append_metrics, save_evaluation
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import build_config, save_config
 from cyclegan.reports import write_report
 from cyclegan.reports.curves import POINTS, chart, points, ticks

@@ -22,7 +22,7 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Show the whole story: draw two small domains, train, translate, score against the truth, report."""
-    from cyclegan.checkpoints.runs import Run
+    from cyclegan.checkpoints.run import Run
     from cyclegan.demo import FULL, QUICK, demo_config, draw_demo, score_demo
     from cyclegan.training import check_continuation
 

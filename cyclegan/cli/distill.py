@@ -45,7 +45,7 @@ def distill(
     as_json: Json = False,
 ) -> None:
     """Train small generators to redraw as those of a run do; the same command again continues where it stopped."""
-    from cyclegan.checkpoints.runs import find_run
+    from cyclegan.checkpoints.find import find_run
     from cyclegan.training import student_settings
 
     teacher = find_run(run, checkpoints)

@@ -59,8 +59,8 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure how far translations are from real pictures (FID, KID), and how faithful to their sources and truth."""
+    from cyclegan.checkpoints.find import find_model
     from cyclegan.checkpoints.model_file import load_model_info
-    from cyclegan.checkpoints.runs import find_model
     from cyclegan.evaluation import RESIZINGS, Folder, load_extractor
     from cyclegan.evaluation import evaluate as evaluate_folders
     from cyclegan.evaluation.models import translated_by

@@ -27,7 +27,7 @@ def summary(inputs: "TrainInputs") -> str:
             *domains,
             *([("skipped", f"{skipped} pictures that cannot be read")] if skipped else []),
             ("images", f"{data.size} x {data.size} pixels, cropped from {data.short_side}, {shape}"),
-            ("networks", config.generator_in_words),
+            ("networks", config.generator_description),
             *(
                 [("identity", f"no such loss: {data.channels_a} channels against {data.channels_b}")]
                 if data.channels_a != data.channels_b and config.loss.identity

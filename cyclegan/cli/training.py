@@ -76,7 +76,7 @@ def print_plan(
     config: Config, folder: Path, *, fresh: bool, progress: ProgressStyle, quiet: bool, as_json: bool
 ) -> None:
     """Print what would be trained."""
-    from cyclegan.checkpoints.runs import Run
+    from cyclegan.checkpoints.run import Run
     from cyclegan.training import Ranks, load_inputs, with_device_count
 
     config = with_device_count(config)
@@ -175,7 +175,7 @@ def start_if_alone(devices: int) -> None:
 
 def print_result(result: "TrainResult", *, quiet: bool, as_json: bool) -> None:
     """Print how a training ended, on the first rank; exit with 130 if it was interrupted."""
-    from cyclegan.checkpoints.runs import find_model
+    from cyclegan.checkpoints.find import find_model
 
     if not result.ranks.is_first:
         return

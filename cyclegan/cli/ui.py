@@ -38,7 +38,7 @@ def ui(
     as_json: Json = False,
 ) -> None:
     """Serve a page in the browser of this machine, to redraw pictures on and to watch runs."""
-    from cyclegan.checkpoints.runs import find_model
+    from cyclegan.checkpoints.find import find_model
     from cyclegan.devices import choose_device
     from cyclegan.web import Settings, serve
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from cyclegan.checkpoints.runs import EXTREMES, Run, read_held_out
+from cyclegan.checkpoints.records import EXTREMES, read_held_out
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config
 from cyclegan.errors import PictureError, printable
 from cyclegan.images import Pixels, read_picture

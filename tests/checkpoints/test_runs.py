@@ -9,8 +9,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from cyclegan.checkpoints.find import find_model, find_run
 from cyclegan.checkpoints.model_file import load_model, load_tensors, save_tensors
-from cyclegan.checkpoints.runs import Run, find_model, find_run, set_aside
+from cyclegan.checkpoints.run import Run, set_aside
 from cyclegan.errors import ModelFileError, RunError
 from tests.support.models import write_model
 

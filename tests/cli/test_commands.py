@@ -15,7 +15,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from cyclegan.checkpoints.model_file import load_tensors, save_tensors
-from cyclegan.checkpoints.runs import Run, read_metrics
+from cyclegan.checkpoints.records import read_metrics
+from cyclegan.checkpoints.run import Run
 from cyclegan.cli import console
 from cyclegan.config import PRESETS
 from tests.cli.shared import POSIX, TINY, assert_a_sentence
@@ -244,7 +245,7 @@ def test_an_internal_error_writes_its_traceback_to_a_file(tmp_path):
         "import cyclegan.reports\n"
         "def broken(run): raise ZeroDivisionError('oops')\n"
         "cyclegan.reports.write_report = broken\n"
-        "import cyclegan.checkpoints.runs; cyclegan.checkpoints.runs.find_run = lambda name: None\n"
+        "import cyclegan.checkpoints.find; cyclegan.checkpoints.find.find_run = lambda name: None\n"
         "import sys; sys.argv = ['cyclegan', 'report', 'x']\n"
         "from cyclegan.cli import main; main()"
     )

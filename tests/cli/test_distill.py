@@ -3,7 +3,7 @@
 import json
 
 from cyclegan.checkpoints.model_file import load_model_info
-from cyclegan.checkpoints.runs import Run
+from cyclegan.checkpoints.run import Run
 from tests.cli.shared import TINY, assert_a_sentence
 
 

@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from cyclegan.checkpoints.runs import Run, read_metrics
+from cyclegan.checkpoints.records import read_metrics
+from cyclegan.checkpoints.run import Run
 from tests.cli.shared import POSIX, TINY, assert_a_sentence
 from tests.support.models import write_model
 

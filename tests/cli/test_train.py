@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from cyclegan.checkpoints.runs import Run, read_metrics
+from cyclegan.checkpoints.records import read_metrics
+from cyclegan.checkpoints.run import Run
 from cyclegan.errors import TrainingDivergedError
 from tests.cli.shared import POSIX, TINY, assert_a_sentence
 from tests.support.models import write_model

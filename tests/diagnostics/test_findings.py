@@ -9,7 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from cyclegan.checkpoints.runs import Run, load_state, read_metrics
+from cyclegan.checkpoints.records import read_metrics
+from cyclegan.checkpoints.run import Run
+from cyclegan.checkpoints.states import load_state
 from cyclegan.config import SECTIONS
 from cyclegan.diagnostics import rules
 from cyclegan.diagnostics.measures import (

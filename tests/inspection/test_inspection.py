@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from cyclegan.checkpoints.runs import Run, append_metrics
+from cyclegan.checkpoints.records import append_metrics
+from cyclegan.checkpoints.run import Run
 from cyclegan.data.duplicates import SIDE, near_pairs
 from cyclegan.errors import CycleganError
 from cyclegan.inspection import Finding, FolderReport, inspect, sort_out

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cyclegan.checkpoints.runs import Run, read_metrics
+from cyclegan.checkpoints.records import read_metrics
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config, Settings, build_config
 from cyclegan.data.domains import Domain
 from cyclegan.data.synthetic import draw_pair

@@ -7,7 +7,9 @@ import torch
 from safetensors.torch import load_file
 
 from cyclegan.checkpoints.model_file import load_model
-from cyclegan.checkpoints.runs import Run, held_out_files, load_state, locked, read_metrics
+from cyclegan.checkpoints.records import held_out_files, read_metrics
+from cyclegan.checkpoints.run import Run, locked
+from cyclegan.checkpoints.states import load_state
 from cyclegan.config import build_config
 from cyclegan.training import TrainResult, check_continuation, load_inputs, train
 from tests.support.states import TINY

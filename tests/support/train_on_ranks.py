@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from cyclegan.checkpoints.runs import Run
+from cyclegan.checkpoints.run import Run
 from cyclegan.training import join_ranks, with_device_count
 from cyclegan.training.build import build_state
 from cyclegan.training.step import prepare_step, train_step

@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 
 from cyclegan import Translator
-from cyclegan.checkpoints.runs import Run, read_metrics
+from cyclegan.checkpoints.records import read_metrics
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import build_config
 from cyclegan.data.domains import PictureStore, load_domain
 from cyclegan.data.loader import batches

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cyclegan.checkpoints.runs import Run
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config, GeneratorConfig
 from cyclegan.errors import RunError
 from cyclegan.training import TrainInputs

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cyclegan.checkpoints.runs import Run, locked
+from cyclegan.checkpoints.run import Run, locked
 from cyclegan.config import build_config
 from cyclegan.errors import RunError
 from cyclegan.training import check_continuation, load_inputs, train
@@ -110,7 +110,7 @@ def test_a_rising_learning_rate_is_reported_with_a_hint(run: Run, folders):
 
 
 def test_a_longer_run_can_stay_at_the_last_learning_rate(run: Run, folders):
-    from cyclegan.checkpoints.runs import read_metrics
+    from cyclegan.checkpoints.records import read_metrics
 
     total = train_run(run, folders, 1000, LONG).total_steps
     capped = {"schedule": {"max_learning_rate": 6.67e-05}, "logging": {"every": 1}}

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from cyclegan.checkpoints.model_file import load_model, save_model, weights_of
-from cyclegan.checkpoints.runs import Run, read_metrics
+from cyclegan.checkpoints.records import read_metrics
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import build_config
 from cyclegan.errors import ConfigError, CycleganError, ModelFileError, RunError
 from cyclegan.models import build_networks

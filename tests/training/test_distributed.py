@@ -12,7 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cyclegan.checkpoints.runs import Run, load_state, save_state
+from cyclegan.checkpoints.run import Run
+from cyclegan.checkpoints.states import load_state, save_state
 from cyclegan.config import build_config, save_config
 from cyclegan.data.loader import batches
 from cyclegan.errors import ConfigError, DeviceError

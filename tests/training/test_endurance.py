@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cyclegan.checkpoints.runs import Run
+from cyclegan.checkpoints.run import Run
 from tests.support.runs import train_run
 
 MAX_GROWTH_MIB = 64  # MiB that the allocators may keep to themselves

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from cyclegan.checkpoints.model_file import load_tensors, save_tensors
-from cyclegan.checkpoints.runs import Run, load_state, locked, states
+from cyclegan.checkpoints.run import Run, locked
+from cyclegan.checkpoints.states import load_state, states
 from cyclegan.errors import DataError, DiskError, RunError
 from tests.support.runs import contents, train_run
 

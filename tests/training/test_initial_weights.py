@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cyclegan.checkpoints.model_file import ModelInfo, save_model
-from cyclegan.checkpoints.runs import Run
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import build_config
 from cyclegan.errors import ConfigError, ModelFileError, RunError
 from cyclegan.models import build_networks

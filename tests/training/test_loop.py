@@ -16,7 +16,9 @@ from torch import nn
 from cyclegan import Translator
 from cyclegan.atomic import write_text
 from cyclegan.checkpoints.model_file import load_model
-from cyclegan.checkpoints.runs import SAMPLE_GAP, Run, load_state, locked, read_metrics, sample_grids, unaveraged_model
+from cyclegan.checkpoints.records import SAMPLE_GAP, read_metrics, sample_grids
+from cyclegan.checkpoints.run import Run, locked
+from cyclegan.checkpoints.states import load_state, unaveraged_model
 from cyclegan.config import build_config, save_config
 from cyclegan.errors import DiskError, MissingExtraError, RunError, TrainingDivergedError
 from cyclegan.training import callbacks
@@ -189,7 +191,7 @@ def test_two_trainings_never_share_a_folder(run: Run):
 
 
 def test_a_state_of_another_version_is_an_error(run: Run, folders, monkeypatch):
-    monkeypatch.setattr("cyclegan.checkpoints.runs.FORMAT", "0")
+    monkeypatch.setattr("cyclegan.checkpoints.states.FORMAT", "0")
     train_run(run, folders, 2)
     monkeypatch.undo()
     with pytest.raises(RunError, match="cannot read"):

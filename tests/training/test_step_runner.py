@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from cyclegan.checkpoints.model_file import ModelInfo
-from cyclegan.checkpoints.runs import Run
+from cyclegan.checkpoints.run import Run
 from cyclegan.images import Images
 from cyclegan.models import build_networks, resolved_generator
 from cyclegan.training.build import build_state

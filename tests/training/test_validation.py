@@ -9,8 +9,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from cyclegan.checkpoints.find import find_model
 from cyclegan.checkpoints.model_file import load_model
-from cyclegan.checkpoints.runs import Run, find_model, held_out_files, read_held_out, read_metrics
+from cyclegan.checkpoints.records import held_out_files, read_held_out, read_metrics
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import build_config
 from cyclegan.data.domains import is_held_out, load_domain
 from cyclegan.diagnostics.rules import diagnose

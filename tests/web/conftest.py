@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclegan.checkpoints.runs import Run, append_metrics
+from cyclegan.checkpoints.records import append_metrics
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import build_config, save_config
 from tests.support.models import write_model
 from tests.web.page_for_tests import Served, serving

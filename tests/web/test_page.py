@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright import sync_api as playwright
 
-from cyclegan.checkpoints.runs import Run
+from cyclegan.checkpoints.run import Run
 from tests.support.models import write_model
 from tests.web.conftest import EVIL, make_run
 from tests.web.page_for_tests import Served, serving

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from cyclegan.checkpoints.runs import Run
+from cyclegan.checkpoints.run import Run
 from cyclegan.web import guard as guards
 from cyclegan.web.security import NonFiniteFilter
 from tests.support.models import write_model
