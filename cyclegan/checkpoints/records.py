@@ -37,7 +37,7 @@ def read_metrics(run: Run) -> list[dict[str, Any]]:
     return lines
 
 
-def forget_after(run: Run, step: int) -> None:
+def delete_records_after(run: Run, step: int) -> None:
     """Delete metrics, samples and held-out pictures of steps that a continued run trains again."""
     if run.metrics.exists():
         lines = [json.dumps(line) + "\n" for line in read_metrics(run) if line["step"] <= step]
@@ -71,7 +71,7 @@ def held_out_files(run: Run) -> list[Path]:
     return numbered(run.held_out, ".json", ".png")
 
 
-def forget_held_out_before_newest(run: Run) -> None:
+def delete_old_held_out(run: Run) -> None:
     """Delete files of held-out pictures of all validations but the last; call it once that one is in a saved state."""
     files = held_out_files(run)
     for path in files:
