@@ -61,9 +61,9 @@ from cyclegan.translation.targets import Task
 from cyclegan.video.animations import redraw_animation
 from cyclegan.video.clips import redraw_clip
 from cyclegan.video.frames import ClipManner
-from tests.data.zips_for_tests import zipped_set
 from tests.models_for_tests import write_model
 from tests.pth_files import save_game
+from tests.support.zips import zipped_set
 from tests.training.runs_for_tests import play_run, tiny_settings
 from tests.translation.clips_for_tests import Recipe, make_clip
 

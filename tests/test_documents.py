@@ -20,9 +20,9 @@ from cyclegan.cli import app
 from cyclegan.config import PRESETS, Config
 from cyclegan.data.sets import DataSet, known_sets
 from cyclegan.translation import watch
-from tests.data.server_for_tests import Page, serving
-from tests.data.zips_for_tests import zipped_set
 from tests.pages import ROOT, blocks, commands, fill, read, shell_lines, shortened
+from tests.support.file_server import Page, serving
+from tests.support.zips import zipped_set
 
 README = "README.md"
 ELSEWHERE = (

@@ -11,8 +11,8 @@ import pytest
 from cyclegan.cli import download
 from cyclegan.config import load_settings
 from tests.cli.shared import TINY, assert_a_sentence
-from tests.data.server_for_tests import Page, serving
-from tests.data.zips_for_tests import zipped_set
+from tests.support.file_server import Page, serving
+from tests.support.zips import zipped_set
 
 
 @pytest.fixture

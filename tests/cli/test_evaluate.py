@@ -10,9 +10,9 @@ import pytest
 from cyclegan.evaluation import models
 from cyclegan.evaluation.extractors import CACHED_AS
 from tests.cli.shared import assert_a_sentence
-from tests.data.server_for_tests import Page, serving
 from tests.models_for_tests import write_model
-from tests.test_evaluation import SIDE, SmallEye, draw, save_program
+from tests.support.extractors import SIDE, SmallExtractor, draw, save_program
+from tests.support.file_server import Page, serving
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def places(tmp_path: Path) -> tuple[object, ...]:
     """Draw two folders and save an extractor; return what comes behind `evaluate`."""
     draw(tmp_path / "a", 6, seed=1)
     draw(tmp_path / "b", 8, seed=2, side=40)
-    save_program(SmallEye(), tmp_path / "eye.pt2")
+    save_program(SmallExtractor(), tmp_path / "eye.pt2")
     return "a", "b", "--extractor", "eye.pt2", "--extractor-size", SIDE, "--size", SIDE, "--device", "cpu"
 
 
@@ -90,7 +90,7 @@ def served(monkeypatch, tmp_path) -> Iterator[Page]:
     """Serve something in place of Inception's weights, into a cache of its own."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    page = Page(save_program(SmallEye(), tmp_path / "eye.pt2", 299).read_bytes())
+    page = Page(save_program(SmallExtractor(), tmp_path / "eye.pt2", 299).read_bytes())
     monkeypatch.setattr(models, "INCEPTION_SHA256", hashlib.sha256(page.content).hexdigest())
     with serving() as server:
         server.pages["/weights.pth"] = page

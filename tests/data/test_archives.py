@@ -10,7 +10,7 @@ import pytest
 from cyclegan.data import archives
 from cyclegan.data.archives import unpack
 from cyclegan.errors import DataError, DiskError
-from tests.data.zips_for_tests import zip_of, zipped_set
+from tests.support.zips import zip_of, zipped_set
 
 
 def entry(name: str, mode: int = 0) -> zipfile.ZipInfo:

@@ -19,8 +19,8 @@ from cyclegan.data.download import Redirects, fetch
 from cyclegan.data.installing import install
 from cyclegan.data.sets import DataSet, domain_names, find_set, known_sets
 from cyclegan.errors import CycleganError, DataError, DownloadError
-from tests.data.server_for_tests import Page, serving
-from tests.data.zips_for_tests import zip_of, zipped_set
+from tests.support.file_server import Page, serving
+from tests.support.zips import zip_of, zipped_set
 
 POSIX = sys.platform != "win32"
 CONTENT = np.random.default_rng(0).bytes(200_000)

@@ -17,7 +17,7 @@ from cyclegan.inspection import Finding, FolderReport, inspect, sort_out
 from cyclegan.inspection.folders import advice_on_epochs, advice_on_size
 from cyclegan.inspection.models import inspect_model, read_header
 from tests.models_for_tests import write_model
-from tests.training.games import UNTAUGHT
+from tests.training.games import LOSSES_WITHOUT_TEACHER
 from tests.training.runs_for_tests import train_run
 
 SHARED = Path(__file__).parents[3] / "shared" / "horse2zebra"
@@ -82,7 +82,7 @@ def test_a_grey_domain_is_told_how_to_be_trained_as_such(tmp_path):
         drawing(place).convert("L").save(tmp_path / "scans" / f"{place}.png")
     grey = found(tmp_path / "scans")
     assert set(grey) == {"grey domain"}
-    assert "data.channels_a=1" in grey["grey domain"].remedy
+    assert "data.channels_a=1" in grey["grey domain"].suggestion
 
 
 def test_copies_are_found_saved_sized_or_mirrored_otherwise(healthy):
@@ -186,7 +186,7 @@ def test_every_finding_says_what_is_wrong_and_what_to_do(healthy):
     test_odd_pictures_are_found(healthy)
     for finding in look_over(healthy, size=512).findings:
         assert finding.wrong.endswith((".", "network."))
-        assert finding.remedy.endswith(".")
+        assert finding.suggestion.endswith(".")
         assert len(finding.details) == len(finding.files)
 
 
@@ -284,7 +284,7 @@ def test_a_run_says_how_far_it_is(tmp_path, folders):
     assert (report.step, report.max_steps, report.epochs, report.domain_a) == (8, 8, 22, "horses")
     assert report.settings["generator.width"] == 4
     assert "data.folder_a" not in report.settings
-    assert report.losses.keys() == set(UNTAUGHT)
+    assert report.losses.keys() == set(LOSSES_WITHOUT_TEACHER)
     assert report.models[0].info.steps == 8
     assert (report.verdict, report.findings) == ("fine", [])
 

@@ -11,8 +11,8 @@ from playwright import sync_api as playwright
 
 from cyclegan.checkpoints.runs import Run
 from tests.models_for_tests import write_model
+from tests.support.served_ui import Served, serving
 from tests.web.conftest import EVIL, make_run
-from tests.web.page_for_tests import Served, serving
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium on this machine")

@@ -17,10 +17,10 @@ import pytest
 from PIL import Image
 
 from cyclegan.checkpoints.runs import Run
-from cyclegan.web import guard as guards
-from cyclegan.web.security import NonFiniteFilter
+from cyclegan.web import security
+from cyclegan.web.security import Guard
 from tests.models_for_tests import write_model
-from tests.web.page_for_tests import Served, serving
+from tests.support.served_ui import Served, serving
 
 POSIX = sys.platform != "win32"
 
@@ -250,12 +250,12 @@ def test_uploads_and_translations_are_cleared_away_and_all_of_it_when_the_page_e
 
 
 def test_what_waits_to_be_cleared_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    guard = NonFiniteFilter(None, tmp_path, "127.0.0.1")
-    upload = {"path": guards.UPLOAD, "headers": [(b"content-length", b"600")]}
+    guard = Guard(None, tmp_path, "127.0.0.1")
+    upload = {"path": security.UPLOAD, "headers": [(b"content-length", b"600")]}
     (tmp_path / "waiting.png").write_bytes(bytes(500))
     guard.check_wish(upload)
-    monkeypatch.setattr(guards, "MOST_KEPT", 1000)
-    with pytest.raises(guards.RefusalError, match="wait to be cleared away") as refused:
+    monkeypatch.setattr(security, "MOST_KEPT", 1000)
+    with pytest.raises(security.RefusalError, match="wait to be cleared away") as refused:
         guard.check_wish(upload)
     assert refused.value.status == 507
 
@@ -269,7 +269,7 @@ def test_what_waits_to_be_cleared_is_bounded(tmp_path: Path, monkeypatch: pytest
     ],
 )
 def test_a_page_knows_its_own_names(tmp_path: Path, host: str, known: list[str], unknown: list[str]):
-    guard = NonFiniteFilter(None, tmp_path, host)
+    guard = Guard(None, tmp_path, host)
     assert all(map(guard.knows, known))
     assert not any(map(guard.knows, unknown))
 

@@ -21,26 +21,13 @@ from cyclegan.evaluation.distances import frechet_distance, kernel_distance, ker
 from cyclegan.evaluation.likeness import compare, measures
 from cyclegan.evaluation.resizing import clean, legacy
 from cyclegan.evaluation.scores import BATCH
+from tests.support.extractors import SIDE, SmallExtractor, draw, save_program
 
-SHARED = Path(__file__).parents[2] / "shared"
-SIDE = 32
-
-
-class SmallEye(nn.Module):
-    """An extractor of 6 features."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.body = nn.Sequential(nn.Conv2d(3, 6, 5, stride=3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-
-    def forward(self, levels: Tensor) -> Tensor:
-        """Look."""
-        return self.body((levels - 128) / 64)
+SHARED = Path(__file__).parents[3] / "shared"
 
 
-class Judge(nn.Module):
-    """The shared judge's pooled features, of equal length."""
+class SqueezeNet(nn.Module):
+    """SqueezeNet's pooled features, scaled to one length."""
 
     def __init__(self, weights: Path) -> None:
         super().__init__()
@@ -57,27 +44,10 @@ class Judge(nn.Module):
         return features / features.norm(dim=1, keepdim=True) * features.shape[1] ** 0.5
 
 
-def save_program(network: nn.Module, path: Path, side: int = SIDE) -> Path:
-    example = torch.zeros(2, 3, side, side)
-    program = torch.export.export(network.eval(), (example,), dynamic_shapes=({0: torch.export.Dim("n")},))
-    torch.export.save(program, path)
-    return path
-
-
 @pytest.fixture(scope="module")
 def eye(tmp_path_factory: pytest.TempPathFactory) -> Extractor:
-    path = save_program(SmallEye(), tmp_path_factory.mktemp("eye") / "eye.pt2")
+    path = save_program(SmallExtractor(), tmp_path_factory.mktemp("eye") / "eye.pt2")
     return load_extractor(path, side=SIDE, device="cpu")
-
-
-def draw(folder: Path, number: int, seed: int, side: int = SIDE, brightness: float = 1.0) -> Path:
-    """Fill a folder with coarse noise."""
-    folder.mkdir(parents=True)
-    random = np.random.default_rng(seed)
-    for place in range(number):
-        levels = (random.integers(0, 256, (4, 4, 3)) * brightness).astype(np.uint8)
-        Image.fromarray(levels).resize((side, side), Image.Resampling.BICUBIC).save(folder / f"{place}.png")
-    return folder
 
 
 @pytest.fixture
@@ -196,12 +166,12 @@ def test_both_agree_with_the_library_on_folders(two, eye):
         turned[ExifTags.Base.Orientation] = 6
         picture.save(two[0] / "1.png", icc_profile=imagecodecs.cms_profile("adobergb"), exif=turned)
     found = evaluate(*map(Folder, two), eye, resizings=["clean"]).distances["clean"]
-    assert (found.fid, found.kid.mean) == pytest.approx(library_s(two, SmallEye()), abs=1e-6)
+    assert (found.fid, found.kid.mean) == pytest.approx(library_s(two, SmallExtractor()), abs=1e-6)
 
 
 @pytest.mark.skipif(not (SHARED / "judge").is_dir(), reason="the judge is not on this machine")
 def test_both_agree_with_the_library_where_the_judge_looks(tmp_path):
-    network = Judge(SHARED / "judge" / "squeezenet1_0.safetensors")
+    network = SqueezeNet(SHARED / "judge" / "squeezenet1_0.safetensors")
     judge = load_extractor(save_program(network, tmp_path / "judge.pt2", 64), side=64, device="cpu")
     places = draw(tmp_path / "a", 20, seed=1, side=64), draw(tmp_path / "b", 24, seed=2, side=64)
     found = evaluate(*map(Folder, places), judge, resizings=["legacy"])
@@ -247,7 +217,7 @@ def test_the_published_weights_are_known_by_their_digest_in_torch_s_cache(tmp_pa
     assert "Download https://" in caught.value.hint
     cache = tmp_path / "hub" / "checkpoints"
     cache.mkdir(parents=True)
-    place = save_program(SmallEye(), cache / extractors.CACHED_AS[1], 299)
+    place = save_program(SmallExtractor(), cache / extractors.CACHED_AS[1], 299)
     digest = hashlib.sha256(place.read_bytes()).hexdigest()
     assert not load_extractor(device="cpu").published
     monkeypatch.setattr(extractors, "INCEPTION_SHA256", digest)
@@ -259,7 +229,7 @@ def test_the_published_weights_are_known_by_their_digest_in_torch_s_cache(tmp_pa
 def test_a_torchscript_is_an_extractor_too(tmp_path, eye):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.jit.save(torch.jit.trace(SmallEye().eval(), torch.zeros(2, 3, SIDE, SIDE)), tmp_path / "eye.pt")
+        torch.jit.save(torch.jit.trace(SmallExtractor().eval(), torch.zeros(2, 3, SIDE, SIDE)), tmp_path / "eye.pt")
     images = torch.rand(5, 3, SIDE, SIDE) * 255
     assert np.allclose(load_extractor(tmp_path / "eye.pt", side=SIDE, device="cpu")(images), eye(images), atol=1e-6)
 
@@ -270,7 +240,7 @@ def test_what_is_no_extractor_is_a_sentence(tmp_path):
         load_extractor(tmp_path / "x.pt", device="cpu")
     with pytest.raises(ModelFileError, match="cannot be read: No such file"):
         load_extractor(tmp_path / "y.pt", device="cpu")
-    save_program(SmallEye(), tmp_path / "eye.pt2")
+    save_program(SmallExtractor(), tmp_path / "eye.pt2")
     with pytest.raises(ModelFileError, match=r"eye.pt2 cannot look at pictures") as caught:
         load_extractor(tmp_path / "eye.pt2", side=64, device="cpu")
     assert "n 3 64 64" in caught.value.hint

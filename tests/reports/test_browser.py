@@ -10,7 +10,7 @@ from playwright import sync_api as playwright
 
 from cyclegan.checkpoints.runs import append_metrics
 from cyclegan.reports import write_report
-from tests.test_reports import HOSTILE, WINNER, draw_samples, leave_held_out, line_with, make_run
+from tests.support.reported_runs import HOSTILE, WINNER, draw_samples, leave_held_out, line_with, make_run
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 

@@ -1,49 +1,19 @@
 """The report stands alone, shows what there is, and trusts nothing that it reads."""
 
-import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from cyclegan.atomic import write_text
-from cyclegan.checkpoints.runs import SAMPLE_GAP, Run, append_metrics, save_evaluation
-from cyclegan.config import build_config, save_config
+from cyclegan.checkpoints.runs import SAMPLE_GAP, append_metrics, save_evaluation
 from cyclegan.reports import write_report
 from cyclegan.reports.curves import POINTS, chart, points, ticks
 from cyclegan.reports.facts import trained_seconds
 from cyclegan.reports.pictures import FRAMES
 from cyclegan.reports.remarks import collect_remarks
-
-HOSTILE = "<script>document.title='owned'</script>"
-SIDE = 8
-
-
-def make_run(folder: Path, name: str = "horses") -> Run:
-    run = Run(folder / "run")
-    save_config(build_config({"data": {"name_a": name, "name_b": "zebras", "folder_a": name}}), run.config)
-    return run
-
-
-def draw_samples(run: Run, *steps: int) -> None:
-    """Draw a grid of one picture of each domain for each step."""
-    run.samples.mkdir(exist_ok=True)
-    for step in steps:
-        pixels = np.full((SIDE, 6 * SIDE + SAMPLE_GAP, 3), step % 256, np.uint8)
-        Image.fromarray(pixels).save(run.samples / f"{step:09}.png")
-
-
-def leave_held_out(run: Run, *names: str) -> None:
-    """Leave numbers and a grid of held-out pictures, the same of both domains; each is worse than the one before."""
-    facts = [
-        {"picture": name, "cycle_error": number / 10, "score": 1 - number / 10, "row": number}
-        for number, name in enumerate(names)
-    ]
-    run.held_out.mkdir(exist_ok=True)
-    Image.new("RGB", (3 * SIDE, SIDE * len(names))).save(run.held_out / "000000030.png")
-    write_text(run.held_out / "000000030.json", json.dumps({"a": facts, "b": facts}))
+from tests.support.reported_runs import HOSTILE, SIDE, WINNER, draw_samples, leave_held_out, line_with, make_run
 
 
 def test_a_run_that_has_just_begun_has_a_report(tmp_path: Path):
@@ -97,21 +67,6 @@ def test_the_best_and_the_worst_held_out_pictures_are_shown_each_once(tmp_path: 
     assert [name for name, _ in shown] == 4 * [*best, *worst]
     assert [value for _, value in shown[:6]] == ["0.0", "12.8", "25.5", "76.5", "63.8", "51.0"]
     assert [value for _, value in shown[6:12]] == ["1.00", "0.90", "0.80", "0.40", "0.50", "0.60"]
-
-
-def line_with(step: int, *findings: dict) -> dict:
-    """Return a line of the metrics with findings of the doctor."""
-    verdict = "watch" if findings else "fine"
-    return {"step": step, "disc_accuracy_a": 0.9, "health": {"verdict": verdict, "findings": list(findings)}}
-
-
-WINNER = {
-    "name": "discriminator_wins",
-    "about": "disc_a",
-    "verdict": "watch",
-    "reason": "disc_a <b>wins</b>.",
-    "suggestion": "Widen.",
-}
 
 
 def test_remarks_stand_in_a_list_and_at_their_places_in_the_curves(tmp_path: Path):
