@@ -13,7 +13,7 @@ from cyclegan.config import Config, changed_settings
 from cyclegan.errors import ModelFileError, printable
 from cyclegan.inspection.findings import Finding
 from cyclegan.losses import LOSS_NAMES
-from cyclegan.reports.remarks import findings_of, verdict_of
+from cyclegan.reports.diagnosis import findings_of, verdict_of
 
 NETWORKS = ("a2b", "b2a", "disc_a", "disc_b")
 LONGEST_HEADER = 100_000_000  # bytes; what the safetensors library itself accepts

@@ -13,7 +13,8 @@ import gradio as gr
 from cyclegan.checkpoints.model_file import load_model_info, networks_in
 from cyclegan.errors import CycleganError, printable
 from cyclegan.web.catalogue import Site, ways
-from cyclegan.web.run_status import curves, heading, newest_sample
+from cyclegan.web.run_status import heading, newest_sample
+from cyclegan.web.run_status import progress as progress_of
 from cyclegan.web.translating import Pair, Wish, redraw, sentence, shown
 
 SCORERS = {"a2b", "b2a", "disc_a", "disc_b"}  # networks that scores need
@@ -116,7 +117,7 @@ class Answers:
             return gr.skip(), gr.skip(), gr.skip()
         run = self.site.find_run(name)
         grid = newest_sample(run, self.site.place)
-        return heading(run), gr.Image(str(grid) if grid else None, visible=grid is not None), curves(run)
+        return heading(run), gr.Image(str(grid) if grid else None, visible=grid is not None), progress_of(run)
 
 
 def as_list(lines: Sequence[str]) -> str:

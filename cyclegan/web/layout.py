@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from cyclegan.images import FORMAT_OF
-from cyclegan.reports import packaged
+from cyclegan.reports.rendering import packaged
 from cyclegan.web.catalogue import Site
 from cyclegan.web.handlers import Answers
 from cyclegan.web.translating import MOST_BYTES, MOST_PICTURES
@@ -36,7 +36,7 @@ def build_page(site: Site) -> gr.Blocks:
 def appearance() -> dict[str, Any]:
     """Return the theme and the style, which bring nothing from elsewhere: the fonts are those that are there."""
     own = files("cyclegan.web").joinpath("page.css").read_text(encoding="utf-8")
-    style = f"{packaged('colours.css')}#curves {{ {packaged('curves.css')} }}{own}"
+    style = f"{packaged('colors.css')}#curves {{ {packaged('charts.css')} }}{own}"
     theme = gr.themes.Base(
         primary_hue="stone",
         neutral_hue="stone",

@@ -10,8 +10,8 @@ from typing import Any
 from cyclegan.checkpoints.runs import Run, read_metrics, sample_grids
 from cyclegan.config import Config
 from cyclegan.errors import printable
-from cyclegan.reports import curves_section
-from cyclegan.reports.remarks import collect_remarks, marks_of, remarks_section, verdict_of
+from cyclegan.reports import render_progress
+from cyclegan.reports.diagnosis import verdict_of
 from cyclegan.web.translating import Look, look
 
 SILENT = 600  # seconds without a line, after which a run is told to be silent
@@ -42,11 +42,9 @@ def facts_of(run: Run, config: Config) -> list[str]:
     return facts
 
 
-def curves(run: Run) -> str:
-    """Return the doctor's remarks and every curve, as HTML."""
-    metrics = metrics_of(run)
-    remarks = collect_remarks(metrics)
-    return f'{remarks_section(remarks)}<div class="charts">{curves_section(metrics, marks_of(remarks))}</div>'
+def progress(run: Run) -> str:
+    """Return the findings and the curves of a run, as HTML."""
+    return render_progress(metrics_of(run))
 
 
 def newest_sample(run: Run, place: Path) -> Path | None:

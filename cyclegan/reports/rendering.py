@@ -1,0 +1,34 @@
+"""Templates, filled in with what is read from a run's folder; control characters and markup in it are escaped."""
+
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from cyclegan.errors import printable
+
+
+def finalize(value: Any) -> Any:
+    """Escape control characters; the environment escapes markup afterwards."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+ENVIRONMENT = Environment(
+    loader=PackageLoader("cyclegan.reports"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    finalize=finalize,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def render(template: str, **values: Any) -> str:
+    """Return a template of this package with its values."""
+    return ENVIRONMENT.get_template(template).render(values)
+
+
+def packaged(name: str) -> Markup:
+    """Return a style or a script of this package, which goes into a page unescaped."""
+    return Markup(files("cyclegan.reports").joinpath("templates", name).read_text(encoding="utf-8"))
