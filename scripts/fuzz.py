@@ -49,7 +49,7 @@ from cyclegan.errors import CycleganError
 from cyclegan.images import Picture, read_picture, write_picture
 from cyclegan.images.files import FORMAT_OF, formats
 from cyclegan.images.metadata import Metadata
-from cyclegan.inspection.models import inspect_model, inspect_run
+from cyclegan.inspection.checkpoints import inspect_model, inspect_run
 from cyclegan.reference.importing import read_network
 from cyclegan.reports import write_report
 from cyclegan.training import prepare
@@ -313,7 +313,7 @@ def downloads(folder: Path) -> Made:
     """Note what a download that broke off came from; it would be continued from where nothing can be."""
     url, path, notes = "nowhere://example.org/set.zip", folder / "set.zip", folder / "set.zip.json"
     path.write_bytes(bytes(100))
-    notes.write_text(json.dumps(asdict(Source(url, total=100, tag='"1"', modified=""))), encoding="utf-8")
+    notes.write_text(json.dumps(asdict(Source(url, total=100, etag='"1"', modified=""))), encoding="utf-8")
     return [notes], lambda _: fetch([url], path)
 
 
