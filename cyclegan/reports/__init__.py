@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from cyclegan import __version__
 from cyclegan.atomic import write_text
 from cyclegan.checkpoints.runs import Run, read_evaluation, read_metrics
@@ -34,7 +32,7 @@ def write_report(run: Run) -> Path:
         domain_a=config.data.name_a,
         domain_b=config.data.name_b,
         written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by cyclegan {__version__}",
-        style=Markup("\n").join(map(packaged, STYLES)),
+        style="\n".join(map(packaged, STYLES)),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
         diagnosis=latest_diagnosis(metrics),

@@ -4,14 +4,14 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from cyclegan.errors import printable
 
 
 def finalize(value: Any) -> Any:
     """Escape control characters; the environment escapes markup afterwards."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    is_text = isinstance(value, str) and not hasattr(value, "__html__")
+    return printable(value) if is_text else value
 
 
 ENVIRONMENT = Environment(
@@ -29,6 +29,6 @@ def render(template: str, **values: Any) -> str:
     return ENVIRONMENT.get_template(template).render(values)
 
 
-def packaged(name: str) -> Markup:
-    """Return a style or a script of this package, which goes into a page unescaped."""
-    return Markup(files("cyclegan.reports").joinpath("templates", name).read_text(encoding="utf-8"))
+def packaged(name: str) -> str:
+    """Return a style or a script of this package."""
+    return files("cyclegan.reports").joinpath("templates", name).read_text(encoding="utf-8")
