@@ -15,46 +15,58 @@ if TYPE_CHECKING:
     from cyclegan.evaluation import Evaluation, PictureFolder
 
 
+Translated = Annotated[
+    Path, typer.Argument(metavar="TRANSLATED", help="Translated pictures; with --model, pictures to translate.")
+]
+Real = Annotated[Path, typer.Argument(metavar="REAL", help="Real pictures of the target domain.")]
+Model = Annotated[
+    Path | None, typer.Option(help="Translate first, with this model: a run's folder or name, or a model file.")
+]
+To = Annotated[str | None, typer.Option(metavar="DOMAIN", help="The domain to translate to.")]
+Direction = Annotated[
+    Literal["a2b", "b2a"] | None,
+    typer.Option(help="The direction, instead of --to.  [default: a2b]", show_default=False),
+]
+Source = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="The originals, under the same names: their likeness is faithfulness."),
+]
+Paired = Annotated[
+    bool, typer.Option("--paired", help="REAL holds the true counterpart of each translation, under its name.")
+]
+ExtractorFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Inception's weights, or a TorchScript or torch.export file of your own. Its code is run: use only "
+        "files that you trust.  [default: Inception's weights, downloaded once into torch's cache]",
+        show_default=False,
+    ),
+]
+ExtractorSize = Annotated[int, typer.Option(min=1, metavar="PIXELS", help="Input size of an extractor of your own.")]
+Resize = Annotated[
+    Literal["clean", "legacy", "both"],
+    typer.Option(help="How pictures are resized for the extractor. Scores of the two do not compare."),
+]
+Size = Annotated[
+    int, typer.Option(min=0, max=65_535, help="Pixels. All pictures become squares of this size; 0: unchanged.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+
+
 def evaluate(
-    translated: Annotated[
-        Path, typer.Argument(metavar="TRANSLATED", help="Translated pictures; with --model, pictures to translate.")
-    ],
-    real: Annotated[Path, typer.Argument(metavar="REAL", help="Real pictures of the target domain.")],
-    model: Annotated[
-        Path | None, typer.Option(help="Translate first, with this model: a run's folder or name, or a model file.")
-    ] = None,
-    to: Annotated[str | None, typer.Option(metavar="DOMAIN", help="The domain to translate to.")] = None,
-    direction: Annotated[
-        Literal["a2b", "b2a"] | None,
-        typer.Option(help="The direction, instead of --to.  [default: a2b]", show_default=False),
-    ] = None,
-    source: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="The originals, under the same names: their likeness is faithfulness."),
-    ] = None,
-    paired: Annotated[
-        bool, typer.Option("--paired", help="REAL holds the true counterpart of each translation, under its name.")
-    ] = False,
-    extractor: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Inception's weights, or a TorchScript or torch.export file of your own. Its code is run: use only "
-            "files that you trust.  [default: Inception's weights, downloaded once into torch's cache]",
-            show_default=False,
-        ),
-    ] = None,
-    extractor_size: Annotated[
-        int, typer.Option(min=1, metavar="PIXELS", help="Input size of an extractor of your own.")
-    ] = 299,
-    resize: Annotated[
-        Literal["clean", "legacy", "both"],
-        typer.Option(help="How pictures are resized for the extractor. Scores of the two do not compare."),
-    ] = "both",
-    size: Annotated[
-        int, typer.Option(min=0, max=65_535, help="Pixels. All pictures become squares of this size; 0: unchanged.")
-    ] = 256,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    translated: Translated,
+    real: Real,
+    model: Model = None,
+    to: To = None,
+    direction: Direction = None,
+    source: Source = None,
+    paired: Paired = False,
+    extractor: ExtractorFile = None,
+    extractor_size: ExtractorSize = 299,
+    resize: Resize = "both",
+    size: Size = 256,
+    device: Device = "auto",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:

@@ -43,7 +43,7 @@ class Source:
 
     @property
     def validator(self) -> str:
-        """The value of If-Range; weak ETags are not allowed there."""
+        """The value of If-Range, which allows no weak ETag."""
         return self.modified if self.etag.startswith("W/") else self.etag or self.modified
 
 

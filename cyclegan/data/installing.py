@@ -80,7 +80,7 @@ def install(
 
 @contextmanager
 def _staging_folder(staging: Path) -> Iterator[None]:
-    """Lock the staging folder of a data set; at the end leave only what can be resumed."""
+    """Lock the staging folder of a data set; at the end leave only a partial archive."""
     lock = FileLock(staging / "lock", timeout=0)
     with disk_errors(staging):
         staging.mkdir(parents=True, exist_ok=True)

@@ -62,7 +62,7 @@ class Evaluation:
         return f"torch-fidelity {version('torch-fidelity')}"
 
 
-def evaluate(  # noqa: PLR0913 (each has a default but the three folders and networks)
+def evaluate(  # noqa: PLR0913 (options have defaults)
     translated: PictureFolder,
     real: PictureFolder,
     extractor: Extractor,
@@ -72,7 +72,7 @@ def evaluate(  # noqa: PLR0913 (each has a default but the three folders and net
     paired: bool = False,
     on_picture: Callable[[], object] = lambda: None,
 ) -> Evaluation:
-    """Compare translations with real pictures, and with their sources where given.
+    """Compare translations with real pictures, and with their `source`, if there is one.
 
     `paired` says that `real` holds the true counterparts under the same names; the translations are compared with them.
     """

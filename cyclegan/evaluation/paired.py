@@ -25,7 +25,7 @@ class PairedScores:
 
 
 def compare_pairs(translated: PictureFolder, others: PictureFolder) -> PairedScores:
-    """Compare pictures with the same names in two folders; those without a counterpart count as failed."""
+    """Compare pictures with the same names in two folders; a picture without a counterpart counts as failed."""
     scores = np.array([paired_scores(picture, other) for picture, other in pairs(translated, others)])
     if not len(scores):
         raise DataError(

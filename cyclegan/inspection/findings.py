@@ -109,8 +109,8 @@ def find_unreadable(folder: SurveyedFolder) -> Iterator[Finding]:
 
 
 def find_duplicates(groups: Sequence[DuplicateGroup]) -> Iterator[Finding]:
-    """Find pictures that are in both domains, in training and test, or twice in one of these."""
-    in_one_place = [group for group in groups if len(group.domains) == len(group.splits) == 1]
+    """Find pictures that are in both domains, in training and test, or twice in one domain and split."""
+    within_one = [group for group in groups if len(group.domains) == len(group.splits) == 1]
     kinds = (
         (
             "in both domains",
@@ -126,21 +126,21 @@ def find_duplicates(groups: Sequence[DuplicateGroup]) -> Iterator[Finding]:
         ),
         (
             "exact duplicates",
-            [group for group in in_one_place if group.duplicates.exact],
+            [group for group in within_one if group.duplicates.exact],
             "there more than once, byte for byte, and would be drawn more often.",
             "Keep one of each.",
         ),
         (
             "near duplicates",
-            [group for group in in_one_place if not group.duplicates.exact],
+            [group for group in within_one if not group.duplicates.exact],
             "there more than once, saved differently, and would be drawn more often.",
             "Look at them, and keep the best of each.",
         ),
     )
-    for kind, found, text, suggestion in kinds:
-        if found:
-            lines, files = [group.line for group in found], [group.files for group in found]
-            yield Finding(kind, f"{count_of(len(found))} {text}", suggestion, lines, files)
+    for kind, affected, text, suggestion in kinds:
+        if affected:
+            lines, files = [group.line for group in affected], [group.files for group in affected]
+            yield Finding(kind, f"{count_of(len(affected))} {text}", suggestion, lines, files)
 
 
 def find_imbalance(folders: Sequence[SurveyedFolder]) -> Iterator[Finding]:
@@ -171,7 +171,7 @@ def find_few(folder: SurveyedFolder) -> Iterator[Finding]:
 
 
 def find_grey(folder: SurveyedFolder) -> Iterator[Finding]:
-    """Find grey training pictures among those in colour, and a domain that is grey altogether."""
+    """Find grey training pictures among those in colour, and grey domains."""
     grey = sorted(
         (picture for picture in folder.pictures if picture.grey), key=lambda picture: picture.mode not in GREYS
     )
@@ -221,7 +221,7 @@ PICTURE_CHECKS = (
     PictureCheck(
         "transparency",
         lambda picture, _: picture.transparent,
-        "transparent in places; training replaces these by the colours nearby.",
+        "partly transparent; training fills transparent pixels with the colours nearby.",
         "Put them on a background of your choice, if that matters.",
     ),
     PictureCheck(

@@ -1,4 +1,4 @@
-"""CounterpartErrors of the translations, where the true counterparts are known."""
+"""Errors of the translations, where the true counterparts are known."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -8,7 +8,7 @@ from typing import Any
 from cyclegan.losses import GENERATOR_TERMS, LOSS_NAMES
 
 MAX_POINTS = 300  # of a curve
-MAX_VALUE = 1e30  # larger values are those of a training that diverged
+MAX_VALUE = 1e30  # larger only where training diverged
 MIN_LABEL_DISTANCE = 7.0  # percent of the width; closer labels would overlap
 MAX_INTERVALS = 4  # between the ticks of a chart
 
@@ -19,7 +19,7 @@ Points = list[tuple[int, float]]  # steps and values
 
 @dataclass(frozen=True)
 class Panel:
-    """A chart that every report has, if there are metrics for it."""
+    """The title and the metrics of a chart."""
 
     title: str
     names: tuple[str, ...]
@@ -80,7 +80,7 @@ class Chart:
 
 
 def all_charts(metrics: Metrics, marks: Sequence[Mark]) -> list[Chart]:
-    """Return all charts with anything in them; those of the validation mark its best step instead of `marks`."""
+    """Return all charts that have curves; charts of the validation mark its best step instead of `marks`."""
     best = [("best", step) for line in metrics if isinstance(step := line.get("best_step"), int)][-1:]
     charts = [
         *(make_chart(panel, metrics, best) for panel in VALIDATION_PANELS),
@@ -123,7 +123,7 @@ def make_chart(panel: Panel, metrics: Metrics, marks: Sequence[Mark] = ()) -> Ch
 
 
 def joined_labels(labels: Sequence[tuple[str, float]]) -> tuple[Label, ...]:
-    """Return labels at their positions, from left to right; those that would overlap are joined."""
+    """Return labels at their positions, from left to right; overlapping ones are joined."""
     groups: list[tuple[float, list[str]]] = []
     for text, position in labels:
         if groups and position - groups[-1][0] < MIN_LABEL_DISTANCE:

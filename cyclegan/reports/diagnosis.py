@@ -1,4 +1,4 @@
-"""What the diagnostics found in the course of a run, as its metrics file says."""
+"""Findings of the diagnostics in the course of a run, from its metrics file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

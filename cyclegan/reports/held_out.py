@@ -17,7 +17,7 @@ class Ranking:
     key: str  # in held_out/*.json
     title: str
     sign: int  # -1: more is better
-    factor: float  # from the number to what is printed
+    factor: float  # between the number and the printed value
     digits: int
 
 

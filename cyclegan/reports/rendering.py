@@ -1,4 +1,4 @@
-"""Templates, filled in with what is read from a run's folder; control characters and markup in it are escaped."""
+"""Rendering of templates; control characters and markup in all values are escaped."""
 
 from importlib.resources import files
 from typing import Any

@@ -19,7 +19,7 @@ class Catalogue:
     model: Path | None = None  # a model file that is offered first
 
     def models(self) -> dict[str, Path]:
-        """Return model files by name: the first, those of the newest runs, the shipped ones."""
+        """Return model files by name: the preferred one, the newest runs', the shipped ones."""
         paths = [
             *([self.model] if self.model else []),
             *(find_model(run.folder) for run in trained_runs(self.checkpoints)),

@@ -24,7 +24,7 @@ from cyclegan.web.translating import (
 )
 
 NETWORKS_FOR_SCORES = {"a2b", "b2a", "disc_a", "disc_b"}
-Update = Any  # what gradio changes of a component
+Update = Any  # of a gradio component
 
 
 def shows_errors(handler: Callable[..., Any]) -> Callable[..., Any]:

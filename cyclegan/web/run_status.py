@@ -1,4 +1,4 @@
-"""The state of a run, read from its folder, whoever trains it."""
+"""The state of a run, read from its folder."""
 
 import shutil
 import time

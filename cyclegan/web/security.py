@@ -1,8 +1,8 @@
-"""Which requests reach the page: those of a browser that opened it, for parts of the page.
+"""Access control: only a browser that opened the page may send requests, and only for parts of the page.
 
 Gradio checks neither the Host of a request (a site whose name resolves to 127.0.0.1 could read everything: DNS
 rebinding), nor the Origin of one that changes something, and it fetches URLs of other machines on request.
-docs/decisions/0010 says what of Starlette's own middleware was not enough.
+docs/decisions/0010 says why Starlette's own middleware is not enough.
 """
 
 import ipaddress
@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cyclegan.web.translating import MAX_FILE_BYTES, MAX_PICTURES
 
-MAX_UPLOAD_BYTES = MAX_PICTURES * MAX_FILE_BYTES + 2**20  # of one request, with what stands between the files
+MAX_UPLOAD_BYTES = MAX_PICTURES * MAX_FILE_BYTES + 2**20  # of one request, with the boundaries between the files
 MAX_STORED_BYTES = 4 * 2**30  # of uploads and translations that are not deleted yet
 MAX_BODY_BYTES = 2**20  # of any other request
 UPLOAD_PATH = "/gradio_api/upload"
@@ -161,7 +161,7 @@ def refuse_url(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """Return a function that receives a body that was read already, and then what follows it."""
+    """Return a function that receives a body again, and then the messages after it."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> Message:
