@@ -1,13 +1,14 @@
 """Writing files so that a reader, or a power cut, never meets half of one."""
 
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cyclegan.errors import disk_errors
+from cyclegan.errors import DiskError, disk_errors, printable
 
 PARTIAL = ".partial"  # ends the name of a file that is still being written
 PARTIALS = f".cyclegan-*{PARTIAL}"
@@ -39,6 +40,51 @@ def is_file_name(name: str) -> bool:
     return name not in ("", ".", "..") and not any(character in name for character in "/\\\0")
 
 
+def file_suffix(path: Path) -> str:
+    """Return a path's suffix in lower case; nothing for one that no file has, as in `run1.5` or `photos.2024`."""
+    suffix = path.suffix.lower()
+    return suffix if re.fullmatch(r"\.(?=\d*[a-z])[a-z0-9]{2,6}|\.safetensors", suffix) else ""
+
+
+def require_writable(folder: Path) -> None:
+    """Raise an error unless files can be written to a folder, which need not exist yet; nothing is left behind."""
+    missing = [place for place in (folder, *folder.parents) if not os.path.lexists(place)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(prefix=".cyclegan-", suffix=PARTIAL, dir=folder):
+            pass
+    except OSError as error:
+        in_the_way = next(
+            (place for place in (folder, *folder.parents) if os.path.lexists(place) and not place.is_dir()), None
+        )
+        reason = f"{printable(in_the_way)} is a file" if in_the_way else error.strerror or printable(error)
+        raise DiskError(
+            f"{printable(folder)} cannot be written to: {reason}.", "Choose another place with --output."
+        ) from error
+    finally:
+        for place in missing:
+            with suppress(OSError):
+                place.rmdir()
+
+
+def refuse_to_overwrite(*paths: Path) -> None:
+    """Raise an error if one of the paths exists."""
+    for path in paths:
+        if os.path.lexists(path):
+            raise DiskError(
+                f"{printable(path)} exists already.", "Write --overwrite to replace it, or choose another --output."
+            )
+
+
+def check_new_file(path: Path, *, overwrite: bool) -> None:
+    """Raise an error if a file cannot be written, or would replace what exists without leave to."""
+    if path.is_dir():
+        raise DiskError(f"{printable(path)} cannot be written: it is a folder.", "Name a file with --output.")
+    if not overwrite:
+        refuse_to_overwrite(path)
+    require_writable(path.parent)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a whole text file, or leave the old one."""
     with written_whole(path) as aside:
@@ -47,10 +93,11 @@ def write_text(path: Path, text: str) -> None:
 
 def remove_partials(folder: Path, *, idle: float = 0.0) -> None:
     """Delete what writes that were killed have left in `folder`, if nobody has touched it for `idle` seconds."""
-    for leftover in folder.glob(PARTIALS):
-        with suppress(OSError):
-            if time.time() - leftover.stat().st_mtime >= idle:
-                leftover.unlink()
+    with suppress(OSError):  # a folder that cannot be read
+        for leftover in folder.glob(PARTIALS):
+            with suppress(OSError):
+                if time.time() - leftover.stat().st_mtime >= idle:
+                    leftover.unlink()
 
 
 def _sync(path: Path) -> None:

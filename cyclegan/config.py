@@ -4,6 +4,7 @@ Settings come from the defaults, then the preset, then a file, then the command 
 """
 
 import dataclasses
+import os
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ Count = Annotated[int, Between(1, 10**9)]
 Amount = Annotated[int, Between(0, 10**9)]
 Weight = Annotated[float, Between(0, 10**6)]
 Share = Annotated[float, Between(0, 1)]
+Auto = Literal["auto"]
 
 
 class Checked:
@@ -54,7 +56,7 @@ class DataConfig(Checked):
     name_a: str = "A"  # of the domain: its folder's name unless told otherwise
     name_b: str = "B"
     size: Annotated[int, Between(16, 4096)] = 256  # pixels, side of the training crop
-    load_size: Annotated[int, Between(0, 8192)] = 0  # pixels, short side before the crop; 0: size * 286 / 256
+    load_size: Annotated[int, Between(16, 8192)] | Auto = "auto"  # pixels, short side before the crop; size * 286 / 256
     keep_aspect: bool = True  # false: squashed to a square of load_size, as in the paper
     channels_a: Literal[1, 3] = 3  # 1: grey; with unequal channels there is no identity loss
     channels_b: Literal[1, 3] = 3
@@ -69,10 +71,10 @@ class DataConfig(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.load_size and self.load_size < self.size:
+        if self.short_side < self.size:
             raise ConfigError(
                 f"data.load_size is {self.load_size}, less than data.size, {self.size}.",
-                "Pictures are resized to load_size and cropped to size: make it at least as large, or 0.",
+                'Pictures are resized to load_size and cropped to size: make it at least as large, or "auto".',
             )
         if bool(self.validate_a) != bool(self.validate_b) or (self.validate_a and self.validate):
             raise ConfigError(
@@ -93,24 +95,29 @@ class DataConfig(Checked):
     @property
     def short_side(self) -> int:
         """Pixels of the short side before the random crop."""
-        return self.load_size or round(self.size * 286 / 256)
+        return round(self.size * 286 / 256) if self.load_size == "auto" else self.load_size
 
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorConfig(Checked):
-    """The network that redraws an image."""
+    """The generators."""
 
     architecture: Literal["resnet", "unet"] = "resnet"
     width: Annotated[int, Between(1, 1024)] = 64  # channels of the first layer
-    blocks: Annotated[int, Between(0, 100)] = 0  # residual blocks; 0: 9 from 256 px, 6 below, as in the paper
-    depth: Annotated[int, Between(0, 12)] = 0  # halvings of a U-Net; 0: down to one pixel, 8 for 256 px
+    blocks: Annotated[int, Between(0, 100)] | Auto = "auto"  # residual blocks; 9 from 256 px, 6 below, as in the paper
+    depth: Annotated[int, Between(1, 12)] | Auto = "auto"  # halvings of a U-Net; down to one pixel, 8 for 256 px
     norm: Literal["instance", "batch"] = "instance"
     dropout: bool = False
+
+    def __post_init__(self) -> None:
+        # A ResNet has no depth and a U-Net no blocks; models of 0.1 say 0 there.
+        object.__setattr__(self, "depth" if self.architecture == "resnet" else "blocks", "auto")
+        super().__post_init__()
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiscriminatorConfig(Checked):
-    """The network that judges an image, patch by patch."""
+    """The discriminators."""
 
     architecture: Literal["patch", "pixel"] = "patch"
     width: Annotated[int, Between(1, 1024)] = 64
@@ -160,7 +167,8 @@ class ScheduleConfig(Checked):
 
     epochs: Amount = 100  # at the full learning rate
     decay_epochs: Amount = 100  # then falling linearly towards zero
-    max_steps: Amount = 0  # end after so many steps in all, the learning rate as the epochs say; 0: no limit
+    max_learning_rate: Share = 1.0  # a limit; keeps a run that is made longer at the rate where it ended
+    max_steps: Count | Literal["none"] = "none"  # end after so many steps in all; the learning rate follows the epochs
     stop_on_diagnosis: bool = False  # end, saved, when the diagnosis is stop; false: it is advice
     plateau_patience: Count = 20  # validations without a better one, after which it is called a plateau
     stop_on_plateau: bool = False  # end, saved, on a plateau; false: it is advice
@@ -172,7 +180,7 @@ class MachineConfig(Checked):
 
     device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
     devices: Annotated[int, Between(1, 1024)] = 1  # of this machine, each with pairs of its own in every step
-    threads: Annotated[int, Between(0, 256)] = 0  # of arithmetic on a CPU; 0: torch decides
+    threads: Annotated[int, Between(1, 256)] | Auto = "auto"  # of arithmetic on a CPU; torch decides
     workers: Annotated[int, Between(0, 64)] = 2  # threads that prepare images; 0: the training thread does it
     cache: Literal["auto", "memory", "disk"] = "auto"  # where the resized pictures are kept
     activation_checkpointing: bool = False  # a third more time, a quarter of the activations; for the resnet
@@ -186,7 +194,7 @@ class LoggingConfig(Checked):
     every: Count = 50  # steps between lines in metrics.jsonl
     samples_every: Count = 500  # steps between sample grids
     diagnose_every: Count = 1000  # steps between measures of a few translations
-    validate_every: Amount = 0  # steps between validations; 0: an epoch, within bounds of their cost
+    validate_every: Count | Auto = "auto"  # steps between validations; an epoch, within bounds of their cost
     samples: Annotated[int, Between(1, 32)] = 4  # pictures of each domain in a grid
     save_minutes: Annotated[float, Between(0, 1440)] = 5.0  # at most so much work is lost
     tensorboard: bool = False
@@ -242,7 +250,9 @@ class Config:
     @property
     def resnet_blocks(self) -> int:
         """Residual blocks of the ResNet generator."""
-        return self.generator.blocks or (9 if self.data.size >= 256 else 6)
+        if self.generator.blocks != "auto":
+            return self.generator.blocks
+        return 9 if self.data.size >= 256 else 6
 
     @property
     def generator_in_words(self) -> str:
@@ -254,12 +264,13 @@ class Config:
     @property
     def unet_depth(self) -> int:
         """How often the U-Net generator halves its image."""
-        return self.generator.depth or self.data.size.bit_length() - 1
+        return self.data.size.bit_length() - 1 if self.generator.depth == "auto" else self.generator.depth
 
 
 SECTIONS: dict[str, type[Checked]] = {f.name: f.type for f in dataclasses.fields(Config)}  # type: ignore[misc]
 SECTION_OF = {section: name for name, section in SECTIONS.items()}
 PLACES = ("folder_a", "folder_b", "name_a", "name_b")  # settings that every run has of its own
+MAY_MOVE = ("folder_a", "folder_b", "validate_a", "validate_b")  # the pictures must stay the same
 MAY_CHANGE = ("machine", "logging", "schedule")  # what a continued run may do otherwise
 
 
@@ -301,6 +312,11 @@ def build_config(*layers: Settings) -> Config:
     merged: dict[str, dict[str, Any]] = {}
     for layer in layers:
         for section, values in layer.items():
+            if section == "game":
+                raise ConfigError(
+                    "these settings are of cyclegan 0.1, whose runs this version cannot continue.",
+                    "Its models still translate; train a new run, or install cyclegan 0.1 to continue.",
+                )
             if section not in SECTIONS:
                 raise ConfigError(f"unknown setting {section}; known here: {', '.join(sorted(SECTIONS))}.", SPELLING)
             if not isinstance(values, Mapping):
@@ -356,8 +372,20 @@ def forbidden_changes(old: Config, new: Config) -> list[str]:
         if section not in MAY_CHANGE
         for before, after in [(getattr(old, section), getattr(new, section))]
         for f in dataclasses.fields(before)
-        if getattr(before, f.name) != getattr(after, f.name)
+        if getattr(before, f.name) != getattr(after, f.name) and not is_move(f.name, old, new)
     ]
+
+
+def is_move(key: str, old: Config, new: Config) -> bool:
+    """Tell whether a setting that differs says only that folders or models lie elsewhere, or are called otherwise."""
+    if key in MAY_MOVE:
+        return bool(getattr(old.data, key) and getattr(new.data, key))
+    if key in ("name_a", "name_b"):  # named after its folder
+        before, after = (getattr(config.data, key.replace("name", "folder")) for config in (old, new))
+        return bool(os.path.realpath(before) != os.path.realpath(after))
+    if key in ("init_from", "teacher"):
+        return bool(Path(getattr(old.training, key)).name == Path(getattr(new.training, key)).name)
+    return False
 
 
 def changed_settings(config: Config) -> dict[str, Any]:
@@ -383,7 +411,10 @@ def _encodable(text: str) -> bool:
 
 
 def _checked(name: str, kind: Any, value: Any) -> Any:
-    """Return the value if it is of the annotated kind and within its bounds (an int where a float is due is one)."""
+    """Return the value if it has the annotated type and lies within its bounds; an int is accepted for a float."""
+    if typing.get_origin(kind) is typing.Union:  # a number, or a word such as auto
+        number, word = typing.get_args(kind)
+        return value if isinstance(value, str) and value in typing.get_args(word) else _checked(name, number, value)
     if typing.get_origin(kind) is Annotated:
         kind, bounds = typing.get_args(kind)
         value = _checked(name, kind, value)

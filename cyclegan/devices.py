@@ -9,6 +9,7 @@ import torch
 from cyclegan.errors import DeviceError, printable
 
 LACKING = ("out of memory", "allocate memory", "not enough memory")  # words of allocators
+NO_KERNEL = ("could not create a primitive", "could not execute a primitive")  # words of oneDNN
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -68,13 +69,23 @@ def cuda_side_stream(device: torch.device) -> Iterator[None]:
         yield
 
 
+def lacks_memory(error: RuntimeError) -> bool:
+    """Tell whether an allocator raised this; not every one raises a class of its own."""
+    return any(words in str(error) for words in LACKING)
+
+
+def lacks_kernel(error: RuntimeError) -> bool:
+    """Tell whether oneDNN raised this, which has no convolution for some shapes that are too large for its kernels."""
+    return any(words in str(error) for words in NO_KERNEL)
+
+
 @contextmanager
 def memory_errors(device: torch.device, hint: str) -> Iterator[None]:
     """Turn a device's lack of memory into a `DeviceError` with this hint."""
     try:
         yield
-    except RuntimeError as error:  # not every allocator raises a class of its own
-        if not any(words in str(error) for words in LACKING):
+    except RuntimeError as error:
+        if not lacks_memory(error):
             raise
         raise DeviceError(f"the memory of {describe_device(device)} is not enough for this.", hint) from error
 

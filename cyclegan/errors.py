@@ -114,10 +114,13 @@ def disk_errors(place: Path) -> Iterator[None]:
         raise DiskError(f"{where} cannot be written: {error.strerror or error}.", "Check the disk.") from error
 
 
-def kept_traceback() -> str:
-    """Write the traceback of the error being handled into a file of its own, and return its path."""
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="cyclegan-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
-    ) as file:
-        traceback.print_exc(file=file)
-    return file.name
+def report_hint() -> str:
+    """Write the traceback of the error being handled into a file of its own, and ask for a report with it."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="cyclegan-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as file:
+            traceback.print_exc(file=file)
+    except OSError:  # a full disk must not hide the error itself
+        return "Please report it; its traceback could not be written."
+    return f"Please report it with what is in {file.name}"

@@ -30,7 +30,7 @@ from cyclegan.config import build_config, preset
 from cyclegan.data.synthetic import draw_pair
 from cyclegan.devices import describe_device
 from cyclegan.images import read_picture
-from cyclegan.models import build_networks, resolved
+from cyclegan.models import build_networks, resolved_generator
 from cyclegan.translation import Manner, Work, plan_tasks, translate_all
 from scripts.benchmark_training import plain_networks, seconds
 
@@ -39,7 +39,7 @@ def new_model(path: Path, width: int) -> Path:
     """Write an untrained model of the default architecture."""
     config = build_config(preset("default"), {"generator": {"width": width}})
     info = ModelInfo(
-        generator=resolved(config), domain_a="a", domain_b="b", size=config.data.size, steps=0, averaged=False
+        generator=resolved_generator(config), domain_a="a", domain_b="b", size=config.data.size, steps=0, averaged=False
     )
     weights = {
         f"{way}.{name}": tensor

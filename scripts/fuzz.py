@@ -47,7 +47,8 @@ from cyclegan.data.installing import CHECKSUMS, install
 from cyclegan.data.sets import DataSet
 from cyclegan.errors import CycleganError
 from cyclegan.images import Picture, read_picture, write_picture
-from cyclegan.images.files import FORMAT_OF, formats
+from cyclegan.images.files import formats
+from cyclegan.images.formats import FORMAT_OF
 from cyclegan.images.metadata import Metadata
 from cyclegan.inspection.checkpoints import inspect_model, inspect_run
 from cyclegan.reference.importing import read_network

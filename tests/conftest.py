@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,6 +25,7 @@ import torch  # noqa: E402
 from PIL import Image  # noqa: E402
 
 torch.set_num_threads(1)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs the tests with & has them ignore it
 
 Program = Callable[..., subprocess.CompletedProcess[str]]
 

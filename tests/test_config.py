@@ -60,7 +60,7 @@ def test_later_layers_win():
         (f"loss.cycle_a=1{'0' * 400}", "between 0 and 1e+06"),
         (f"schedule.epochs={'1' * 5000}", "must be a whole number"),
         (f"loss.cycle_a={'[' * 3000}", "must be a number"),
-        ("machine.threads=100000", "between 0 and 256"),
+        ("machine.threads=100000", "between 1 and 256"),
         ("data.name_a=../x", "cannot be a domain's name"),
         ("machine.device=\udce4", "not valid Unicode"),
         ("loss", "loss is no setting."),

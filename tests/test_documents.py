@@ -19,6 +19,8 @@ from cyclegan import translation, web
 from cyclegan.cli import app
 from cyclegan.config import PRESETS, Config
 from cyclegan.data.sets import DataSet, known_sets
+from cyclegan.images import FORMATS
+from cyclegan.images.formats import ImageFormat
 from cyclegan.translation import watch
 from tests.pages import ROOT, blocks, commands, fill, read, shell_lines, shortened
 from tests.support.file_server import Page, serving
@@ -157,3 +159,28 @@ def test_every_dependency_is_bounded_on_both_sides_and_its_reason_is_told():
 def test_no_test_is_skipped_for_want_of_a_package():
     for path in (ROOT / "tests").rglob("*.py"):
         assert "importorskip" + "(" not in path.read_text(encoding="utf-8"), path.name
+
+
+def test_the_table_of_formats_is_the_program_s():
+    rows = [
+        line.split("|")[2:8] for line in read("docs/formats.md").splitlines() if line.count("|") == 8 and "`." in line
+    ]
+    expected = [
+        [
+            " ".join(f"`{suffix}`" for suffix in kind.suffixes),
+            f"`{FORMATS[kind.instead].suffixes[0]}`" if kind.instead else "as it is",
+            "" if kind.instead else bits_of(kind),
+            "" if kind.instead else "yes" if kind.alpha else "no",
+            "" if kind.instead else "yes" if kind.profile else "no",
+            "" if kind.instead else "all" if kind.animated else "first",
+        ]
+        for kind in FORMATS.values()
+    ]
+    assert [[cell.strip() for cell in row] for row in rows] == expected
+
+
+def bits_of(kind: ImageFormat) -> str:
+    """Return how many bits of a level a format holds, as the table says it."""
+    if kind.bits == 16:
+        return "16"
+    return "8, grey 16" if {"I;16", "I"} & {*kind.modes} else "8"

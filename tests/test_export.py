@@ -20,7 +20,7 @@ from cyclegan.config import GeneratorConfig
 from cyclegan.errors import MissingExtraError, ModelFileError
 from cyclegan.export import Form, Program, export_program, mirrored
 from cyclegan.inference.padding import mirrored as mirrored_outside
-from cyclegan.models import build_generator, filled, skeleton
+from cyclegan.models import build_generator, load_weights, meta_module
 from cyclegan.reference.pth import Weights
 from tests.pages import ROOT, blocks, commands, shortened
 from tests.pth_files import drawn, save_game
@@ -212,6 +212,6 @@ def test_borders_are_mirrored_as_the_translator_mirrors_them():
 
 def test_a_program_in_pytorch_is_the_translator(tmp_path):
     info, weights, translate = saved(tmp_path, RESNET)
-    generator = filled(skeleton(info.generator, info.channels("a2b")), weights)
+    generator = load_weights(meta_module(info.generator, info.channels("a2b")), weights)
     images = drawn_images(2, 21, 34)
     assert torch.equal(Program(generator, Form())(images), translate(images))

@@ -6,7 +6,7 @@ from torch import nn
 
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
 from cyclegan.errors import ModelFileError
-from cyclegan.models import PatchDiscriminator, PixelDiscriminator, ResNetGenerator, UNetGenerator, skeleton
+from cyclegan.models import PatchDiscriminator, PixelDiscriminator, ResNetGenerator, UNetGenerator, meta_module
 from cyclegan.reference.pth import bare, channels_of, from_reference, recognised, to_reference
 from tests.pth_files import DISCRIMINATORS, GENERATORS, golden_weights, small_generator, with_old_statistics, wrapped
 
@@ -24,7 +24,7 @@ RECOGNISED = {
 def built(weights: dict[str, torch.Tensor]) -> nn.Module:
     """Build the network that weights are recognised as."""
     spec = recognised(weights)
-    return skeleton(spec, channels_of(spec, weights))
+    return meta_module(spec, channels_of(spec, weights))
 
 
 @pytest.mark.parametrize("name", [*GENERATORS, *DISCRIMINATORS])
@@ -101,6 +101,55 @@ def test_half_precision_becomes_single():
     ],
 )
 def test_what_is_no_set_of_weights_is_a_sentence(saved: object, answer: str):
+    with pytest.raises(ModelFileError, match=answer):
+        bare(saved)
+
+
+SMALL = to_reference(small_generator())
+OTHER = to_reference(small_generator(1))
+OPTIMIZER = {"state": {0: {"exp_avg": torch.zeros(3)}}, "param_groups": [{"lr": 0.1}]}
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [
+        {"state_dict": SMALL, "epoch": 3},
+        {"model": SMALL, "optimizer": OPTIMIZER, "epoch": 3},
+        {"params": OTHER, "params_ema": SMALL},
+        {"params": SMALL},
+        {"model_state_dict": SMALL, "optimizer_state_dict": OPTIMIZER, "loss": torch.zeros(3).tolist()},
+        {"net": SMALL, "acc": 0.5},
+        {"generator": SMALL, "discriminator": OTHER},
+        {"G_state_dict": SMALL, "D_state_dict": OTHER, "G_optimizer_state_dict": OPTIMIZER},
+        {"gen": SMALL, "dis": OTHER, "gen_ema": SMALL},
+        {"model": {"generator": SMALL, "discriminator": OTHER}, "step": 7},
+        {"state_dict": {"model": SMALL}},
+        {"ema": {"shadow": SMALL, "decay": 0.99}, "model": OTHER},
+        {"state_dict": wrapped(SMALL, "module.")},
+        {"state_dict": wrapped(SMALL, "generator.") | wrapped(OTHER, "discriminator.")},
+        {"state_dict": wrapped(SMALL, "netG.module.") | wrapped(OTHER, "netD.module.")},
+        wrapped(SMALL, "generator."),
+        wrapped(SMALL, "model."),
+        wrapped(SMALL, "module.G."),
+    ],
+    ids=lambda saved: ",".join(saved)[:40],
+)
+def test_weights_are_found_inside_a_checkpoint(saved: dict):
+    found = bare(saved)
+    assert found.keys() == SMALL.keys()
+    assert all(torch.equal(found[name], tensor) for name, tensor in SMALL.items())
+
+
+@pytest.mark.parametrize(
+    ("saved", "answer"),
+    [
+        ({"G_A": SMALL, "G_B": OTHER}, "several networks: G_A, G_B"),
+        ({"model": {"model": {"model": SMALL}}}, "no tensor but dict|no weights|no network"),
+        ({"optimizer": OPTIMIZER, "epoch": 3}, "entry optimizer is no tensor but dict"),
+        (SMALL | {"epoch": 3}, "entry epoch is no tensor but int"),
+    ],
+)
+def test_a_checkpoint_without_one_network_is_an_error(saved: dict, answer: str):
     with pytest.raises(ModelFileError, match=answer):
         bare(saved)
 

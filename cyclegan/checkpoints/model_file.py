@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ OF_WEIGHTS = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch
 OF_FACTS = {"domain_a": str, "domain_b": str, "size": int, "steps": int, "averaged": bool, "version": str}
 IN_WORDS = {str: "text", int: "a whole number", bool: "true or false"}
 MOST = 2**63  # more than any count of a model's
+PROGRAMS = (".onnx", ".pt2")  # suffixes of what `cyclegan export` writes for others
 REPLACE = "Use another file, or train again."
 
 
@@ -42,6 +44,10 @@ class ModelInfo:
     steps: int  # trained
     averaged: bool  # whether the weights are the averaged ones
     version: str = __version__
+
+    def domains(self, direction: Direction) -> tuple[str, str]:
+        """Return the names of the source and the target domain of a direction."""
+        return (self.domain_a, self.domain_b) if direction == "a2b" else (self.domain_b, self.domain_a)
 
     def channels(self, network: str) -> tuple[int, ...]:
         """Return the channels of what one of the networks takes and, if it is a generator, of what it gives."""
@@ -143,6 +149,20 @@ def load_tensors(path: Path) -> tuple[Tensors, dict[str, str]]:
         return tensors, file.metadata() or {}  # clones, for a file that is mapped cannot be replaced on Windows
 
 
+def to_import(path: Path) -> str:
+    """Return the command that makes a model of a `.pth` file, or of a folder of them."""
+    return f"Import it first: cyclegan import {printable(shlex.quote(str(path)))} --output model.safetensors"
+
+
+def _is_pytorch_file(path: Path) -> bool:
+    """Tell whether a file is what `torch.save` writes, a zip archive or a pickle, by its first bytes."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4).startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x04", b"\x80\x05"))
+    except OSError:
+        return False
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     try:
@@ -151,4 +171,13 @@ def _opened(path: Path) -> Iterator[Any]:
     except FileNotFoundError as error:
         raise ModelFileError(f"there is no {printable(path)}.", "Check the path, or train it first.") from error
     except (SafetensorError, OSError, ValueError) as error:
+        if path.suffix.lower() in PROGRAMS:
+            raise ModelFileError(
+                f"{printable(path)} is an exported program, which cannot be read back.",
+                "Name the model that it was exported from.",
+            ) from error
+        if _is_pytorch_file(path):
+            raise ModelFileError(
+                f"{printable(path)} is a file of PyTorch, not a model of cyclegan.", to_import(path)
+            ) from error
         raise ModelFileError(f"{printable(path)} is damaged or no safetensors file: {error}.", REPLACE) from error

@@ -29,7 +29,15 @@ from torch import Tensor
 
 from cyclegan import __version__
 from cyclegan.atomic import PARTIALS, remove_partials, write_text
-from cyclegan.checkpoints.model_file import FORMAT, ModelInfo, Tensors, load_model_info, load_tensors, save_tensors
+from cyclegan.checkpoints.model_file import (
+    FORMAT,
+    ModelInfo,
+    Tensors,
+    load_model_info,
+    load_tensors,
+    save_tensors,
+    to_import,
+)
 from cyclegan.config import Config, build_config, load_settings
 from cyclegan.errors import DiskError, ModelFileError, RunError, disk_errors, printable
 
@@ -240,6 +248,9 @@ def find_model(name: str | Path | None, checkpoints: Path = Path("checkpoints"))
         for model in (place, Run(place).best, Run(place).model):
             if model.is_file():
                 return model
+    for place in places:
+        if any(place.glob("*.pth")):
+            raise ModelFileError(f"{printable(place)} holds .pth files, and no model of cyclegan.", to_import(place))
     if any(place.is_dir() for place in places):
         raise ModelFileError(
             f"{printable(name)} holds no model yet.", "A run saves one every few minutes: wait, or train it first."

@@ -3,19 +3,23 @@
 Results go to standard output, progress and messages to standard error. Heavy imports wait inside the commands.
 """
 
+import errno
 import io
 import logging
 import os
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, NoReturn, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
 
 import typer
 
 from cyclegan import __version__
-from cyclegan.cli.console import complain, say
-from cyclegan.errors import CycleganError, TrainingDivergedError, kept_traceback, printable
+from cyclegan.cli.console import complain, private_stderr, say
+from cyclegan.errors import CycleganError, TrainingDivergedError, printable, report_hint
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 DIVERGED, OUR_BUG, INTERRUPTED = 3, 70, 130
 
@@ -72,7 +76,12 @@ def main() -> None:
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     warnings.simplefilter("ignore")  # they speak of libraries, to developers
     logging.lastResort = logging.NullHandler()  # and so does what libraries log
-    sys.stdout, sys.stderr = (_usable(stream) for stream in (sys.stdout, sys.stderr))
+    with private_stderr():
+        sys.stdout, sys.stderr = (_usable(stream) for stream in (sys.stdout, sys.stderr))
+        _run()
+
+
+def _run() -> None:
     try:
         app()
     except CycleganError as error:
@@ -90,16 +99,39 @@ def main() -> None:
         _confess()
 
 
+class _Output(io.FileIO):
+    """A file of which nobody may be reading any more: a closed terminal or pipe is no reason to stop."""
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        """Write all bytes, or drop them where they reach nobody."""
+        left = memoryview(data).cast("B")
+        count = len(left)
+        try:
+            while left:
+                left = left[super().write(left) or 0 :]
+        except OSError as error:
+            if error.errno not in (errno.EIO, errno.EPIPE, errno.ENXIO):
+                raise
+        return count
+
+
 def _usable(stream: TextIO | None) -> TextIO:
-    """Return a stream that can be written to, whatever is in a name and even where the shell has closed it."""
+    """Return a stream that can be written to, whatever is in a name, and even where nobody reads it."""
     if stream is None:
         return Path(os.devnull).open("w", encoding="utf-8")
-    if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="backslashreplace")
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    if type(getattr(stream.buffer, "raw", stream.buffer)) is io.FileIO:  # not a console of Windows, nor a test's
+        stream.flush()
+        output: Any = _Output(
+            stream.fileno(), "w", closefd=False
+        )  # no buffer: a signal's message may come within another
+        stream = io.TextIOWrapper(output, stream.encoding, write_through=True)
+    stream.reconfigure(errors="backslashreplace")
     return stream
 
 
 def _confess() -> NoReturn:
     """Say that the error being handled is ours, and where its traceback is."""
-    complain(CycleganError("this is a bug of ours.", f"Please report it with what is in {kept_traceback()}"))
+    complain(CycleganError("this is a bug of ours.", report_hint()))
     sys.exit(OUR_BUG)

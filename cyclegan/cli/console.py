@@ -1,5 +1,6 @@
 """What a person sees: lines, progress bars and complaints."""
 
+import faulthandler
 import json
 import os
 import signal
@@ -7,8 +8,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Timer
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TextIO
 
 import typer
 
@@ -16,19 +19,75 @@ from cyclegan.errors import CycleganError, printable
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors, and the JSON asked for.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
-
+ProgressStyle = Literal["auto", "bar", "plain", "none"]
+Progress = Annotated[
+    ProgressStyle,
+    typer.Option(help="auto: a bar on a terminal, plain lines in notebooks and files. Messages are shown in any case."),
+]
 
 PATIENCE = 30  # seconds between plain lines of progress
+NOTEBOOKS = ("JPY_PARENT_PID", "COLAB_RELEASE_TAG", "COLAB_GPU", "KAGGLE_KERNEL_RUN_TYPE", "DATABRICKS_RUNTIME_VERSION")
+
+
+def progress_style(asked: ProgressStyle) -> ProgressStyle:
+    """Return `bar`, `plain` or `none`: what was asked for, or what standard error can show."""
+    if asked != "auto":
+        return asked
+    return "bar" if sys.stderr.isatty() and not ("ipykernel" in sys.modules or keeps_every_line()) else "plain"
+
+
+def keeps_every_line() -> bool:
+    """Tell whether a bar would be printed anew at each update: notebooks and dumb terminals move no cursor."""
+    return any(name in os.environ for name in NOTEBOOKS) or os.environ.get("TERM") in ("dumb", "unknown")
+
+
+@contextmanager
+def private_stderr() -> Iterator[None]:
+    """Keep standard error for Python's messages; what C libraries write to file descriptor 2 is dropped meanwhile.
+
+    libtiff, libpng or x265 print to the descriptor itself, control characters of file names included. It belongs to the
+    whole process, so it is changed once, before there are threads, and not around each decoder.
+    """
+    try:
+        terminal = os.dup(2)
+    except OSError:  # closed by the shell; no file that is opened may get this number
+        os.open(os.devnull, os.O_WRONLY)
+        yield
+        return
+    python_stderr = sys.stderr
+    if uses_descriptor_2(python_stderr):  # else it is a stream of its own, as in tests
+        own = os.fdopen(os.dup(2), "w", encoding=python_stderr.encoding)  # its name keeps it open
+        sys.stderr = own
+        faulthandler.enable(own)  # a crash still says where
+    with Path(os.devnull).open("w") as null:
+        os.dup2(null.fileno(), 2)
+    try:
+        yield
+    finally:
+        faulthandler.disable()
+        sys.stderr = python_stderr
+        os.dup2(terminal, 2)
+        os.close(terminal)
+
+
+def share_stderr() -> None:
+    """Give file descriptor 2 back, to processes that are to be started."""
+    with suppress(OSError, ValueError):
+        os.dup2(sys.stderr.fileno(), 2)
+
+
+def uses_descriptor_2(stream: TextIO | None) -> bool:
+    """Tell whether a stream writes to file descriptor 2."""
+    try:
+        return stream is not None and stream.fileno() == 2
+    except (OSError, ValueError):  # it has no descriptor, or is closed
+        return False
 
 
 def say(line: str) -> None:
-    """Print a result, as it is, on standard output; where nobody reads it any more, that is the end of the command."""
-    try:
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(0) from None
+    """Print a result, as it is, on standard output."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def say_json(result: Any) -> None:
@@ -42,6 +101,18 @@ def tell(line: str, *, quiet: bool = False) -> None:
         with suppress(OSError):  # nobody may be listening any more; that is no reason to stop
             sys.stderr.write(f"{line}\n")
             sys.stderr.flush()
+
+
+@contextmanager
+def tell_if_slow(line: str, *, quiet: bool, seconds: float = 1.0) -> Iterator[None]:
+    """Print a message on standard error if what is done within takes longer than so many seconds."""
+    timer = Timer(seconds, tell, [line], {"quiet": quiet})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def complain(error: CycleganError) -> None:
@@ -65,21 +136,33 @@ def duration(seconds: float) -> str:
 
 
 @contextmanager
-def counting(what: str, total: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
+def counting(what: str, total: int, *, quiet: bool, progress: ProgressStyle = "auto") -> Iterator[Callable[[], None]]:
     """Show a bar that advances by one at each call; where there is no terminal, a line now and then."""
-    if quiet:
+    style = progress_style(progress)
+    if quiet or style == "none":
         yield lambda: None
         return
-    if not sys.stderr.isatty():
+    if style == "plain":
         yield plain_count(what, total)
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich import progress as rich
 
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda: progress.advance(task)
+    columns = (
+        rich.TextColumn("{task.description}", markup=False),
+        rich.BarColumn(),
+        rich.MofNCompleteColumn(),
+        rich.TimeRemainingColumn(),
+    )
+    with rich.Progress(*columns, console=terminal(), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
+
+
+def terminal() -> Any:
+    """Return rich's console on standard error, for a bar that is wanted there."""
+    from rich.console import Console
+
+    return Console(stderr=True, force_terminal=True)
 
 
 def plain_count(what: str, total: int) -> Callable[[], None]:
@@ -98,23 +181,34 @@ def plain_count(what: str, total: int) -> Callable[[], None]:
 
 @contextmanager
 def interruptible(what: str = "step, saving everything", *, quiet: bool = False) -> Iterator[Callable[[], bool]]:
-    """Yield a question: has the user, or the system, asked us to stop after this? A second Ctrl-C stops at once."""
+    """Yield a question: has the user, or the system, asked us to stop after this? A second Ctrl-C stops at once.
+
+    A signal that was ignored when the program started stays ignored, as `nohup` and shells ask for.
+    """
     asked = False
 
     def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         nonlocal asked
         if asked:
-            raise KeyboardInterrupt
+            if number == signal.SIGINT:  # a terminal that closes sends its signal twice
+                raise KeyboardInterrupt
+            return
         asked = True
         tell(f"\nStopping after this {what}. Press Ctrl-C again to stop at once.", quiet=quiet)
 
-    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # each where there is one
-    before = {number: signal.signal(number, on_signal) for name in names if (number := getattr(signal, name, None))}
+    before = {number: signal.signal(number, on_signal) for number in stopping_signals()}
     try:
         yield lambda: asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def stopping_signals() -> list[signal.Signals]:
+    """Return the signals that ask a program to stop, but those that this one was started to ignore."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # each where there is one
+    numbers = [number for name in names if (number := getattr(signal, name, None))]
+    return [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
 
 
 def _one_line(text: str) -> str:

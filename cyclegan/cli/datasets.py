@@ -27,12 +27,17 @@ def find_data_set(path: Path) -> LocalDataSet | None:
     from cyclegan.data.folders import domains_in
     from cyclegan.data.sets import domain_names
 
-    for folder in (Path(os.path.realpath(path)), Path(os.path.realpath(DATASETS / path))):
+    for folder in (Path(os.path.abspath(candidate)) for candidate in (path, DATASETS / path)):  # noqa: PTH100
         if folders := domains_in(folder):
             (folder_a, folder_b), (name_a, name_b) = folders.train, domain_names(folder.name)
             return LocalDataSet(
                 folder.name,
-                {"folder_a": str(folder_a), "folder_b": str(folder_b), "name_a": name_a, "name_b": name_b},
+                {
+                    "folder_a": os.path.realpath(folder_a),
+                    "folder_b": os.path.realpath(folder_b),
+                    "name_a": name_a,
+                    "name_b": name_b,
+                },
                 validation_settings(folders),
             )
     return None
@@ -45,7 +50,7 @@ def validation_settings(folders: "DomainFolders") -> dict[str, str]:
 
     if not folders.test or any(len(list_pictures(folder, may_be_none=True)) < FEWEST for folder in folders.test):
         return {}
-    return {"validate_a": str(folders.test[0]), "validate_b": str(folders.test[1])}
+    return {f"validate_{domain}": os.path.realpath(folder) for domain, folder in zip("ab", folders.test, strict=True)}
 
 
 def missing_folders_error(path: Path | None) -> CycleganError:

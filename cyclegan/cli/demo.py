@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cyclegan.cli.console import Json, Quiet, duration, say, say_json, tell
+from cyclegan.cli.console import Json, Progress, Quiet, duration, say, say_json, tell
 from cyclegan.cli.training import print_result, run_training
 from cyclegan.errors import printable
 
@@ -17,6 +17,7 @@ def demo(
     datasets: Annotated[Path, typer.Option(help="Where the pictures are drawn.")] = Path("datasets"),
     checkpoints: Annotated[Path, typer.Option(help="Where the run is kept.")] = Path("checkpoints"),
     fresh: Annotated[bool, typer.Option("--fresh", help="Move an old demo's run aside and start again.")] = False,
+    progress: Progress = "auto",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -33,7 +34,7 @@ def demo(
         check_continuation(config, run)
     tell(f"Drawing {scale.training} pictures of each domain in {printable(folder)}.", quiet=quiet)
     draw_demo(scale, folder, seed)
-    result = run_training(config, run.folder, fresh=fresh, quiet=quiet)
+    result = run_training(config, run.folder, fresh=fresh, progress=progress, quiet=quiet)
     if not result.finished:
         print_result(result, quiet=quiet, as_json=as_json)
         return

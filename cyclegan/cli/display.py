@@ -1,28 +1,33 @@
 """The live display of a training: where it is, how fast, how long still, and every loss."""
 
-import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cyclegan.cli.console import duration, tell
+from cyclegan.cli.console import duration, tell, terminal
 from cyclegan.losses import LOSS_NAMES
 
 if TYPE_CHECKING:
     from cyclegan.training import StepInfo
     from cyclegan.training.state import TrainState
 
-REFRESH_SECONDS = 0.25  # between two updates of the display
+REFRESH_SECONDS = 0.25  # between two updates of a bar
+MIN_PAUSE, MAX_PAUSE = 5.0, 60.0  # seconds between two plain lines, which notebooks and logs keep for ever
+PAUSE_SHARE = 0.1  # of the time so far: the pauses grow with it
 
 
 class TrainingDisplay:
     """A callback that shows a bar with the losses on a terminal, and plain lines elsewhere."""
 
-    def __init__(self, *, live: bool) -> None:
+    def __init__(self, *, live: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self.is_live = live
         self.live: Any = None  # of rich, from the first step on
-        self.refreshed = 0.0
+        self.clock = clock  # seconds
+        self.started = clock()
+        self.refreshed: float | None = None  # when something was shown last
         self.line: dict[str, Any] = {}
         self.validated: dict[str, Any] = {}  # the last line with validation
+        self.printed_validation = self.validated
         self.first: tuple[int, float] | None = None  # step and time of the first step seen
         self.printed: list[str] = []  # the findings that were printed last
 
@@ -35,23 +40,31 @@ class TrainingDisplay:
 
     def __call__(self, state: "TrainState", info: "StepInfo") -> None:  # noqa: ARG002
         """Show a step."""
-        self.first = self.first or (info.step, time.monotonic())
+        self.first = self.first or (info.step, self.clock())
         if info.metrics:
             self.line = info.metrics
             self.validated = self.line if "validation" in self.line else self.validated
-            if not self.is_live:
-                self.print_line(info)
-        now = time.monotonic()
-        if self.is_live and (info.last or now - self.refreshed >= REFRESH_SECONDS):
-            self.refreshed = now
+        if not (self.is_live or info.metrics) or not (info.last or self.is_time()):
+            return
+        self.refreshed = self.clock()
+        if self.is_live:
             self.live = self.live or started_live()
             self.live.update(self.renderable(info), refresh=True)
+        else:
+            self.print_line(info)
+
+    def is_time(self) -> bool:
+        """Tell whether the pause since the last update is over."""
+        now = self.clock()
+        pause = min(max(MIN_PAUSE, PAUSE_SHARE * (now - self.started)), MAX_PAUSE)
+        return self.refreshed is None or now - self.refreshed >= (REFRESH_SECONDS if self.is_live else pause)
 
     def print_line(self, info: "StepInfo") -> None:
         """Print a plain line of the metrics, and findings that are new."""
         tell(f"{self.position(info)} · {losses_in_a_line(self.line)} · {health_in_a_line(self.line)}")
-        if self.validated is self.line:
-            tell(f"  {validation_in_a_line(self.line)}")
+        if self.validated is not self.printed_validation:
+            tell(f"  {validation_in_a_line(self.validated)}")
+            self.printed_validation = self.validated
         findings = self.line.get("health", {}).get("findings", [])
         names = [f"{finding['verdict']} {finding['name']} {finding['about']}" for finding in findings]
         for name, text in zip(names, findings_in_lines(self.line), strict=True):
@@ -65,7 +78,7 @@ class TrainingDisplay:
         if speed := self.line.get("samples_per_second"):
             text += f" · {speed:.2f} samples/s"
         if self.first and info.step > self.first[0]:
-            per_step = (time.monotonic() - self.first[1]) / (info.step - self.first[0])
+            per_step = (self.clock() - self.first[1]) / (info.step - self.first[0])
             text += f" · {duration((info.total_steps - info.step) * per_step)} left"
         return text
 
@@ -91,10 +104,9 @@ class TrainingDisplay:
 
 def started_live() -> Any:
     """Return rich's live display on standard error, started."""
-    from rich.console import Console
     from rich.live import Live
 
-    live = Live(console=Console(file=sys.stderr), auto_refresh=False, transient=True)
+    live = Live(console=terminal(), auto_refresh=False, transient=True)
     live.start()
     return live
 

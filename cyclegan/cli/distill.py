@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cyclegan.cli.console import Json, Quiet
+from cyclegan.cli.console import Json, Progress, Quiet
 from cyclegan.cli.training import (
     Assignments,
     BatchSize,
@@ -40,6 +40,7 @@ def distill(
     assignments: Assignments = None,
     fresh: Fresh = False,
     dry_run: DryRun = False,
+    progress: Progress = "auto",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -56,4 +57,6 @@ def distill(
     }
     config = build_config(student_settings(teacher), set_flags(flags), *map(parse_assignment, assignments or []))
     name = name or f"{teacher.name}-small"
-    train_and_print(config, checkpoints, name, fresh=fresh, dry_run=dry_run, quiet=quiet, as_json=as_json)
+    train_and_print(
+        config, checkpoints, name, fresh=fresh, dry_run=dry_run, progress=progress, quiet=quiet, as_json=as_json
+    )

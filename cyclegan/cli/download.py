@@ -1,6 +1,5 @@
 """`cyclegan download`."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cyclegan.cli.console import Json, Quiet, say, say_json, tell
+from cyclegan.cli.console import Json, Quiet, progress_style, say, say_json, tell, terminal
 from cyclegan.cli.datasets import DATASETS
 from cyclegan.errors import ConfigError, printable
 
@@ -92,7 +91,7 @@ def download_progress(name: str, *, quiet: bool) -> Iterator["ProgressCallbacks"
 
     if quiet:
         yield NO_PROGRESS
-    elif sys.stderr.isatty():
+    elif progress_style("auto") == "bar":
         with bars() as show:
             yield ProgressCallbacks(
                 on_bytes=lambda done, total: show(name, done, total),
@@ -118,7 +117,6 @@ def plain_lines(name: str) -> Callable[[int, int | None], None]:
 @contextmanager
 def bars() -> Iterator[Callable[[str, int, int | None], None]]:
     """Yield a function that shows one bar for each name it is called with."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     columns: Any = (
@@ -127,7 +125,7 @@ def bars() -> Iterator[Callable[[str, int, int | None], None]]:
         TextColumn("{task.percentage:>3.0f} %"),
     )
     tasks: dict[str, TaskID] = {}
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, TimeRemainingColumn(), console=terminal(), transient=True) as progress:
 
         def show(name: str, done: int, total: int | None) -> None:
             if name not in tasks:

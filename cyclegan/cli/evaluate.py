@@ -9,6 +9,7 @@ import typer
 
 from cyclegan.cli.console import Json, Quiet, complain, counting, say, say_json, tell
 from cyclegan.cli.download import download_progress
+from cyclegan.cli.models import model_facts, tell_model
 from cyclegan.errors import ConfigError, printable
 
 if TYPE_CHECKING:
@@ -86,15 +87,19 @@ def evaluate(
     network = load_extractor(extractor or inception(quiet=quiet), side=extractor_size, device=device)
     source_folder = PictureFolder(source, size or None) if source else inputs if model else None
     facts: dict[str, Any] = {}
+    path: Path | None = None
+    if model is not None:
+        path = find_model(model)
+        info = load_model_info(path)
+        chosen = choose_direction(info, to, direction)
+        tell_model(path, info, chosen, quiet=quiet)
+        facts = model_facts(path, info, chosen) | {"precision": "fp32"}
     total = len(inputs.paths) * (2 if model else 1) + len(real_folder.paths)
     with counting("Pictures", total, quiet=quiet) as advance:
         outputs: Any = nullcontext(inputs)
-        if model is not None:
-            path = find_model(model)
-            chosen = choose_direction(load_model_info(path), to, direction)
+        if path is not None:
             translator = Translator(path, direction=chosen, device=device, precision="fp32")
             outputs = translated_folder(translator, inputs, on_picture=advance)
-            facts = {"model": str(path), "direction": chosen, "precision": "fp32"}
         with outputs as output_folder:
             evaluation = evaluate_folders(
                 output_folder,
@@ -105,6 +110,7 @@ def evaluate(
                 paired=paired,
                 on_picture=advance,
             )
+    warn_of_skipped_files(translated, real, quiet=quiet)
     for error in evaluation.failed:
         complain(error)
     if as_json:
@@ -113,6 +119,15 @@ def evaluate(
         say(as_text(evaluation, inputs, real_folder))
     if evaluation.failed:
         raise typer.Exit(1)
+
+
+def warn_of_skipped_files(*folders: Path, quiet: bool) -> None:
+    """Print which files in the folders are no pictures."""
+    from cyclegan.data.folders import describe_passed_over, passed_over
+
+    for folder in folders:
+        if description := describe_passed_over(passed_over(folder)):
+            tell(f"cyclegan: {printable(folder)}: {description}", quiet=quiet)
 
 
 def inception(*, quiet: bool) -> Path:

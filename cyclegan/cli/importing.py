@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from cyclegan.cli.console import Json, Quiet, say, say_json
-from cyclegan.errors import printable
+from cyclegan.errors import ConfigError, printable
 
 
 def import_(
@@ -21,13 +21,18 @@ def import_(
         Literal["a2b", "b2a"] | None,
         typer.Option(help="Of a single generator whose file's name does not say.  [default: a2b]", show_default=False),
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists already.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Make a model of .pth files of pytorch-CycleGAN-and-pix2pix; code in them is refused, never run."""
+    from cyclegan.atomic import check_new_file, file_suffix
     from cyclegan.checkpoints.model_file import save_model
     from cyclegan.reference.importing import import_model
 
+    if file_suffix(output) not in ("", ".safetensors"):
+        raise ConfigError(f"{printable(output)} is not named like a model file.", "Let it end in .safetensors.")
+    check_new_file(output, overwrite=overwrite)
     info, weights = import_model(files, domain_a=domain_a, domain_b=domain_b, direction=direction)
     save_model(output, info, weights)
     networks = sorted({name.partition(".")[0] for name in weights})

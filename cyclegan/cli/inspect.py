@@ -66,7 +66,12 @@ def inspection_text(inspection: "Inspection") -> Iterator[str]:
 
 def folders_text(report: "FolderReport") -> Iterator[str]:
     """Yield facts, findings and advice about data folders."""
+    from cyclegan.data.folders import describe_passed_over
+
     yield table([(printable(folder.folder), folder_text(folder)) for folder in report.folders])
+    for folder in report.folders:
+        if description := describe_passed_over(folder.passed_over):
+            yield f"{printable(folder.folder)}: {description}"
     yield from findings_text(report.findings, "No problem found in these pictures.")
     if report.advice:
         yield "\n".join(

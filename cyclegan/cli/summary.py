@@ -42,7 +42,7 @@ def summary(inputs: "TrainInputs") -> str:
                 "steps",
                 f"{inputs.total_steps:,} of {config.training.batch_size} sample{'s' * (config.training.batch_size > 1)}"
                 f" ({schedule.epochs} + {schedule.decay_epochs} epochs of {inputs.steps_per_epoch:,} steps"
-                f"{', cut short' if schedule.max_steps else ''})",
+                f"{', cut short' if schedule.max_steps != 'none' else ''})",
             ),
             ("results", printable(inputs.run.folder)),
         ]
@@ -66,10 +66,12 @@ def validation(inputs: "TrainInputs") -> str:
 
 def teacher(inputs: "TrainInputs", model: "Teacher") -> str:
     """Return the teacher, and how many times the multiply-adds of the student it takes."""
-    from cyclegan.models import multiply_adds, resolved
+    from cyclegan.models import multiply_adds, resolved_generator
 
     channels, size = model.info.channels("a2b"), inputs.config.data.size
-    theirs, ours = (multiply_adds(spec, channels, size) for spec in (model.info.generator, resolved(inputs.config)))
+    theirs, ours = (
+        multiply_adds(spec, channels, size) for spec in (model.info.generator, resolved_generator(inputs.config))
+    )
     return f"{printable(inputs.config.training.teacher)}, of {theirs / ours:.3g} times the multiply-adds"
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from cyclegan.cli.console import Json, Quiet
+from cyclegan.cli.console import Json, Progress, Quiet
 from cyclegan.cli.datasets import find_data_set, missing_folders_error
 from cyclegan.cli.training import (
     Assignments,
@@ -22,7 +22,6 @@ from cyclegan.cli.training import (
     train_and_print,
 )
 from cyclegan.config import PRESETS, Settings, build_config, load_settings, parse_assignment, preset
-from cyclegan.errors import ConfigError
 
 PRESETS_IN_WORDS = "; ".join(f"{name} ({known.purpose})" for name, known in PRESETS.items())
 
@@ -85,6 +84,7 @@ def train(
     assignments: Assignments = None,
     fresh: Fresh = False,
     dry_run: DryRun = False,
+    progress: Progress = "auto",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -120,7 +120,9 @@ def train(
     if not (config.data.folder_a and config.data.folder_b):
         raise missing_folders_error(a)
     name = name or (data_set.name if data_set else f"{config.data.name_a}2{config.data.name_b}")
-    train_and_print(config, checkpoints, name, fresh=fresh, dry_run=dry_run, quiet=quiet, as_json=as_json)
+    train_and_print(
+        config, checkpoints, name, fresh=fresh, dry_run=dry_run, progress=progress, quiet=quiet, as_json=as_json
+    )
 
 
 def asked_how_to_validate(layers: list[Settings]) -> bool:
@@ -131,12 +133,10 @@ def asked_how_to_validate(layers: list[Settings]) -> bool:
 
 def folders_and_names(a: Path | None, b: Path | None) -> dict[str, str]:
     """Return the settings that two folders on the command line stand for; domains are named after them."""
-    given = {side: Path(os.path.realpath(path)) for side, path in (("a", a), ("b", b)) if path is not None}
-    if len(set(given.values())) < len(given):
-        raise ConfigError("both folders are the same.", "Name one folder for each kind of picture.")
+    given = {side: Path(os.path.abspath(path)) for side, path in (("a", a), ("b", b)) if path is not None}  # noqa: PTH100
     names = {side: path.name for side, path in given.items()}
     if len(set(names.values())) < len(names):
         names = {side: f"{path.parent.name}_{path.name}_{side}" for side, path in given.items()}
-    return {f"folder_{side}": str(path) for side, path in given.items()} | {
+    return {f"folder_{side}": os.path.realpath(path) for side, path in given.items()} | {
         f"name_{side}": names[side] for side in given
     }

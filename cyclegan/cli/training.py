@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cyclegan.atomic import is_file_name
-from cyclegan.cli.console import complain, counting, duration, interruptible, say, say_json, tell
+from cyclegan.cli.console import (
+    ProgressStyle,
+    complain,
+    counting,
+    duration,
+    interruptible,
+    progress_style,
+    say,
+    say_json,
+    share_stderr,
+    tell,
+)
 from cyclegan.cli.summary import summary
 from cyclegan.config import Config, Settings
 from cyclegan.errors import ConfigError, printable
@@ -41,24 +52,38 @@ def set_flags(flags: Mapping[str, Mapping[str, Any]]) -> Settings:
 
 
 def train_and_print(
-    config: Config, checkpoints: Path, name: str, *, fresh: bool, dry_run: bool, quiet: bool, as_json: bool
+    config: Config,
+    checkpoints: Path,
+    name: str,
+    *,
+    fresh: bool,
+    dry_run: bool,
+    progress: ProgressStyle,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Train the run of this name, and print how that ended; exit with 130 if it was interrupted."""
     if not is_file_name(name):
         raise ConfigError(f"{printable(name)} cannot be a run's name.", "Choose one without slashes.")
     if dry_run:
-        print_plan(config, checkpoints / name, fresh=fresh, quiet=quiet, as_json=as_json)
+        print_plan(config, checkpoints / name, fresh=fresh, progress=progress, quiet=quiet, as_json=as_json)
     else:
-        print_result(run_training(config, checkpoints / name, fresh=fresh, quiet=quiet), quiet=quiet, as_json=as_json)
+        result = run_training(config, checkpoints / name, fresh=fresh, progress=progress, quiet=quiet)
+        print_result(result, quiet=quiet, as_json=as_json)
 
 
-def print_plan(config: Config, folder: Path, *, fresh: bool, quiet: bool, as_json: bool) -> None:
+def print_plan(
+    config: Config, folder: Path, *, fresh: bool, progress: ProgressStyle, quiet: bool, as_json: bool
+) -> None:
     """Print what would be trained."""
     from cyclegan.checkpoints.runs import Run
     from cyclegan.training import Ranks, load_inputs, with_device_count
 
     config = with_device_count(config)
-    with interruptible(quiet=True) as interrupted, reading_pictures(config, interrupted, quiet=quiet) as on_picture:
+    with (
+        interruptible(quiet=True) as interrupted,
+        reading_pictures(config, interrupted, progress=progress, quiet=quiet) as on_picture,
+    ):
         loaded = load_inputs(config, Run(folder), on_picture=on_picture, fresh=fresh)
     inputs = replace(loaded, ranks=Ranks(count=config.machine.devices))
     tell_of_pictures(inputs, quiet=quiet)
@@ -68,7 +93,7 @@ def print_plan(config: Config, folder: Path, *, fresh: bool, quiet: bool, as_jso
         say(summary(inputs))
 
 
-def run_training(config: Config, folder: Path, *, fresh: bool, quiet: bool) -> "TrainResult":
+def run_training(config: Config, folder: Path, *, fresh: bool, progress: ProgressStyle, quiet: bool) -> "TrainResult":
     """Train in `folder` and show the progress."""
     from cyclegan.cli.display import TrainingDisplay
     from cyclegan.training import join_ranks, run, with_device_count
@@ -81,7 +106,7 @@ def run_training(config: Config, folder: Path, *, fresh: bool, quiet: bool) -> "
     with ExitStack() as stack:
         interrupted = stack.enter_context(interruptible(quiet=not ranks.is_first))
         reading = stack.enter_context(ExitStack())
-        on_picture = reading.enter_context(reading_pictures(config, interrupted, quiet=quiet))
+        on_picture = reading.enter_context(reading_pictures(config, interrupted, progress=progress, quiet=quiet))
 
         def on_inputs(inputs: "TrainInputs") -> None:
             reading.close()
@@ -89,11 +114,13 @@ def run_training(config: Config, folder: Path, *, fresh: bool, quiet: bool) -> "
                 tell_of_pictures(inputs, quiet=quiet)
             tell(summary(inputs), quiet=quiet)
 
+        style = progress_style(progress)
+        callbacks = [stack.enter_context(TrainingDisplay(live=style == "bar"))] if style != "none" and not quiet else []
         return run(
             config,
             folder,
             fresh=fresh,
-            callbacks=[] if quiet else [stack.enter_context(TrainingDisplay(live=sys.stderr.isatty()))],
+            callbacks=callbacks,
             interrupted=interrupted,
             log=partial(tell, quiet=quiet),
             on_picture=on_picture,
@@ -103,9 +130,11 @@ def run_training(config: Config, folder: Path, *, fresh: bool, quiet: bool) -> "
 
 
 @contextmanager
-def reading_pictures(config: Config, interrupted: Callable[[], bool], *, quiet: bool) -> Iterator[Callable[[], None]]:
+def reading_pictures(
+    config: Config, interrupted: Callable[[], bool], *, progress: ProgressStyle, quiet: bool
+) -> Iterator[Callable[[], None]]:
     """Show a bar of the pictures that are read; yield what is called after each."""
-    with counting("Reading pictures", count_pictures(config), quiet=quiet) as advance:
+    with counting("Reading pictures", count_pictures(config), progress=progress, quiet=quiet) as advance:
 
         def on_picture() -> None:
             advance()
@@ -126,9 +155,11 @@ def count_pictures(config: Config) -> int:
 
 def tell_of_pictures(inputs: "TrainInputs", *, quiet: bool) -> None:
     """Say which pictures cannot be read, and what is to be known of the others."""
+    from cyclegan.data.overlap import overlap_notes
+
     for error in inputs.domain_a.skipped + inputs.domain_b.skipped:
         complain(error)
-    for note in inputs.domain_a.notes + inputs.domain_b.notes:
+    for note in inputs.domain_a.notes + inputs.domain_b.notes + overlap_notes(inputs.domain_a, inputs.domain_b):
         tell(f"cyclegan: {note}", quiet=quiet)
 
 
@@ -138,6 +169,7 @@ def start_if_alone(devices: int) -> None:
     from cyclegan.training.launch import start_processes
 
     if started_processes()[0] == 1:
+        share_stderr()
         raise typer.Exit(start_processes(devices, sys.argv[1:]))
 
 

@@ -8,8 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cyclegan.cli.console import Json, Quiet, complain, counting, interruptible, say, say_json, tell
-from cyclegan.errors import DataError, printable
+from cyclegan.cli.console import (
+    Json,
+    Progress,
+    ProgressStyle,
+    Quiet,
+    complain,
+    counting,
+    interruptible,
+    say,
+    say_json,
+    tell,
+    tell_if_slow,
+)
+from cyclegan.cli.models import model_facts, tell_model
+from cyclegan.errors import CycleganError, DataError, printable
 
 if TYPE_CHECKING:
     from cyclegan.translation import Outcome, Task, Work
@@ -32,7 +45,11 @@ def translate(
     direction: Annotated[Literal["a2b", "b2a"] | None, typer.Option(help="Or say it so.  [default: a2b]")] = None,
     output: Annotated[
         Path | None,
-        typer.Option(help="Where to write.  [default: beside the input, <input>_<domain>]", show_default=False),
+        typer.Option(
+            help="Where to write: a folder, a .zip archive, or a file for a single input.  "
+            "[default: beside the input, <input>_<domain>]",
+            show_default=False,
+        ),
     ] = None,
     size: Annotated[int, typer.Option(min=0, max=65_535, help="Pixels of the short side; 0: as it came.")] = 0,
     image_format: Annotated[
@@ -48,9 +65,7 @@ def translate(
     ] = 1.0,
     steady: Annotated[
         float,
-        typer.Option(
-            min=0, max=0.99, help="Of clips: blend so much of the frame before into the next, against flicker."
-        ),
+        typer.Option(min=0, max=0.99, help="Of clips and numbered frames: blend so much of the last into the next."),
     ] = 0.0,
     scores: Annotated[
         bool, typer.Option("--scores", help="Write scores.csv: how real each picture looks, how well it comes back.")
@@ -69,6 +84,7 @@ def translate(
     max_pixels: Annotated[int, typer.Option(min=1, help="Refuse pictures with more.")] = 178_956_970,
     precision: Annotated[Literal["auto", "fp32", "bf16"], typer.Option(help="Of the network's arithmetic.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    progress: Progress = "auto",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -77,11 +93,22 @@ def translate(
 
     from cyclegan.checkpoints.model_file import load_model_info
     from cyclegan.checkpoints.runs import find_model
-    from cyclegan.translation import Manner, Scorer, Translator, Work, choose_direction, plan_tasks
+    from cyclegan.translation import Manner, Scorer, Translator, Work, choose_direction, passed_over_in, plan_tasks
 
     Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow's own limit would come first
     path = find_model(model)
-    way = choose_direction(load_model_info(path), to, direction)
+    info = load_model_info(path)
+    way = choose_direction(info, to, direction)
+    target = info.domains(way)[1]
+    refuse_combinations(inputs, output, ray=spread_by == "ray", watch=watch, scores=scores, as_json=as_json)
+
+    def plan(output: Path | None = output) -> list["Task"]:
+        with tell_if_slow("Listing the pictures.", quiet=quiet or watch):
+            return plan_tasks(inputs, target, output=output, image_format=image_format, watched=watch)
+
+    check_output(inputs, output, image_format, overwrite=overwrite)
+    tasks = [] if spread_by == "ray" else planned(inputs, target, output, plan, overwrite=overwrite, watched=watch)
+    tell_model(path, info, way, quiet=quiet)
     options: dict[str, Any] = {"direction": way, "device": device, "precision": precision, "tile": tile}
     translator = Translator(path, **options)
     manner = Manner(
@@ -94,19 +121,22 @@ def translate(
         max_pixels=max_pixels,
     )
     if spread_by == "ray":
-        refuse_beside("--engine ray is without -, --watch and --scores.", PIPE in inputs, watch, scores)
-        spread_over_ray(inputs, Work(translator, manner), options, output, image_format, quiet=quiet, as_json=as_json)
+        spread_over_ray(
+            inputs,
+            Work(translator, manner),
+            options,
+            output,
+            image_format,
+            progress=progress,
+            quiet=quiet,
+            as_json=as_json,
+        )
         return
     if PIPE in inputs:
-        alone = "- stands for standard input, alone and without --watch, --scores and --json."
-        refuse_beside(alone, len(inputs) > 1, watch, scores, as_json)
         translate_pipe(Work(translator, manner), output, image_format, quiet=quiet)
         return
     with interruptible("picture") as interrupted:
         work = Work(translator, manner, Scorer(translator) if scores else None, interrupted=interrupted)
-
-        def plan() -> list["Task"]:
-            return plan_tasks(inputs, translator.target, output=output, image_format=image_format, watched=watch)
 
         def show(outcome: "Outcome") -> None:
             show_outcome(outcome, work, quiet=quiet, as_json=as_json)
@@ -114,7 +144,8 @@ def translate(
         if watch:
             watch_folders(inputs, plan, work, show, quiet=quiet)
         else:
-            outcome = translate_tasks(plan(), work, quiet=quiet)
+            outcome = translate_planned(tasks, plan, output, work, progress=progress, quiet=quiet)
+            outcome.passed_over = passed_over_in(inputs, translator.target, output)
             show(outcome)
             if outcome.failed and not interrupted():
                 raise typer.Exit(1)
@@ -122,25 +153,101 @@ def translate(
             raise typer.Exit(130)
 
 
-def translate_tasks(tasks: Sequence["Task"], work: "Work", *, quiet: bool) -> "Outcome":
+def check_output(inputs: Sequence[Path], output: Path | None, image_format: str | None, *, overwrite: bool) -> None:
+    """Raise an error for an output whose name or place is wrong, before any work is done."""
+    from cyclegan.atomic import check_new_file
+    from cyclegan.translation import check_output_name, is_archive
+
+    if output is None:
+        return
+    check_output_name(inputs, output, image_format)
+    if is_archive(output) or (PIPE in inputs and not output.is_dir()):
+        check_new_file(output, overwrite=overwrite)
+
+
+def planned(
+    inputs: Sequence[Path], target: str, output: Path | None, plan: Any, *, overwrite: bool, watched: bool
+) -> list["Task"]:
+    """Return what is to be translated to folders that can be written; nothing yet of a watch, an archive or a pipe."""
+    from cyclegan.atomic import require_writable
+    from cyclegan.translation import check_places, is_archive
+    from cyclegan.translation.targets import root_of
+
+    if watched:
+        for given in inputs:
+            if not given.is_dir():
+                raise DataError(f"{printable(given)} is no folder that could be watched.", "Leave --watch away.")
+            if given.absolute().name:
+                require_writable(root_of(given.absolute(), target, output, alone=len(inputs) == 1))
+        return []
+    if PIPE in inputs or is_archive(output):
+        return []
+    tasks: list[Task] = plan()
+    check_places(tasks, overwrite=overwrite)
+    return tasks
+
+
+def translate_planned(
+    tasks: Sequence["Task"],
+    plan: Any,
+    output: Path | None,
+    work: "Work",
+    *,
+    progress: ProgressStyle,
+    quiet: bool,
+) -> "Outcome":
+    """Translate tasks to their places, or what is planned into an archive."""
+    from cyclegan.translation import is_archive, translate_into_archive
+
+    if output is None or not is_archive(output):
+        return translate_tasks(tasks, work, progress=progress, quiet=quiet)
+    return translate_into_archive(
+        output, lambda folder: translate_tasks(plan(folder), work, progress=progress, quiet=quiet), work.interrupted
+    )
+
+
+def translate_tasks(tasks: Sequence["Task"], work: "Work", *, progress: ProgressStyle, quiet: bool) -> "Outcome":
     """Translate with a bar that counts pictures, and frames of clips."""
     from dataclasses import replace
 
-    from cyclegan.translation import amount_of_work, translate_all
+    from cyclegan.translation import amount_of_work, scale_note, translate_all
 
-    with counting("Redrawing", amount_of_work(tasks), quiet=quiet) as advance:
+    if note := scale_note(tasks, work.manner.size, work.translator.info.size):
+        tell(f"cyclegan: {note}", quiet=quiet)
+    tell_sequences(tasks, work, quiet=quiet)
+    with counting("Redrawing", amount_of_work(tasks), progress=progress, quiet=quiet) as advance:
         return translate_all(tasks, replace(work, on_frame=advance), on_picture=advance)
+
+
+def tell_sequences(tasks: Sequence["Task"], work: "Work", *, quiet: bool) -> None:
+    """Say which pictures are steadied, if that is asked for."""
+    from cyclegan.translation import describe_sequences
+
+    for note in describe_sequences(tasks) if work.manner.steady else ():
+        tell(f"cyclegan: {note}", quiet=quiet)
 
 
 def watch_folders(inputs: Sequence[Path], plan: Any, work: "Work", show: Any, *, quiet: bool) -> None:
     """Translate what appears in folders, until interrupted."""
     from cyclegan.translation import watch
 
-    for given in inputs:
-        if not given.is_dir():
-            raise DataError(f"{printable(given)} is no folder that could be watched.", "Leave --watch away.")
     tell(f"Watching {', '.join(map(printable, inputs))}. Ctrl-C ends it.", quiet=quiet)
     watch(plan, work, show, on_trouble=complain)
+
+
+def refuse_combinations(
+    inputs: Sequence[Path], output: Path | None, *, ray: bool, watch: bool, scores: bool, as_json: bool
+) -> None:
+    """Raise an error for options that leave each other out."""
+    from cyclegan.translation import is_archive
+
+    if is_archive(output):
+        refuse_beside("a .zip archive is without -, --watch and --engine ray.", PIPE in inputs, watch, ray)
+    if ray:
+        refuse_beside("--engine ray is without -, --watch and --scores.", PIPE in inputs, watch, scores)
+    if PIPE in inputs:
+        alone = "- stands for standard input, alone and without --watch, --scores and --json."
+        refuse_beside(alone, len(inputs) > 1, watch, scores, as_json)
 
 
 def refuse_beside(rule: str, *asked: bool) -> None:
@@ -156,18 +263,25 @@ def spread_over_ray(
     output: Path | None,
     image_format: str | None,
     *,
+    progress: ProgressStyle,
     quiet: bool,
     as_json: bool,
 ) -> None:
     """Translate on a Ray cluster, with a bar that counts files."""
     from dataclasses import replace
 
-    from cyclegan.translation import plan_spread, spread
+    from cyclegan.translation import check_places, passed_over_far, plan_spread, spread
 
     tasks = plan_spread(inputs, work.translator.target, output=output, image_format=image_format)
-    with interruptible("picture") as interrupted, counting("Redrawing", len(tasks), quiet=quiet) as advance:
+    check_places(tasks, overwrite=work.manner.overwrite)
+    tell_sequences(tasks, work, quiet=quiet)
+    with (
+        interruptible("picture") as interrupted,
+        counting("Redrawing", len(tasks), progress=progress, quiet=quiet) as advance,
+    ):
         outcome = spread(tasks, replace(work, interrupted=interrupted), options, on_picture=advance)
         stopped = interrupted()
+    outcome.passed_over = passed_over_far(inputs, work.translator.target, output)
     show_outcome(outcome, work, quiet=quiet, as_json=as_json)
     if outcome.failed or stopped:
         raise typer.Exit(130 if stopped else 1)
@@ -202,11 +316,18 @@ def translate_pipe(work: "Work", output: Path | None, image_format: str | None, 
 
 def show_outcome(outcome: "Outcome", work: "Work", *, quiet: bool, as_json: bool) -> None:
     """Write the scores asked for, and print what became of a translation."""
+    from cyclegan.data.folders import describe_passed_over
     from cyclegan.translation import write_scores
 
-    tables = write_scores(outcome.scores)
+    tables: list[Path] = []
+    try:
+        tables = write_scores(outcome.scores)
+    except CycleganError as trouble:  # which must not hide what else failed
+        outcome.failed.append(trouble)
     for note in outcome.notes:
         tell(f"cyclegan: {note}", quiet=quiet)
+    if others := describe_passed_over(outcome.passed_over):
+        tell(f"cyclegan: {others} Save what is a picture as PNG, TIFF or JPEG to have it translated.", quiet=quiet)
     for error in outcome.failed:
         complain(error)
     if as_json:
@@ -220,11 +341,12 @@ def as_facts(outcome: "Outcome", work: "Work", tables: Sequence[Path]) -> dict[s
     from cyclegan.translation import shown
 
     return {
-        "model": str(work.translator.path),
+        **model_facts(work.translator.path, work.translator.info, work.translator.direction),
         "domain": work.translator.target,
         "written": [shown(task.target) for task in outcome.done],
         "skipped": [shown(task.target) for task in outcome.skipped],
         "failed": [str(error) for error in outcome.failed],
+        "passed_over": outcome.passed_over,
         "notes": outcome.notes,
         "scores": [str(table) for table in tables],
     }

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cyclegan.data.folders import is_hidden
 from cyclegan.errors import DataError, DiskError, disk_errors, printable
 
 MAX_FILES = 1_000_000
@@ -118,7 +119,7 @@ def _parts(entry: zipfile.ZipInfo) -> list[str]:
 
 def _is_hidden(entry: zipfile.ZipInfo) -> bool:
     """Return whether a file is hidden, or added by macOS."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in entry.filename.split("/"))
+    return any(is_hidden(part) for part in entry.filename.split("/"))
 
 
 def _write(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -12,13 +12,14 @@ import psutil
 import torch
 
 from cyclegan.config import Config
-from cyclegan.data.folders import list_pictures
+from cyclegan.data.folders import describe_passed_over, list_pictures, passed_over
 from cyclegan.devices import free_memory
 from cyclegan.errors import DataError, PictureError, disk_errors, printable
 from cyclegan.images import Picture, Pixels, read_picture, resized, size_with_short_side, with_bits, with_channels
 from cyclegan.prefetch import map_ahead
 
 MEMORY_SHARE = 0.4  # of the free memory that one domain's pictures may take
+SMALL = 2  # times the short side in the file that the training images have: the pictures are too small for them
 FEWEST = 2  # pictures of a domain that can be held out: two sets are to be compared
 
 Place = tuple[int, tuple[int, ...], np.dtype]  # of a picture in the store's file: first byte, shape and kind of levels
@@ -89,13 +90,21 @@ def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callabl
     store = PictureStore(budget, scratch)
     files, held_out = training_and_held_out(config, side)
 
+    if others := describe_passed_over(passed_over(folder)):
+        domain.notes.append(f"{printable(folder)}: {others}")
+
     channels = config.data.channels_a if side == "a" else config.data.channels_b
 
-    def prepare(path: Path) -> Picture | PictureError:
+    short_side = config.data.short_side
+    original: list[int] = []  # pixels, short sides of the training pictures as their files have them
+
+    def prepare(path: Path) -> tuple[Picture, int] | PictureError:
         try:
-            return load_resized(path, config.data.short_side, channels, keep_aspect=config.data.keep_aspect)
+            picture = read_picture(path)
         except PictureError as error:
             return error
+        ready = for_training(picture, short_side, channels, keep_aspect=config.data.keep_aspect)
+        return ready, min(picture.pixels.shape[:2])
 
     workers = psutil.cpu_count() or 1
     everything = files + held_out
@@ -104,11 +113,14 @@ def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callabl
         if isinstance(loaded, PictureError):
             domain.skipped.append(loaded)
         else:
+            picture, side_before = loaded
+            original += [side_before] if number < len(files) else []
             (domain.files if number < len(files) else domain.held_out_files).append(path)
             domain.sizes[path] = path.stat().st_size
-            domain.notes += [loaded.only_the_first(path)] if loaded.frames > 1 else []
-            store.add(loaded.pixels)
+            domain.notes += [picture.only_the_first(path)] if picture.frames > 1 else []
+            store.add(picture.pixels)
         on_picture()
+    check_most_were_read(domain, len(everything))
     if len(domain.files) < config.training.batch_size:
         worst = f", such as {str(domain.skipped[0]).rstrip('.')}" if domain.skipped else ""
         raise DataError(
@@ -122,6 +134,7 @@ def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callabl
             f"and at least {FEWEST} are needed.",
             "Hold out more, as in --validate 0.2, or name folders with --validate-a and --validate-b.",
         )
+    domain.notes += note_on_small(domain.name, original, short_side)
     pictures = store.pictures()
     domain.pictures, domain.held_out = pictures[: len(domain.files)], pictures[len(domain.files) :]
     return domain
@@ -146,12 +159,33 @@ def is_held_out(name: Path, share: float) -> bool:
     return int.from_bytes(number, "big") < share * 2**64
 
 
-def load_resized(path: Path, short_side: int, channels: int, *, keep_aspect: bool) -> Picture:
-    """Read a picture for training: upright, of so many channels, its short side `short_side` pixels, or a square of it.
+def check_most_were_read(domain: Domain, count: int) -> None:
+    """Raise an error if more than half of a domain's `count` pictures cannot be read: the rest is not the domain."""
+    if len(domain.skipped) * 2 > count:
+        first = domain.skipped[0]
+        raise DataError(
+            f"{len(domain.skipped)} of {count} pictures of {printable(domain.name)} cannot be read; the first: {first}",
+            f"{first.hint} Or take them out of {printable(domain.folder)}.".strip(),
+        )
+
+
+def note_on_small(name: str, original: Sequence[int], short_side: int) -> list[str]:
+    """Say if pictures with these short sides, in pixels, are mostly enlarged to twice their size or more."""
+    middle = int(np.median(original))
+    if middle * SMALL > short_side:
+        return []
+    size = max(round(middle * 256 / 286) // 4 * 4, 16)
+    return [
+        f"most pictures of {printable(name)} are small: the short side of {middle} pixels (the median) is enlarged to "
+        f"{short_side}, which adds blur and no detail. Train nearer to their size, as with --size {size}."
+    ]
+
+
+def for_training(picture: Picture, short_side: int, channels: int, *, keep_aspect: bool) -> Picture:
+    """Return a picture of so many channels with its short side `short_side` pixels long, or a square of that side.
 
     Its levels keep the 8 or 16 bits that its file has.
     """
-    picture = read_picture(path)
     height, width = picture.pixels.shape[:2]
     if keep_aspect:
         height, width = size_with_short_side(height, width, short_side)

@@ -1,9 +1,10 @@
 """Folders of pictures, and which picture comes when."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TypeVar
 
 import numpy as np
@@ -12,6 +13,10 @@ from cyclegan.errors import DataError, printable
 from cyclegan.images import FORMAT_OF
 
 Item = TypeVar("Item")
+KINDS_NAMED = 8  # of files that were passed over
+SYSTEM_NAMES = (  # thumbnails, resource forks and bins of network drives, macOS and Windows
+    "@eadir", "#recycle", "__macosx", "$recycle.bin", "system volume information", "thumbs.db", "desktop.ini"
+)  # fmt: skip
 Pair = tuple[Path, Path]  # a folder of pictures of A, and one of B
 
 
@@ -40,29 +45,59 @@ def list_pictures(
         raise DataError(f"there is no folder {printable(folder)}.", "Check the path.")
     if not folder.is_dir():
         raise DataError(f"{printable(folder)} is a file, not a folder of pictures.", "Name the folder it is in.")
-    found = sorted(walk(folder, suffixes), key=lambda path: path.as_posix())
+    files = list(walk(folder))
+    found = sorted((path for path in files if path.suffix.lower() in suffixes), key=lambda path: path.as_posix())
     if not found and not may_be_none:
+        others = describe_passed_over(count_suffixes(files))
         raise DataError(
-            f"there are no pictures in {printable(folder)}.",
+            f"there are no pictures in {printable(folder)}." + f" {others}" * bool(others),
             f"Put pictures there; known suffixes are {', '.join(suffixes)}.",
         )
     return found
 
 
-def walk(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
-    """Yield the picture files below `folder`; linked folders are not entered, so no loop is ever met."""
+def passed_over(folder: Path) -> Counter[str]:
+    """Count the visible files below a folder that are no pictures by their names, by suffix."""
+    return count_suffixes(path for path in walk(folder) if path.suffix.lower() not in FORMAT_OF)
+
+
+def count_suffixes(files: Iterable[PurePath]) -> Counter[str]:
+    """Count files by suffix, in small letters."""
+    return Counter(path.suffix.lower() for path in files)
+
+
+def describe_passed_over(kinds: Mapping[str, int]) -> str:
+    """Return how many files of which kinds were passed over; nothing if there are none."""
+    total = sum(kinds.values())
+    if not total:
+        return ""
+    ordered = sorted(kinds.items(), key=lambda kind: (-kind[1], kind[0]))
+    named = [f"{count:,} {printable(suffix) or 'without a suffix'}" for suffix, count in ordered[:KINDS_NAMED]]
+    others = sum(count for _, count in ordered[KINDS_NAMED:])
+    named += [f"{others:,} of other kinds"] if others else []
+    what = "1 file was" if total == 1 else f"{total:,} files were"
+    return f"{what} passed over: {', '.join(named)}."
+
+
+def walk(folder: Path) -> Iterator[Path]:
+    """Yield the visible files below `folder`; linked folders are not entered, so no loop is ever met."""
     try:
         places = sorted(folder.iterdir())
     except OSError as error:
         raise DataError(f"{printable(folder)} cannot be read: {error.strerror}.", "Check its permissions.") from error
     for place in places:
-        if place.name.startswith("."):
+        if is_hidden(place.name):
             continue
         if place.is_dir():
             if not place.is_symlink():
-                yield from walk(place, suffixes)
-        elif place.suffix.lower() in suffixes and (place.is_file() or place.is_symlink()):
+                yield from walk(place)
+        elif place.is_file() or place.is_symlink():
             yield place  # no pipes and devices; a link that leads nowhere is named when it is read
+
+
+def is_hidden(name: str) -> bool:
+    """Tell whether a file or folder is hidden, or is kept by a system for itself."""
+    return name.startswith(".") or name.lower() in SYSTEM_NAMES
 
 
 def evenly(items: Sequence[Item], most: int) -> list[Item]:

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from PIL import Image, JpegImagePlugin
+from PIL import JpegImagePlugin
 
 from cyclegan.data.duplicates import THUMBNAIL_SIDE, Fingerprint, Floats
-from cyclegan.data.folders import list_pictures
+from cyclegan.data.folders import list_pictures, passed_over
 from cyclegan.errors import CycleganError
 from cyclegan.images import MAX_PIXELS, Picture, Pixels, read_picture
 from cyclegan.images.convention import LUMA
 from cyclegan.images.files import formats, picture_errors
 from cyclegan.images.metadata import orientation_of
+from cyclegan.images.tiff import opened
 from cyclegan.prefetch import map_ahead
 
 SMALL_SIDE = 64  # pixels, of the copy in which colour is measured
@@ -57,12 +58,13 @@ class Survey:
     folder: Path
     pictures: list[PictureFacts]
     unreadable: list[tuple[Path, CycleganError]]
+    passed_over: dict[str, int]  # files that are no pictures, by suffix
 
 
 def survey_folder(folder: Path, *, on_picture: Callable[[], object] = lambda: None) -> Survey:
     """Return facts about every picture below a folder; unreadable ones are listed with their errors."""
-    survey = Survey(folder, [], [])
     files = list_pictures(folder)
+    survey = Survey(folder, [], [], dict(passed_over(folder)))
 
     def facts_or_error(path: Path) -> PictureFacts | CycleganError:
         try:
@@ -100,7 +102,7 @@ def picture_facts(path: Path) -> PictureFacts:
 
 def read_coarsely(path: Path) -> tuple[Picture, int, int]:
     """Return a picture and its full width and height; a JPEG is decoded at a lower resolution, which is much faster."""
-    with picture_errors(path), Image.open(path, formats=formats()) as image:
+    with picture_errors(path), opened(path, formats(path.suffix)) as image:
         width, height = image.size
         if isinstance(image, JpegImagePlugin.JpegImageFile) and width * height <= MAX_PIXELS:
             image.draft(None, (SMALL_SIDE, SMALL_SIDE))

@@ -18,7 +18,7 @@ from torch.fx.experimental import _config as symbolic_shapes
 from cyclegan.atomic import written_whole
 from cyclegan.checkpoints.model_file import Direction, ModelInfo, weights_of
 from cyclegan.errors import ModelFileError, require_extra
-from cyclegan.models import Generator, filled, skeleton
+from cyclegan.models import Generator, load_weights, meta_module
 from cyclegan.models.layers import EPSILON, replace_instance_norms
 from cyclegan.reference.pth import OURS, Weights, to_reference
 
@@ -63,7 +63,7 @@ class Program(nn.Module):
     def redraw(self, images: Tensor) -> Tensor:
         """Redraw images; by gathering, not slicing, which would tie a program to how its example lay in memory."""
         height, width = images.shape[2:]
-        stride, smallest = self.generator.stride, self.generator.smallest
+        stride, smallest = self.generator.stride, self.generator.min_size
         rows, columns = (mirrored(side, stride, smallest, images.device) for side in (height, width))
         extended = images.to(self.dtype).index_select(2, rows).index_select(3, columns)
         redrawn: Tensor = self.generator(extended).float()
@@ -99,7 +99,7 @@ def mirrored(length: int, stride: int, smallest: int, device: torch.device) -> T
 def export_program(output: Path, generator: Weights, info: ModelInfo, form: Form) -> float:
     """Write one generator as an ONNX or torch.export program; return its largest difference to PyTorch (`checked`)."""
     channels = info.channels(form.direction)
-    network = filled(skeleton(info.generator, channels), generator)
+    network = load_weights(meta_module(info.generator, channels), generator)
     program = traced(Program(portable(network) if form.kind == "onnx" else network, form), channels[0])
     about = described(info, form)
     written, run = as_onnx(program, about, form.pictures) if form.kind == "onnx" else as_torch(program, about)
@@ -109,16 +109,26 @@ def export_program(output: Path, generator: Weights, info: ModelInfo, form: Form
     return difference
 
 
+def reference_files(folder: Path, weights: Mapping[str, Tensor], info: ModelInfo) -> dict[str, Path]:
+    """Return the file that each network of a model becomes for the reference's code, by our name of the network."""
+    specs = {ours: info.discriminator if ours.startswith("disc") else info.generator for ours in OURS.values()}
+    return {
+        ours: folder / f"latest_net_{theirs}.pth"
+        for theirs, ours in OURS.items()
+        if specs[ours] and weights_of(ours, weights)
+    }
+
+
 def export_reference(folder: Path, weights: Mapping[str, Tensor], info: ModelInfo) -> list[Path]:
     """Write each network of a model as the reference's code loads it; return the files."""
-    files = []
-    for theirs, ours in OURS.items():
+    files = reference_files(folder, weights, info)
+    for ours, path in files.items():
         spec = info.discriminator if ours.startswith("disc") else info.generator
-        if spec and (own := weights_of(ours, weights)):
-            files.append(folder / f"latest_net_{theirs}.pth")
-            with written_whole(files[-1]) as aside:
-                torch.save(to_reference(filled(skeleton(spec, info.channels(ours)), own)), aside)
-    return files
+        assert spec is not None
+        network = load_weights(meta_module(spec, info.channels(ours)), weights_of(ours, weights))
+        with written_whole(path) as aside:
+            torch.save(to_reference(network), aside)
+    return list(files.values())
 
 
 def halved(info: ModelInfo, weights: Mapping[str, Tensor]) -> tuple[ModelInfo, Weights]:
@@ -163,7 +173,7 @@ def portable(network: Generator) -> Generator:
 
 def traced(program: Program, channels: int) -> ExportedProgram:
     """Trace a program that takes so many channels for every batch, height and width."""
-    side = program.generator.smallest
+    side = program.generator.min_size
     example = noise((2, channels, side + 1, side + 2), program.pictures)  # any size would do
     at_one_pixel_too = symbolic_shapes.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
     with at_one_pixel_too:  # else a program that was traced with more at a U-Net's waist refuses one
@@ -185,7 +195,7 @@ def checked(run: Run, generator: Weights, info: ModelInfo, form: Form) -> float:
     One that is too large to be rounding is an error.
     """
     channels = info.channels(form.direction)
-    exact = Program(filled(skeleton(info.generator, channels), generator), Form(pictures=form.pictures))
+    exact = Program(load_weights(meta_module(info.generator, channels), generator), Form(pictures=form.pictures))
     side = min(info.size, LONGEST_CHECKED)
     differences = []
     for batch, height, width in ((1, side, side), (2, side - 1, side + 1)):
@@ -210,8 +220,7 @@ def noise(shape: tuple[int, int, int, int], pictures: bool) -> Tensor:
 
 def described(info: ModelInfo, form: Form) -> dict[str, str]:
     """Return what a program says of itself."""
-    domains = (info.domain_a, info.domain_b)
-    source, target = domains if form.direction == "a2b" else domains[::-1]
+    source, target = info.domains(form.direction)
     sides = [pixels(channels, form.pictures) for channels in info.channels(form.direction)]
     return {
         "kind": "cyclegan program",

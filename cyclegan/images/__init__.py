@@ -13,10 +13,12 @@ from cyclegan.images.convention import (
     with_bits,
     with_channels,
 )
-from cyclegan.images.files import FORMAT_OF, MAX_PIXELS, read_picture, write_picture
+from cyclegan.images.files import MAX_PIXELS, read_picture, write_picture
+from cyclegan.images.formats import FORMAT_OF, FORMATS
 from cyclegan.images.picture import Picture
 
 __all__ = [
+    "FORMATS",
     "FORMAT_OF",
     "MAX_PIXELS",
     "Images",

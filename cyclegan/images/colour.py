@@ -13,6 +13,7 @@ from cyclegan.images.convention import Pixels
 SRGB_CHROMATICITY = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)  # white, red, green, blue, each x and y
 CHANNELS_OF = {"gray": 1, "rgb": 3, "cmyk": 4}
 INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
+FAR = 8  # of 255 levels, on average: by more, what comes back is another colour
 FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION | ImageCms.Flags.NOOPTIMIZE  # optimised, it errs by up to 20 levels
 
 
@@ -35,17 +36,35 @@ def matters(profile: bytes, channels: int) -> bool:
     They must not if it means sRGB, or what no eye tells from it (within 1 of 255 levels everywhere), and cannot if it
     is of another kind of pixels or makes no sense.
     """
-    space = space_of(profile)
-    if channels != CHANNELS_OF.get(space):
+    if channels != CHANNELS_OF.get(space_of(profile)):
         return False
-    steps = np.linspace(0, 255, {1: 256, 3: 18, 4: 6}[channels], dtype=np.uint8)
-    levels = np.stack(np.meshgrid(*[steps] * channels), axis=-1).reshape(-1, 1, channels)
+    levels = _samples(channels)
     try:
-        seen = _transformed(levels, profile, space, srgb(), "rgb", bits=8)
-        _transformed(seen, srgb(), "rgb", profile, space, bits=8)
+        seen = to_srgb(levels, profile)
     except ValueError:
         return False
-    return channels == 4 or int(np.abs(seen.astype(int) - levels).max()) > 1
+    return channels == 4 or int(np.abs(seen / 257 - levels).max()) > 1
+
+
+@cache
+def converts_back(profile: bytes) -> bool:
+    """Tell whether a profile leads from sRGB back to where it came from.
+
+    Some lead one way only: those of scanners and of JPEGs in the XYB space, in which the way back is missing, or is
+    there and does nothing.
+    """
+    seen = to_srgb(_samples(CHANNELS_OF[space_of(profile)]), profile)
+    try:
+        again = to_srgb(from_srgb(seen, profile, bits=16), profile)
+    except ValueError:
+        return False
+    return float(np.abs(seen.astype(float) - again).mean()) < FAR * 257
+
+
+def _samples(channels: int) -> Pixels:
+    """Return levels from all over a space, n 1 c."""
+    steps = np.linspace(0, 255, {1: 256, 3: 18, 4: 6}[channels], dtype=np.uint8)
+    return np.stack(np.meshgrid(*[steps] * channels), axis=-1).reshape(-1, 1, channels)
 
 
 def profile_of_gamma(info: Mapping[Any, Any]) -> bytes:

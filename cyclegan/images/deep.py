@@ -1,15 +1,16 @@
-"""Pictures of 16 bits a channel in colour or with transparency, for which Pillow has no mode.
+"""Pictures of 16 bits in colour or with transparency, and TIFFs of other numbers than Pillow has modes for.
 
-Pillow reads their headers and everything beside the pixels; imagecodecs (libpng, libtiff) the pixels.
+Pillow reads their headers and everything beside the pixels; imagecodecs (libpng) the pixels of PNGs.
 """
 
 import io
 import struct
 import zlib
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
-from imagecodecs import png_decode, png_encode, tiff_decode
+from imagecodecs import lzw_encode, packbits_encode, png_decode, png_encode
 from PIL import Image, TiffImagePlugin
 
 from cyclegan.errors import PictureError
@@ -18,45 +19,33 @@ from cyclegan.images.metadata import Metadata, tags_of
 from cyclegan.images.picture import Alpha, Picture
 
 MODES = {2: "LA;16", 3: "RGB;16", 4: "RGBA;16"}
-BITS_PER_SAMPLE, PHOTOMETRIC, PLANAR, EXTRA_SAMPLES = 258, 262, 284, 338
-APART = 2  # planar configuration: each channel by itself
-ASSOCIATED = 1  # of an extra sample: alpha, and the colours are multiplied by it
+BITS_PER_SAMPLE, COMPRESSION, PHOTOMETRIC, OFFSETS, SIZES, PREDICTOR, EXTRA_SAMPLES = 258, 259, 262, 273, 279, 317, 338
+SAMPLE_FORMAT = 339
+FORMATS = {"u": 1, "i": 2, "f": 3}  # of samples, by NumPy's kinds
+NO_COMPRESSION, LZW, DEFLATE, PACKBITS = 1, 5, 8, 32773
+COMPRESSIONS = {"raw": NO_COMPRESSION, "tiff_lzw": LZW, "packbits": PACKBITS}  # Pillow's names; else deflate
 RGB, GREY = 2, 1  # photometric interpretations
 
 
 def is_deep(image: Image.Image, path: Path) -> bool:
     """Tell whether an opened file holds 16 bits a channel in a way that Pillow would cut to 8."""
-    if image.format == "PNG":
-        with path.open("rb") as file:
-            depth, colour = file.read(26)[24:]  # of the IHDR chunk, which comes first
-        return depth == 16 and (colour in (2, 4, 6) or "transparency" in image.info)
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
-        bits = image.tag_v2.get(BITS_PER_SAMPLE, ())
-        return len(bits) in (3, 4) and set(bits) == {16} and image.tag_v2.get(PHOTOMETRIC) == RGB
-    return False
+    if image.format != "PNG":
+        return False
+    with path.open("rb") as file:
+        depth, colour = file.read(26)[24:]  # of the IHDR chunk, which comes first
+    return depth == 16 and (colour in (2, 4, 6) or "transparency" in image.info)
 
 
 def decode_deep(image: Image.Image, data: bytes) -> Picture:
     """Return the picture in a file's bytes, which Pillow has opened as `image`."""
-    decode = png_decode if image.format == "PNG" else tiff_decode
-    levels: np.ndarray = decode(data)
-    if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(PLANAR) == APART:
-        levels = np.moveaxis(levels, 0, -1)
+    levels: np.ndarray = png_decode(data)
     if levels.dtype != np.uint16 or levels.ndim != 3 or sorted(levels.shape[:2]) != sorted(image.size):
         raise PictureError(f"its pixels are laid out as {levels.dtype} {levels.shape}, which cannot be read.")
     mode = MODES[levels.shape[2]]
     if levels.shape[2] == 3:
         return Picture.from_levels(levels, None, mode, image)
     colours, alpha = levels[..., :-1], levels[..., -1]
-    if ASSOCIATED in _extra_samples(image):
-        colours = np.rint(colours * (65535 / np.maximum(alpha, 1))[..., None]).clip(0, 65535).astype(np.uint16)
     return Picture.from_levels(np.ascontiguousarray(colours), np.ascontiguousarray(alpha), mode, image)
-
-
-def _extra_samples(image: Image.Image) -> tuple[int, ...]:
-    if not isinstance(image, TiffImagePlugin.TiffImageFile):
-        return ()
-    return tuple(image.tag_v2.get(EXTRA_SAMPLES, ()))
 
 
 def encode_png(picture: Picture) -> bytes:
@@ -84,32 +73,31 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def encode_tiff(picture: Picture) -> bytes:
-    """Return a TIFF file of 16 bits a channel, deflated unless it was stored raw."""
+    """Return a TIFF file of 16 bits a channel, or of the numbers that the picture's TIFF held, in its compression."""
     levels, profile = picture.stored()
-    metadata, alpha = picture.metadata, picture.alpha
-    raw = picture.encoding.get("compression") == "raw"
-    if alpha is not None:
+    alpha = picture.alpha
+    if alpha is not None and picture.format != "TIFF":
         levels = with_channels(levels, 3)  # hardly anybody opens a TIFF of grey with transparency
-    samples = _with_alpha(levels, alpha)
-    samples = samples[..., None] if samples.ndim == 2 else samples
-    steps = samples.copy()
-    if not raw:
-        steps[:, 1:] -= samples[:, :-1]  # the predictor: each pixel less the one to its left
-    strip = steps.astype("<u2").tobytes()
-    strip = strip if raw else zlib.compress(strip, 6)
+    pixels = _with_alpha(levels, alpha)
+    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+    samples = picture.samples.of_levels(pixels) if picture.samples else pixels
+    compression = COMPRESSIONS.get(picture.encoding.get("compression", ""), DEFLATE)
+    strip, predictor = _strip(samples, compression)
 
-    tags = tiff_tags(metadata)
-    tags[256], tags[257] = samples.shape[1], samples.shape[0]
-    tags[BITS_PER_SAMPLE] = (16,) * samples.shape[2]
-    tags[259] = 1 if raw else 8  # compression: none, or deflate
-    tags[PHOTOMETRIC] = GREY if samples.shape[2] < 3 else RGB
-    tags[273] = (0,)  # where the strip is: behind the tags, which Pillow counts
-    tags[277] = samples.shape[2]
-    tags[278] = samples.shape[0]  # rows in the one strip
-    tags[279] = (len(strip),)
-    tags[317] = 1 if raw else 2  # predictor: none, or horizontal differences
-    if metadata.dpi:
-        tags[282], tags[283], tags[296] = *metadata.dpi, 2
+    tags = tiff_tags(picture.metadata)
+    height, width, channels = samples.shape
+    tags[256], tags[257] = width, height
+    tags[BITS_PER_SAMPLE] = (samples.dtype.itemsize * 8,) * channels
+    tags[COMPRESSION] = compression
+    tags[PHOTOMETRIC] = GREY if channels < 3 else RGB
+    tags[OFFSETS] = (0,)  # behind the tags, which Pillow counts
+    tags[277] = channels
+    tags[278] = height  # rows in the one strip
+    tags[SIZES] = (len(strip),)
+    tags[PREDICTOR] = predictor
+    tags[SAMPLE_FORMAT] = (FORMATS[samples.dtype.kind],) * channels
+    if picture.metadata.dpi:
+        tags[282], tags[283], tags[296] = *picture.metadata.dpi, 2
     if alpha is not None:
         tags[EXTRA_SAMPLES] = (2,)  # alpha, and the colours are not multiplied by it
     if profile:
@@ -117,6 +105,34 @@ def encode_tiff(picture: Picture) -> bytes:
     file = io.BytesIO()
     tags.save(file)
     return file.getvalue() + strip
+
+
+def _strip(samples: np.ndarray, compression: int) -> tuple[bytes, int]:
+    """Return all rows, compressed, and the predictor: 1 for none, 2 for horizontal differences."""
+    little_endian = samples.astype(samples.dtype.newbyteorder("<"))
+    if compression == NO_COMPRESSION:
+        return little_endian.tobytes(), 1
+    if compression == PACKBITS:
+        return bytes(packbits_encode(little_endian.view(np.uint8).reshape(len(samples), -1))), 1
+    predictor = 1 if samples.dtype.kind == "f" else 2
+    steps = little_endian.copy()
+    if predictor == 2:
+        steps[:, 1:] -= little_endian[:, :-1]  # each pixel less the one to its left, modulo the range of its numbers
+    return bytes(lzw_encode(steps.tobytes())) if compression == LZW else zlib.compress(steps.tobytes(), 6), predictor
+
+
+def with_tags(data: bytes, tags: TiffImagePlugin.ImageFileDirectory_v2) -> bytes:
+    """Return a TIFF that Pillow wrote with more tags: its own encoder of compressed pixels takes no EXIF or GPS."""
+    with Image.open(io.BytesIO(data), formats=["TIFF"]) as image:
+        assert isinstance(image, TiffImagePlugin.TiffImageFile)
+        storage = image.tag_v2
+        strips = [data[start : start + size] for start, size in zip(storage[OFFSETS], storage[SIZES], strict=True)]
+        for tag, value in storage.items():
+            tags[tag] = value
+    tags[OFFSETS] = tuple(accumulate((len(strip) for strip in strips[:-1]), initial=0))
+    file = io.BytesIO()
+    tags.save(file)
+    return file.getvalue() + b"".join(strips)
 
 
 def tiff_tags(metadata: Metadata) -> TiffImagePlugin.ImageFileDirectory_v2:

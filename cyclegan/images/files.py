@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,52 +11,38 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
+from PIL import (
+    Image,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+)
 
 from cyclegan.atomic import written_whole
 from cyclegan.errors import PictureError, printable, require_extra
+from cyclegan.images.cicp import missed_profile
 from cyclegan.images.convention import with_channels
-from cyclegan.images.deep import decode_deep, encode_png, encode_tiff, is_deep, tiff_tags
+from cyclegan.images.deep import decode_deep, encode_png, encode_tiff, is_deep, tiff_tags, with_tags
+from cyclegan.images.formats import FORMAT_OF, FORMATS
 from cyclegan.images.metadata import Metadata, fitting_xmp
 from cyclegan.images.picture import Picture
+from cyclegan.images.plugins import register
+from cyclegan.images.tiff import decode_tiff, opened
+from cyclegan.images.tiff_tags import Change, brought_up_to_date
 
-FORMAT_OF = {  # suffix -> Pillow's format; no other decoder is ever tried
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".jpe": "JPEG",
-    ".jfif": "JPEG",
-    ".png": "PNG",
-    ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".bmp": "BMP",
-    ".gif": "GIF",
-    ".ppm": "PPM",
-    ".pgm": "PPM",
-    ".avif": "AVIF",
-    ".heic": "HEIF",
-    ".heif": "HEIF",
-}
 MAX_PIXELS = 178_956_970  # of one picture; where Pillow itself suspects a decompression bomb
 MOST_DEFLATED = 1032  # bytes that one byte of a PNG can stand for
 LARGER = "Shrink it, or let `translate` take it with --max-pixels."
+CONVERT = "If it is a picture, save it as PNG, TIFF or JPEG first."
+UNSUPPORTED = re.compile(
+    "unsupported|not (supported|available|implemented)|(cannot|can't) handle|unknown (?!error)", re.IGNORECASE
+)
 QUALITY = 95  # of what was not a JPEG and becomes one, and of lossy WebP
 LEAST_QUALITY = 90  # of any, unless another is asked for
 MOST_IN_JPEG = 65_533  # bytes that one of its segments holds
 TIFF_COMPRESSIONS = ("raw", "packbits", "tiff_lzw", "tiff_adobe_deflate")
-MODES_OF = {  # what each format holds; anything else becomes L where there is, or RGB, or RGBA
-    "JPEG": ("L", "CMYK", "RGB"),
-    "PNG": ("1", "L", "LA", "P", "I;16", "RGBA", "RGB"),
-    "WEBP": ("RGBA", "RGB"),
-    "AVIF": ("RGBA", "RGB"),
-    "HEIF": ("L", "RGBA", "RGB"),
-    "BMP": ("1", "L", "P", "RGB"),
-    "PPM": ("1", "L", "I", "RGB"),
-    "GIF": ("1", "L", "P", "RGBA", "RGB"),
-    "TIFF": ("1", "L", "LA", "P", "PA", "I;16", "I", "F", "CMYK", "LAB", "RGBA", "RGB"),
-}
-
-
 PngImagePlugin.MAX_TEXT_CHUNK = 2**25  # bytes; programs that make pictures write down how, at length
 
 
@@ -70,9 +57,7 @@ def picture_errors(path: Path) -> Iterator[None]:
             raise PictureError(f"{name} cannot be read: {error}", error.hint) from error
         raise
     except UnidentifiedImageError as error:
-        empty = path.is_file() and path.stat().st_size == 0
-        reason = "is empty" if empty else "is not a picture in a format that can be read"
-        raise PictureError(f"{name} {reason}.") from error
+        raise unidentified(path) from error
     except Image.DecompressionBombError as error:
         raise PictureError(f"{name} has too many pixels.", LARGER) from error
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
@@ -80,14 +65,45 @@ def picture_errors(path: Path) -> Iterator[None]:
     except MemoryError as error:
         raise PictureError(f"{name} does not fit into memory.") from error
     except Exception as error:  # decoders raise whatever they like
-        raise PictureError(f"{name} is damaged: {printable(error) or type(error).__name__}.") from error
+        raise decoder_error(name, error) from error
+
+
+def decoder_error(name: str, error: Exception) -> PictureError:
+    """Return what to say of a decoder's error: damage, or a kind of file that is not read here."""
+    reason = printable(error) or type(error).__name__
+    if isinstance(error, KeyError) or isinstance(
+        error.__cause__, KeyError
+    ):  # Pillow looks bits and compressions up in tables
+        return PictureError(f"{name} cannot be read here: its coding ({reason}) is not known.", CONVERT)
+    if isinstance(error, NotImplementedError) or UNSUPPORTED.search(reason):
+        return PictureError(f"{name} cannot be read here: {reason.rstrip('.')}.", CONVERT)
+    return PictureError(f"{name} is damaged: {reason.rstrip('.')}.")
+
+
+def unidentified(path: Path) -> PictureError:
+    """Return what to say of a file that no decoder takes; the one whose signature it bears knows why."""
+    name, suffix = printable(path), path.suffix.lower()
+    with path.open("rb") as file:
+        start = file.read(16)
+    if not start:
+        return PictureError(f"{name} is empty.")
+    for image_format in formats(suffix):
+        factory, accept = Image.OPEN[image_format]
+        if accept and accept(start.ljust(16, b"\0")) is True:  # some look at bytes that are not there
+            try:
+                factory(io.BytesIO(path.read_bytes()), "")
+            except Exception as error:  # which `Image.open` has kept to itself
+                return decoder_error(name, error)
+    if suffix and suffix not in FORMAT_OF:
+        return PictureError(f"{name} cannot be read here: {printable(suffix)} is none of the known formats.", CONVERT)
+    return PictureError(f"{name} is not a picture in a format that can be read.", CONVERT)
 
 
 def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
     """Read one picture, upright, in sRGB; a file that cannot be read is a `PictureError` that names it."""
     if FORMAT_OF.get(path.suffix.lower()) == "HEIF":
         require_extra("pillow_heif", "heic")
-    with picture_errors(path), Image.open(path, formats=formats()) as image:
+    with picture_errors(path), opened(path, formats(path.suffix)) as image:
         if image.width * image.height > max_pixels:
             raise PictureError(
                 f"{printable(path)} has {image.width} x {image.height} pixels, more than {max_pixels:,}.",
@@ -95,11 +111,17 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
             )
         if not may_be_whole(image, path.stat().st_size):
             raise PictureError(f"{printable(path)} is damaged: it holds fewer rows than it says.")
-        if is_deep(image, path):
+        if profile := missed_profile(image, path):
+            image.info["icc_profile"] = profile
+        if isinstance(image, TiffImagePlugin.TiffImageFile):
+            picture = decode_tiff(image, path)
+        elif is_deep(image, path):
             picture = decode_deep(image, path.read_bytes())
         else:
             image.load()
             picture = Picture.from_image(image)
+        if picture.profile != (image.info.get("icc_profile") or picture.profile):
+            return picture  # in other colours than those that its encoding was chosen for
         return replace(picture, encoding=encoding_of(image, path))
 
 
@@ -114,14 +136,19 @@ def may_be_whole(image: Image.Image, size: int) -> bool:
 
 
 @cache
-def formats() -> tuple[str, ...]:
-    """Return Pillow's names of the formats that can be read here."""
+def formats(suffix: str = "") -> tuple[str, ...]:
+    """Return Pillow's names of the formats that are looked for in a file of this suffix.
+
+    A TGA has no signature: any bytes may pass for one, so it is known by its name alone.
+    """
     if importlib.util.find_spec("pillow_heif"):
         from pillow_heif import register_heif_opener
 
         register_heif_opener(thumbnails=False)
     Image.init()
-    return tuple(name for name in sorted({*FORMAT_OF.values()}) if name in Image.OPEN)
+    register()
+    named = FORMAT_OF.get(suffix.lower())
+    return tuple(name for name in sorted(FORMATS) if name in Image.OPEN and (name != "TGA" or name == named))
 
 
 def encoding_of(image: Image.Image, path: Path) -> dict[str, Any]:
@@ -133,6 +160,10 @@ def encoding_of(image: Image.Image, path: Path) -> dict[str, Any]:
     if image.format == "TIFF":
         compression = image.info.get("compression")
         return {"compression": compression if compression in TIFF_COMPRESSIONS else "tiff_adobe_deflate"}
+    if image.format == "TGA":
+        return {"compression": image.info.get("compression")}
+    if isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile):
+        return {"no_jp2": image.codec == "j2k"}
     return {}
 
 
@@ -178,7 +209,9 @@ def write_picture(picture: Picture, path: Path, image_format: str, *, quality: i
     height, width = picture.pixels.shape[:2]
     with written_whole(path) as aside:
         try:
-            picture = replace(picture, metadata=picture.metadata.with_exif_size(width, height))
+            metadata = picture.metadata.with_exif_size(width, height)
+            metadata = replace(metadata, exif=brought_up_to_date(metadata.exif, change_of(picture)))
+            picture = replace(picture, metadata=metadata)
             if holds_deep(picture, image_format):
                 encode = encode_png if image_format == "PNG" else encode_tiff
                 aside.write_bytes(encode(picture))
@@ -191,28 +224,46 @@ def write_picture(picture: Picture, path: Path, image_format: str, *, quality: i
             raise PictureError(reason, "Choose another --format.") from error
 
 
+def change_of(picture: Picture) -> Change:
+    """Return what became of a picture since its file was read."""
+    height, width = picture.pixels.shape[:2]
+    before = picture.file_size or (width, height)
+    channels = picture.channels + (picture.alpha is not None)
+    return Change(
+        scale=(width / before[0], height / before[1]),
+        shape=(height, width, channels) if channels > 1 else (height, width),
+        dtype=picture.samples.dtype if picture.samples else f"uint{picture.bits}",
+    )
+
+
 def holds_deep(picture: Picture, image_format: str) -> bool:
     """Tell whether a picture of 16 bits is written as such, and not by Pillow."""
-    return picture.bits == 16 and (image_format == "PNG" or (image_format == "TIFF" and picture.mode not in ("I", "F")))
+    if image_format == "TIFF":
+        return picture.samples is not None or (picture.bits == 16 and picture.mode not in ("I", "F"))
+    return picture.bits == 16 and image_format == "PNG"
 
 
 def _save(picture: Picture, path: Path, image_format: str, quality: int) -> None:
     image = fitting(picture, image_format)
     options = picture.encoding if picture.format == image_format else {}
-    if image_format in ("JPEG", "WEBP", "AVIF", "HEIF"):
+    if FORMATS[image_format].lossy:
         options = options or {"quality": QUALITY} | ({"subsampling": 0} if image_format == "JPEG" else {})
         if quality:
             options = {key: options[key] for key in ("subsampling", "progressive") if key in options}
             options |= {"quality": quality}
     kept = metadata_options(picture.metadata, image_format)
     image.save(path, format=image_format, **options, **kept, icc_profile=image.info.get("icc_profile"))
+    if image_format == "TIFF":
+        path.write_bytes(with_tags(path.read_bytes(), tiff_tags(picture.metadata)))
     if image_format == "GIF" and picture.metadata.xmp:
         path.write_bytes(with_xmp_in_gif(path.read_bytes(), picture.metadata.xmp))
 
 
 def fitting(picture: Picture, image_format: str) -> Image.Image:
     """Return a Pillow image in the nearest mode that the format holds; transparency becomes white if it must."""
-    modes = MODES_OF[image_format]
+    modes = FORMATS[image_format].modes
+    if not FORMATS[image_format].profile:
+        picture = replace(picture, profile=None)
     if picture.mode not in modes:
         grey = picture.channels == 1 and "L" in modes
         same_space = grey == (picture.channels == 1) and picture.mode != "CMYK"
@@ -250,8 +301,6 @@ def metadata_options(metadata: Metadata, image_format: str) -> dict[str, Any]:
         options |= {"dpi": metadata.dpi} if metadata.dpi else {}
     if image_format == "JPEG" and metadata.iptc:
         options["extra"] = _photoshop_segment(metadata.iptc)
-    if image_format == "TIFF":
-        options["tiffinfo"] = tiff_tags(metadata)
     if image_format == "PNG":
         options["pnginfo"] = PngImagePlugin.PngInfo()
         for key, text in metadata.text.items():

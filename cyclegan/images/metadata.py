@@ -15,11 +15,14 @@ from PIL import ExifTags, Image, TiffImagePlugin, TiffTags
 from cyclegan import __version__
 
 ORIENTATION = 0x0112
+# tags of a TIFF that hold the original again, or point to it: the layers of Photoshop, ImageJ's labels and overlays of
+# every slice, planes of MetaMorph and Zeiss
+ORIGINAL_TAGS = {33628, 33629, 33630, 33631, 34412, 37724, 50838, 50839}
 # tags of a TIFF that say how its pixels are stored, or that are kept elsewhere
 STORAGE_TAGS = {
     *range(254, 260), 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 284, 288, 289, 290, 291, 292, 293, 297,
     301, ORIENTATION, 317, 318, 319, 320, *range(321, 348), 512, 513, 514, 515, 517, 518, 519, 520, 521, 529, 530, 531,
-    532, 700, 33723, 34377, 34675,
+    532, 700, 33723, 34377, 34675, *ORIGINAL_TAGS,
 }  # fmt: skip
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 MARK_NAMES = ("DigitalSourceType", "AISystemUsed", "AISystemVersionUsed")
@@ -43,6 +46,7 @@ class Metadata:
     text: dict[str, str] = field(default_factory=dict)  # of a PNG
     comment: bytes = b""  # of a JPEG or GIF
     dpi: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()  # what of the file is not kept, each a sentence
 
     @classmethod
     def of_image(cls, image: Image.Image) -> "Metadata":

@@ -9,14 +9,17 @@ from jaxtyping import UInt8, UInt16
 from PIL import Image
 
 from cyclegan.errors import PictureError, printable
-from cyclegan.images.colour import from_srgb, matters, profile_of_gamma, to_srgb
+from cyclegan.images.colour import converts_back, from_srgb, matters, profile_of_gamma, srgb, to_srgb
 from cyclegan.images.convention import Pixels, resized, with_bits
 from cyclegan.images.metadata import Metadata, orientation_of
+from cyclegan.images.samples import Samples
 
 Alpha = UInt8[np.ndarray, "_h _w"] | UInt16[np.ndarray, "_h _w"]
 
 SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N")
 GREYS = ("1", "L", "LA", "La", "I", "F", "LA;16", *SIXTEEN)
+ONE_PICTURE = ("MPO", "PSD")  # what Pillow calls frames are previews, and layers
+ONE_WAY = "Its colour profile leads to sRGB and not back, so it is written in sRGB."
 STRAIGHT = {"La": "LA", "RGBa": "RGBA"}  # for alpha that is multiplied into the colours
 
 
@@ -35,6 +38,8 @@ class Picture:
     metadata: Metadata = field(default_factory=Metadata)
     encoding: dict[str, Any] = field(default_factory=dict)  # how its format was used, as Pillow's `save` takes it
     frames: int = 1  # or pages, of which this is the first
+    samples: Samples | None = None  # of a TIFF that holds neither 8 nor 16 bits without a sign
+    file_size: tuple[int, int] | None = None  # width and height, upright, that its file has or had
 
     @classmethod
     def from_image(cls, image: Image.Image) -> "Picture":
@@ -47,20 +52,29 @@ class Picture:
     def from_levels(cls, levels: Pixels, alpha: Alpha | None, mode: str, image: Image.Image) -> "Picture":
         """Take stored levels in their own colour space, and all else from the Pillow image that opened their file."""
         profile = image.info.get("icc_profile") or profile_of_gamma(image.info) or None
-        seen = to_srgb(levels, profile) if profile and matters(profile, levels.shape[2]) else levels
+        # the orientation first, which the metadata are stripped of
+        orientation, metadata = orientation_of(image), Metadata.of_image(image)
+        seen = levels
+        if profile and matters(profile, levels.shape[2]):
+            seen = to_srgb(levels, profile)
+            if not converts_back(profile):
+                mode = "RGB" if mode == "CMYK" else mode
+                profile = srgb() if seen.shape[2] == 3 else None
+                metadata = replace(metadata, notes=(*metadata.notes, ONE_WAY))
         if seen.shape[2] == 4:
             seen = np.array(_image(seen).convert("RGB"))
         if alpha is not None:
             seen = filled(seen, alpha)
-        orientation = orientation_of(image)
+        pixels = upright(seen, orientation)
         return cls(
-            pixels=upright(seen, orientation),
+            pixels=pixels,
             mode=mode,
             alpha=None if alpha is None else upright(alpha, orientation),
             format={"MPO": "JPEG"}.get(image.format or "PNG", image.format or "PNG"),
             profile=profile,
-            metadata=Metadata.of_image(image),
-            frames=getattr(image, "n_frames", 1) if image.format != "MPO" else 1,
+            metadata=metadata,
+            frames=getattr(image, "n_frames", 1) if image.format not in ONE_PICTURE else 1,
+            file_size=(pixels.shape[1], pixels.shape[0]),
         )
 
     @property
@@ -75,7 +89,8 @@ class Picture:
 
     def only_the_first(self, path: Path) -> str:
         """Return what to say of a file of several frames or pages."""
-        return f"{printable(path)} holds {self.frames} pictures; the first is taken."
+        which = "main one" if self.format == "HEIF" else "first"
+        return f"{printable(path)} holds {self.frames} pictures; the {which} is taken."
 
     def with_pixels(self, pixels: Pixels) -> "Picture":
         """Return this picture redrawn: other pixels, all else as it was.

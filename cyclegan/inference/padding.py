@@ -24,12 +24,12 @@ class PaddedPicture:
     @property
     def height(self) -> int:
         """Pixels, after the extension."""
-        return padded_length(self.images.shape[2], self.generator.stride, self.generator.smallest)
+        return padded_length(self.images.shape[2], self.generator.stride, self.generator.min_size)
 
     @property
     def width(self) -> int:
         """Pixels, after the extension."""
-        return padded_length(self.images.shape[3], self.generator.stride, self.generator.smallest)
+        return padded_length(self.images.shape[3], self.generator.stride, self.generator.min_size)
 
     def rows(self, first: int, last: int) -> Images:
         """Return the rows from `first` to `last`, which is excluded, in [-1, 1] on the device."""

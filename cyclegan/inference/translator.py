@@ -1,5 +1,6 @@
 """The translator: one trained generator, ready for pictures of any size."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, overload
@@ -13,12 +14,13 @@ from cyclegan.checkpoints.model_file import Direction, ModelInfo, generator_weig
 from cyclegan.checkpoints.runs import find_model, model_name
 from cyclegan.devices import choose_device, free_memory, uses_bf16
 from cyclegan.errors import ModelFileError, printable
-from cyclegan.images import Images, Levels, Picture, Pixels, to_images, to_pixels, with_channels
+from cyclegan.images import Images, Levels, Picture, Pixels, read_picture, to_images, to_pixels, with_channels
+from cyclegan.inference.fallbacks import Fallbacks
 from cyclegan.inference.padding import PaddedPicture, layout, padded_by_reflection
 from cyclegan.inference.separable import separate_last_convolution
 from cyclegan.inference.strips import kept_bytes, redraw_in_strips
 from cyclegan.inference.tiles import redraw_in_tiles
-from cyclegan.models import Generator, ResNetGenerator, filled, skeleton
+from cyclegan.models import Generator, ResNetGenerator, load_weights, meta_module
 
 ACTIVATIONS = 2  # maps of full size and the generator's width that are alive at once, measured
 WIDENED = 2  # of them that are also there in fp32 where a norm is written out, on anything but a CPU
@@ -30,6 +32,7 @@ LARGEST_STRIP = 64  # pixels of height
 LARGEST_TILE = 768  # pixels
 IN_FULL = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)  # fp32 keeps all its bits on CUDA, too
 LEVELS = (np.uint8, np.uint16)  # kinds of arrays
+TAKES = "a path, a PIL image, a float tensor n c h w in [-1, 1], or an array h w c of uint8 or uint16"
 
 
 class Translator:
@@ -60,6 +63,7 @@ class Translator:
         self.dtype = torch.bfloat16 if uses_bf16(precision, self.device) else torch.float32
         self.deep_dtype = self.dtype if precision == "bf16" else torch.float32
         self.generators: dict[torch.dtype, Generator] = {}
+        self.fallbacks = Fallbacks()
         self.generator(self.dtype, weights)
 
     def generator(self, dtype: torch.dtype, weights: dict[str, Tensor] | None = None) -> Generator:
@@ -87,23 +91,30 @@ class Translator:
     @property
     def target(self) -> str:
         """The name of the domain that pictures are redrawn as."""
-        return self.info.domain_b if self.direction == "a2b" else self.info.domain_a
+        return self.info.domains(self.direction)[1]
 
     @overload
-    def __call__(self, picture: Image.Image) -> Image.Image: ...
+    def __call__(self, picture: str | os.PathLike[str] | Image.Image) -> Image.Image: ...
     @overload
     def __call__(self, picture: Tensor) -> Tensor: ...
     @overload
     def __call__(self, picture: Pixels) -> Pixels: ...
 
-    def __call__(self, picture: Image.Image | Tensor | Pixels) -> Image.Image | Tensor | Pixels:
-        """Redraw a picture; what comes out is of the kind, size and mode of what went in.
+    def __call__(
+        self, picture: str | os.PathLike[str] | Image.Image | Tensor | Pixels
+    ) -> Image.Image | Tensor | Pixels:
+        """Translate a picture; what comes out is of the kind, size and mode of what went in.
 
-        Takes a PIL image of any size and mode; a float tensor n c h w in [-1, 1]; or an array h w c of uint8 or uint16.
-        `c` is the model's, 3 or 1; a PIL image is brought to it, and what comes out is grey if the model makes it so.
+        Takes the path of a picture, which gives a PIL image; a PIL image of any size and mode; a float tensor n c h w
+        in [-1, 1]; or an array h w c of uint8 or uint16. `c` is the model's, 3 or 1; a PIL image is brought to it, and
+        what comes out is grey if the model makes it so. Anything else is a `TypeError`.
         """
+        if isinstance(picture, str | os.PathLike):
+            return self.redraw_picture(read_picture(Path(picture))).to_image()
         if isinstance(picture, Image.Image):
             return self.redraw_picture(Picture.from_image(picture)).to_image()
+        if not isinstance(picture, Tensor | np.ndarray):
+            raise TypeError(f"expected {TAKES}, got {type(picture).__name__}")
         channels = self.channels[0]
         if isinstance(picture, Tensor):
             if (
@@ -145,30 +156,47 @@ class Translator:
         bits = 8 * pictures[0].dtype.itemsize
         dtype = self.dtype if bits == 8 else self.deep_dtype
         height, width = pictures[0].shape[:2]
-        if self.fits_whole(height, width, len(pictures), dtype):
-            images = torch.cat([to_images(pixels) for pixels in pictures])
-            return [to_pixels(image, bits=bits) for image in self._redraw_whole(images, dtype)]
-        return [self._redraw_parts(pixels, dtype, bits) for pixels in pictures]
+
+        def compute(dtype: torch.dtype, tile: int) -> list[Pixels]:
+            if self.fits_whole(height, width, len(pictures), dtype, tile):
+                images = torch.cat([to_images(pixels) for pixels in pictures])
+                return [to_pixels(image, bits=bits) for image in self._redraw_whole(images, dtype)]
+            return [self._redraw_parts(pixels, dtype, bits, tile) for pixels in pictures]
+
+        smaller = self._smaller_parts(height, width, len(pictures), dtype)
+        return self.fallbacks.run(compute, (len(pictures), height, width), (dtype, self.tile), smaller)
 
     @torch.inference_mode()
     @IN_FULL
     def redraw(self, images: Images) -> Images:
         """Redraw a batch of any height and width; float32, on this translator's device."""
         height, width = images.shape[2:]
-        if self.fits_whole(height, width, len(images), self.dtype):
-            return self._redraw_whole(images, self.dtype)
-        large = [torch.cat(list(self._parts(image[None], self.dtype)), dim=2) for image in images]
-        return torch.cat(large)[:, :, :height, :width]
 
-    def fits_whole(self, height: int, width: int, images: int, dtype: torch.dtype) -> bool:
-        """Tell whether images of this size go through the network at once, or in parts."""
-        if self.tile:
-            return max(height, width) <= self.tile
+        def compute(dtype: torch.dtype, tile: int) -> Images:
+            if self.fits_whole(height, width, len(images), dtype, tile):
+                return self._redraw_whole(images, dtype)
+            large = [torch.cat(list(self._parts(image[None], dtype, tile)), dim=2) for image in images]
+            return torch.cat(large)[:, :, :height, :width]
+
+        smaller = self._smaller_parts(height, width, len(images), self.dtype)
+        return self.fallbacks.run(compute, (len(images), height, width), (self.dtype, self.tile), smaller)
+
+    def fits_whole(self, height: int, width: int, images: int, dtype: torch.dtype, tile: int | None = None) -> bool:
+        """Tell whether images of this size go through the network at once, or in parts of a height of `tile`."""
+        tile = self.tile if tile is None else tile
+        if tile:
+            return max(height, width) <= tile
         needed, share = images * height * width * self._bytes_per_pixel(dtype), free_memory(self.device) // 2
         if self.device.type != "cuda":
             return needed <= min(share, WHOLE)
         numbers = images * (height + MARGIN) * (width + MARGIN) * self.info.generator.width
         return needed <= share and numbers < MOST_NUMBERS
+
+    def _smaller_parts(self, height: int, width: int, images: int, dtype: torch.dtype) -> int:
+        """Return the height of parts that are smaller than those planned."""
+        if self.fits_whole(height, width, images, dtype):
+            return LARGEST_STRIP
+        return max((self.tile or LARGEST_STRIP) // 4, 4)
 
     def _bytes_per_pixel(self, dtype: torch.dtype) -> int:
         widened = 0 if self.device.type == "cpu" else WIDENED * torch.float32.itemsize
@@ -177,37 +205,36 @@ class Translator:
     def _redraw_whole(self, images: Images, dtype: torch.dtype) -> Images:
         height, width = images.shape[2:]
         generator = self.generator(dtype)
-        padded = padded_by_reflection(images.to(self.device, dtype), generator.stride, generator.smallest)
+        padded = padded_by_reflection(images.to(self.device, dtype), generator.stride, generator.min_size)
         redrawn: Tensor = generator(padded.contiguous(memory_format=layout(self.device, dtype)))
         return redrawn[:, :, :height, :width].float()
 
-    def _redraw_parts(self, pixels: Pixels, dtype: torch.dtype, bits: int) -> Pixels:
+    def _redraw_parts(self, pixels: Pixels, dtype: torch.dtype, bits: int, tile: int) -> Pixels:
         height, width = pixels.shape[:2]
         redrawn = np.empty((height, width, self.channels[1]), dtype=pixels.dtype)
         top = 0
-        for part in self._parts(torch.from_numpy(pixels).permute(2, 0, 1)[None], dtype):
+        for part in self._parts(torch.from_numpy(pixels).permute(2, 0, 1)[None], dtype, tile):
             levels = to_pixels(part[0, :, :, :width], bits=bits)[: height - top]
             redrawn[top : top + len(levels)] = levels
             top += len(levels)
         return redrawn
 
-    def _parts(self, images: Images | Levels, dtype: torch.dtype) -> Iterator[Images]:
-        """Yield redrawn rows from top to bottom, mirrored on to a height and width that the generator takes."""
+    def _parts(self, images: Images | Levels, dtype: torch.dtype, tile: int) -> Iterator[Images]:
+        """Yield translated rows from top to bottom, mirrored on to a height and width that the generator takes."""
         generator = self.generator(dtype)
         picture = PaddedPicture(images, generator, self.device, dtype)
         if isinstance(generator, ResNetGenerator):
             kept_as = torch.float16 if dtype == torch.float32 and kept_bytes(picture) > KEPT else dtype
-            yield from redraw_in_strips(
-                generator, picture, rows=self._strip_rows(picture.width, dtype), kept_as=kept_as
-            )
+            rows = self._strip_rows(picture.width, dtype, tile)
+            yield from redraw_in_strips(generator, picture, rows=rows, kept_as=kept_as)
         else:
-            yield from redraw_in_tiles(generator, picture, self.tile or LARGEST_TILE)
+            yield from redraw_in_tiles(generator, picture, tile or LARGEST_TILE)
 
-    def _strip_rows(self, width: int, dtype: torch.dtype) -> int:
+    def _strip_rows(self, width: int, dtype: torch.dtype, tile: int) -> int:
         """Return how many rows of a picture are worked on at a time."""
         share = min(free_memory(self.device) // 4, WHOLE // 4)
         fitting = share // (width * self._bytes_per_pixel(dtype))
-        return max((self.tile or min(fitting, LARGEST_STRIP)) // 4, 1) * 4
+        return max((tile or min(fitting, LARGEST_STRIP)) // 4, 1) * 4
 
 
 def choose_direction(info: ModelInfo, to: str | None, direction: str | None) -> Direction:
@@ -237,7 +264,7 @@ def mixed(original: Pixels, redrawn: Pixels, strength: float) -> Pixels:
 def _load_generator(path: Path, info: ModelInfo, weights: dict[str, Tensor], direction: Direction) -> Generator:
     own = {name: weight.float() for name, weight in generator_weights(path, weights, direction).items()}
     try:
-        return filled(skeleton(info.generator, info.channels(direction)), own)
+        return load_weights(meta_module(info.generator, info.channels(direction)), own)
     except ModelFileError as error:
         raise ModelFileError(
             f"{printable(path)} does not hold the weights of the network that it describes.",

@@ -52,7 +52,7 @@ class RunReport:
     step: int
     epoch: int
     epochs: int  # in all
-    max_steps: int  # 0: as the epochs say
+    max_steps: int | None  # None: as the epochs say
     losses: dict[str, float | None]  # of the last line; None where not finite
     verdict: str  # fine, watch, stop, or empty before the first diagnosis
     states: list[str]
@@ -140,7 +140,7 @@ def inspect_run(run: Run) -> RunReport:
         step=last.get("step", 0),
         epoch=epoch if isinstance(epoch, int) else 0,
         epochs=config.schedule.epochs + config.schedule.decay_epochs,
-        max_steps=config.schedule.max_steps,
+        max_steps=None if config.schedule.max_steps == "none" else config.schedule.max_steps,
         losses=losses,
         verdict=verdict_of(last),
         states=[path.name for path in states(run)],
@@ -186,7 +186,9 @@ def run_findings(run: Run, config: Config, losses: Mapping[str, float | None]) -
             findings.append(Finding("damaged file", str(error), "Delete it: a continuation uses the one before."))
     findings += [
         Finding(
-            "no pictures", f"the pictures of {name} are no longer in {printable(folder)}.", "Put them back to continue."
+            "no pictures",
+            f"the pictures of {name} are no longer in {printable(folder)}.",
+            "To continue, put them back, or train with the folder in which they are now.",
         )
         for folder in (config.data.folder_a, config.data.folder_b)
         if not Path(folder).is_dir()

@@ -39,6 +39,7 @@ class FolderFacts:
     split: str
     pictures: int
     unreadable: int
+    passed_over: dict[str, int]  # files that are no pictures, by suffix
     short_side: tuple[int, int, int]  # pixels: least, median, most
     aspect: tuple[float, float]  # longer side over shorter: median, most
     modes: dict[str, int]
@@ -116,6 +117,7 @@ def folder_facts(folder: SurveyedFolder) -> FolderFacts:
         split=folder.split,
         pictures=len(pictures),
         unreadable=len(folder.survey.unreadable),
+        passed_over=folder.survey.passed_over,
         short_side=(min(short_sides), round(statistics.median(short_sides)), max(short_sides)),
         aspect=(round(statistics.median(aspects), 2), round(max(aspects), 2)),
         modes=dict(Counter(picture.mode for picture in pictures).most_common()),

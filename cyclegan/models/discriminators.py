@@ -1,4 +1,4 @@
-"""Discriminators: networks that look at an image and score its patches, high for real, low for redrawn.
+"""Discriminators: networks that score the patches of an image, high for real, low for fake.
 
 PatchGAN: Zhu et al. 2017, appendix 7.2, after Isola et al. 2017. In the paper's shorthand, width 64, three layers:
     C64-C128-C256-C512, then one score for each 70x70 patch
@@ -11,7 +11,7 @@ from cyclegan.models.layers import Norm, norm_layer
 
 
 class PatchDiscriminator(nn.Module):
-    """Score overlapping patches; with 1, 2, 3, 4 layers a score sees 16, 34, 70, 142 pixels each way."""
+    """Scores overlapping patches; with 1, 2, 3, 4 layers the receptive field has 16, 34, 70, 142 pixels a side."""
 
     def __init__(self, channels: int = 3, *, width: int = 64, layers: int = 3, norm: Norm = "instance") -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class PatchDiscriminator(nn.Module):
             *[
                 part
                 for level in range(1, layers + 1)
-                for part in judge(widths[level - 1], widths[level], norm, stride=2 if level < layers else 1)
+                for part in conv_layers(widths[level - 1], widths[level], norm, stride=2 if level < layers else 1)
             ],
             nn.Conv2d(widths[-1], 1, kernel_size=4, padding=1),
         )
@@ -34,7 +34,7 @@ class PatchDiscriminator(nn.Module):
 
 
 class PixelDiscriminator(nn.Module):
-    """Score every pixel by itself, by its colour alone: C64-C128 of 1x1 convolutions (Isola et al. 2017, 6.1.2)."""
+    """Scores every pixel by its colour alone: C64-C128 of 1x1 convolutions (Isola et al. 2017, 6.1.2)."""
 
     def __init__(self, channels: int = 3, *, width: int = 64, norm: Norm = "instance") -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class PixelDiscriminator(nn.Module):
         return scores
 
 
-def judge(channels: int, wider: int, norm: Norm, stride: int) -> list[nn.Module]:
+def conv_layers(channels: int, wider: int, norm: Norm, stride: int) -> list[nn.Module]:
     """C: one layer of the PatchGAN."""
     return [
         nn.Conv2d(channels, wider, kernel_size=4, stride=stride, padding=1, bias=False),

@@ -1,4 +1,4 @@
-"""What the networks share."""
+"""Layers that the networks share: the instance norm, reflection padding."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -9,61 +9,67 @@ from torch import Tensor, nn
 Norm = Literal["instance", "batch"]
 
 EPSILON = 1e-5  # added to the variance
-SMALL = 1024  # pixels of a map with channels last, below which torch's group norm on a CPU reads them one by one
+MIN_GROUP_NORM_PIXELS = 1024  # of a channels-last map: below, torch's group norm on a CPU reads pixels one by one
 
 
 class InstanceNorm(nn.Module):
-    """Bring every channel of every image to mean 0 and variance 1 (Ulyanov et al. 2016); nothing to learn.
+    """Normalise every channel of every image to mean 0 and variance 1, without learned scale (Ulyanov et al. 2016).
 
-    The numbers of `F.instance_norm`, and channels that lie last stay there. A convolution before it needs no bias,
-    which the mean would take away again.
+    The numbers are those of `F.instance_norm`; the memory format of the input stays. A convolution before it needs no
+    bias, which the norm would subtract again.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return `x` (n c h w) normalised over h and w, in its own precision; the sums are of fp32 or better."""
+        """Normalise `x` (n c h w) over h and w, in its own precision; sums are computed in fp32 or better."""
         if torch.compiler.is_compiling():
-            return _by_hand(x)[0]  # the compiler makes one kernel of it
-        normalized: Tensor = _grouped(x)[0] if x.is_contiguous() else _ChannelsLastNorm.apply(x)
+            return _norm_by_arithmetic(x)[0]  # the compiler fuses it into one kernel
+        normalized: Tensor = _norm_by_group_norm(x)[0] if x.is_contiguous() else _ChannelsLastNorm.apply(x)
         return normalized
 
 
 class _ChannelsLastNorm(torch.autograd.Function):
-    """The same with a backward pass of its own: on a CPU torch's takes sixty times as long where channels lie last.
+    """The norm of channels-last images, with a backward pass of its own.
 
-    Small maps take its forward pass eighteen times as long, and elsewhere torch's group norm refuses such channels.
+    torch's backward of a group norm takes sixty times as long on a CPU where channels lie last, and its forward
+    eighteen times as long for small maps; on CUDA it refuses channels last.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        large = x.shape[2] * x.shape[3] >= SMALL
-        normalized, mean, scale = _grouped(x) if large and x.device.type == "cpu" else _by_hand(x)
-        ctx.save_for_backward(x, mean, scale)
+        is_large = x.shape[2] * x.shape[3] >= MIN_GROUP_NORM_PIXELS
+        norm = _norm_by_group_norm if is_large and x.device.type == "cpu" else _norm_by_arithmetic
+        normalized, mean, inverse_std = norm(x)
+        ctx.save_for_backward(x, mean, inverse_std)
         return normalized
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        x, mean, scale = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        # With y = (x - mean) * s, s = 1 / std, and means over the pixels of a channel:
+        #     dL/dx = s * (grad - mean(grad) - y * mean(grad * y))
+        # written as grad * s + x * x_factor + constant, so that no y is needed in memory.
+        x, mean, inverse_std = ctx.saved_tensors
         wide, pixels = torch.promote_types(x.dtype, torch.float32), x.shape[2] * x.shape[3]
-        mean, scale = (moment.view(*x.shape[:2], 1, 1).to(wide) for moment in (mean, scale))
-        pull = gradient.sum((2, 3), keepdim=True, dtype=wide) / pixels
-        turn = (gradient * x).sum((2, 3), keepdim=True, dtype=wide) / pixels
-        twist = (turn - mean * pull) * scale**2  # gradient - pull - normalized * (its mean product with the gradient)
-        offset = (twist * mean - pull) * scale
-        along, across, start = (factor.to(x.dtype) for factor in (scale, -twist * scale, offset))
-        return torch.addcmul(start, gradient, along).addcmul_(x, across)
+        mean, inverse_std = (moment.view(*x.shape[:2], 1, 1).to(wide) for moment in (mean, inverse_std))
+        mean_grad = grad.sum((2, 3), keepdim=True, dtype=wide) / pixels
+        mean_grad_x = (grad * x).sum((2, 3), keepdim=True, dtype=wide) / pixels
+        mean_grad_y_over_std = (mean_grad_x - mean * mean_grad) * inverse_std**2
+        constant = (mean_grad_y_over_std * mean - mean_grad) * inverse_std
+        x_factor = -mean_grad_y_over_std * inverse_std
+        grad_factor, x_factor, constant = (term.to(x.dtype) for term in (inverse_std, x_factor, constant))
+        return torch.addcmul(constant, grad, grad_factor).addcmul_(x, x_factor)
 
 
 class ReflectionPad(nn.ReflectionPad2d):
-    """Reflect the borders, in the precision of what comes in; left to itself, autocast on a CPU goes back to fp32."""
+    """Reflection padding in the precision of its input: autocast on a CPU would return fp32."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return `x` (n c h w) with its borders reflected."""
+        """Pad `x` (n c h w) by reflection."""
         with torch.autocast("cpu", enabled=False):
             return super().forward(x)
 
 
 def replace_instance_norms(network: nn.Module, make: Callable[[], nn.Module]) -> None:
-    """Put a layer that `make` makes in the place of every instance norm."""
+    """Replace every instance norm of a network by `make()`."""
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, InstanceNorm):
@@ -71,23 +77,23 @@ def replace_instance_norms(network: nn.Module, make: Callable[[], nn.Module]) ->
 
 
 def norm_layer(norm: Norm, channels: int) -> nn.Module:
-    """Return a layer that normalises `channels` channels."""
+    """Return a norm of `channels` channels."""
     return nn.BatchNorm2d(channels) if norm == "batch" else InstanceNorm()
 
 
-def _grouped(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return `x` normalised, the means (n c) that were taken away, and what it was then multiplied by.
+def _norm_by_group_norm(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return `x` normalised, its means and its inverse standard deviations (n c).
 
-    A group norm with one channel in a group is sooner done than an instance norm.
+    A group norm with one channel in each group is an instance norm, and faster than torch's.
     """
     images, channels, height, width = x.shape
     return torch.native_group_norm(x, None, None, images, channels, height * width, channels, EPSILON)
 
 
-def _by_hand(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the same, written out, so that it depends on no layout."""
+def _norm_by_arithmetic(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the same by plain arithmetic, in any memory format."""
     wide, pixels = torch.promote_types(x.dtype, torch.float32), x.shape[2] * x.shape[3]
     mean = x.sum((2, 3), keepdim=True, dtype=wide) / pixels
     centred = x - mean
-    scale = (centred.square().sum((2, 3), keepdim=True) / pixels + EPSILON).rsqrt()
-    return (centred * scale).to(x.dtype), mean.flatten(1), scale.flatten(1)
+    inverse_std = (centred.square().sum((2, 3), keepdim=True) / pixels + EPSILON).rsqrt()
+    return (centred * inverse_std).to(x.dtype), mean.flatten(1), inverse_std.flatten(1)

@@ -16,11 +16,11 @@ from cyclegan.models.layers import Norm, ReflectionPad, norm_layer
 
 
 class ResNetGenerator(nn.Module):
-    """Redraw an image at its own size; height and width must divide by 4 and be at least 8."""
+    """Translates images at their own size; height and width must divide by 4 and be at least 8."""
 
     stride: int = 4  # heights and widths must be multiples of it
-    smallest: int = 8  # pixels; below it, reflection has nothing to reflect
-    activation_checkpointing: bool = False  # whether going backward computes again what it needs (1604.06174)
+    min_size: int = 8  # pixels; reflection padding needs them
+    activation_checkpointing: bool = False  # recompute activations in the backward pass (1604.06174)
 
     def __init__(
         self,
@@ -53,28 +53,29 @@ class ResNetGenerator(nn.Module):
     def forward(self, images: Images) -> Images:
         """Map images in [-1, 1] to images of the same size in [-1, 1]."""
         if not (self.activation_checkpointing and torch.is_grad_enabled()):
-            at_once: Tensor = self.body(images)
-            return at_once
-        together = len(images) if images.is_cuda else 1  # there each call has its price, and compiling it another
-        return torch.cat([self.frugally(some) for some in torch.split(images, together)])
+            output: Tensor = self.body(images)
+            return output
+        # On a CPU one image at a time keeps the least; on CUDA every call costs a launch and a compilation.
+        batch_size = len(images) if images.is_cuda else 1
+        return torch.cat([self.checkpointed(batch) for batch in torch.split(images, batch_size)])
 
-    def frugally(self, images: Images) -> Images:
-        """Map images, keeping for the gradient no more than what goes into each part."""
-        redrawn: Tensor = images
-        for part in self.parts():
-            redrawn = checkpoint(part, redrawn, use_reentrant=False, preserve_rng_state=self.dropout)
-        return redrawn
+    def checkpointed(self, images: Images) -> Images:
+        """Map images, keeping for the backward pass only the input of each segment."""
+        x: Tensor = images
+        for segment in self.segments():
+            x = checkpoint(segment, x, use_reentrant=False, preserve_rng_state=self.dropout)
+        return x
 
-    def parts(self) -> list[nn.Module]:
-        """Return the body in parts, none of which keeps much more for its gradient: down, a few blocks each, up."""
-        first = next(place for place, layer in enumerate(self.body) if isinstance(layer, ResidualBlock))
-        last, few = first + self.blocks, math.isqrt(self.blocks)
-        places = [0, *range(first, last, few), last, len(self.body)]
-        return [self.body[place:end] for place, end in pairwise(places)]
+    def segments(self) -> list[nn.Module]:
+        """Return the body in segments of like memory: down, about sqrt(blocks) residual blocks each, up."""
+        first = next(index for index, layer in enumerate(self.body) if isinstance(layer, ResidualBlock))
+        last, step = first + self.blocks, math.isqrt(self.blocks)
+        bounds = [0, *range(first, last, step), last, len(self.body)]
+        return [self.body[start:end] for start, end in pairwise(bounds)]
 
 
 class ResidualBlock(nn.Module):
-    """R: two 3x3 convolutions on reflected borders, added to what came in."""
+    """R: two 3x3 convolutions with reflection padding, added to the input."""
 
     def __init__(self, width: int, norm: Norm, dropout: bool) -> None:
         super().__init__()
@@ -90,9 +91,9 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return `x` (n width h w) plus what the convolutions make of it."""
-        change: Tensor = self.body(x)
-        return x + change
+        """Return `x` (n width h w) plus its residual."""
+        residual: Tensor = self.body(x)
+        return x + residual
 
 
 def down(channels: int, wider: int, norm: Norm) -> list[nn.Module]:

@@ -1,7 +1,7 @@
 """U-Net generator.
 
 Isola et al. 2017, section 3.2.1 and appendix 6.1.1, after Ronneberger et al. 2015: strided convolutions down to a
-narrow waist, strided transposed ones back up, and at every size what came down is shown to what goes up.
+bottleneck, strided transposed ones back up, with a skip connection at every size.
 """
 
 import torch
@@ -12,10 +12,10 @@ from cyclegan.models.layers import Norm, norm_layer
 
 
 class UNetGenerator(nn.Module):
-    """Redraw an image at its own size; height and width must divide by 2 ** depth."""
+    """Translates images at their own size; height and width must divide by 2 ** depth."""
 
     stride: int  # heights and widths must be multiples of it
-    smallest: int  # pixels
+    min_size: int  # pixels
 
     def __init__(
         self,
@@ -28,10 +28,10 @@ class UNetGenerator(nn.Module):
         dropout: bool = False,
     ) -> None:
         super().__init__()
-        self.stride = self.smallest = 2**depth
+        self.stride = self.min_size = 2**depth
         widths = [width * min(2**level, 8) for level in range(depth)]
-        bare = norm == "instance"  # the reference's rule for the two convolutions that no norm follows
-        waist = depth - 1
+        has_bias = norm == "instance"  # the reference's rule for the two convolutions without a norm behind them
+        bottleneck = depth - 1
         self.down = nn.ModuleList(
             nn.Sequential(
                 *([nn.LeakyReLU(0.2)] if level > 0 else []),
@@ -41,9 +41,9 @@ class UNetGenerator(nn.Module):
                     kernel_size=4,
                     stride=2,
                     padding=1,
-                    bias=bare and level in (0, waist),
+                    bias=has_bias and level in (0, bottleneck),
                 ),
-                *([norm_layer(norm, widths[level])] if 0 < level < waist else []),
+                *([norm_layer(norm, widths[level])] if 0 < level < bottleneck else []),
             )
             for level in range(depth)
         )
@@ -51,7 +51,7 @@ class UNetGenerator(nn.Module):
             nn.Sequential(
                 nn.ReLU(),
                 nn.ConvTranspose2d(
-                    widths[level] if level == waist else widths[level] * 2,
+                    widths[level] if level == bottleneck else widths[level] * 2,
                     widths[level - 1] if level > 0 else channels_out,
                     kernel_size=4,
                     stride=2,
@@ -59,19 +59,19 @@ class UNetGenerator(nn.Module):
                     bias=level == 0,
                 ),
                 *([norm_layer(norm, widths[level - 1])] if level > 0 else [nn.Tanh()]),
-                *([nn.Dropout(0.5)] if dropout and 4 <= level < waist else []),
+                *([nn.Dropout(0.5)] if dropout and 4 <= level < bottleneck else []),
             )
             for level in range(depth)
         )
 
     def forward(self, images: Images) -> Images:
         """Map images in [-1, 1] to images of the same size in [-1, 1]."""
-        seen: list[Tensor] = []
+        skips: list[Tensor] = []
         x: Tensor = images
-        for descend in self.down:
-            x = descend(x)
-            seen.append(x)
-        x = self.up[-1](seen.pop())  # the waist has nothing beside it
-        for ascend in reversed(self.up[:-1]):
-            x = ascend(torch.cat([seen.pop(), x], dim=1))
+        for down in self.down:
+            x = down(x)
+            skips.append(x)
+        x = self.up[-1](skips.pop())  # the bottleneck has no skip connection
+        for up in reversed(self.up[:-1]):
+            x = up(torch.cat([skips.pop(), x], dim=1))
         return x

@@ -14,7 +14,7 @@ from cyclegan.atomic import is_file_name
 from cyclegan.checkpoints.model_file import Direction, ModelInfo
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
 from cyclegan.errors import ModelFileError, printable
-from cyclegan.models import Blueprint, skeleton
+from cyclegan.models import NetworkConfig, meta_module
 from cyclegan.reference.pth import OURS, Weights, bare, channels_of, from_reference, recognised
 
 NAMED = re.compile(r"(?:.*_)?(?:net_?)?([GD]_[AB])")  # how the names of the reference's files end
@@ -29,7 +29,7 @@ class Imported:
     """A network of the reference."""
 
     path: Path
-    spec: Blueprint
+    spec: NetworkConfig
     channels: tuple[int, ...]  # of what it takes and, if it is a generator, of what it gives
     weights: Weights  # under our names
 
@@ -77,7 +77,7 @@ def read_network(path: Path) -> Imported:
         weights = bare(unpickled(path))
         spec = recognised(weights)
         channels = channels_of(spec, weights)
-        return Imported(path, spec, channels, from_reference(skeleton(spec, channels), weights))
+        return Imported(path, spec, channels, from_reference(meta_module(spec, channels), weights))
     except ModelFileError as error:
         raise ModelFileError(f"{printable(path)} was refused: {error}", error.hint) from error
 
@@ -136,7 +136,7 @@ def describe(networks: Mapping[str, Imported], domain_a: str, domain_b: str) -> 
         domain_b=domain_b,
         channels_a=agreed_channels(networks, "A"),
         channels_b=agreed_channels(networks, "B"),
-        size=2**generator.depth if generator.architecture == "unet" else USUAL_SIZE,
+        size=2 ** int(generator.depth) if generator.architecture == "unet" else USUAL_SIZE,
         steps=0,  # the files do not say
         averaged=False,
         discriminator=judges.pop() if judges else None,

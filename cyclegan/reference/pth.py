@@ -12,21 +12,34 @@ from torch import Tensor, nn
 
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
 from cyclegan.errors import ConfigError, ModelFileError, printable
-from cyclegan.models import Blueprint, PixelDiscriminator, UNetGenerator
+from cyclegan.models import NetworkConfig, PixelDiscriminator, UNetGenerator
 from cyclegan.models.layers import InstanceNorm, Norm
 
 Weights = dict[str, Tensor]
 
 OURS = {"G_A": "a2b", "G_B": "b2a", "D_A": "disc_b", "D_B": "disc_a"}  # their D_A judges what G_A makes: images of B
+GENERATOR_NAMES = ("generator", "gen", "netg", "net_g", "g")  # in lower case
+CHECKPOINT_KEYS = (  # in lower case, under which training programs keep a generator's weights, the better ones first
+    *("params_ema", "ema", *(f"{name}_ema" for name in GENERATOR_NAMES)),
+    *("params", "model_state_dict", "state_dict", "model"),
+    *(f"{name}{end}" for name in GENERATOR_NAMES for end in ("", "_state_dict")),
+)
+LEVELS = 2  # of such keys, one in the other
+FIRST_WEIGHTS = ("model.model.0.weight", "model.1.weight", "net.0.weight", "model.0.weight")  # see `recognised`
 WRAPPERS = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before every name
 COUNTER = "num_batches_tracked"  # of batch norms since torch 0.4.1; changes nothing
 STATISTICS = ("running_mean", "running_var", COUNTER)  # instance norms before torch 0.4 kept them and never used them
 ALONE = "Save the network's state_dict() alone."
+ONE_EACH = "Save the state_dict() of each in a file of its own."
 ALIKE = "Only networks as the reference builds them, for grey or RGB pictures, can be imported."
 
 
 def bare(saved: object) -> Weights:
-    """Return the weights that a `.pth` file held, their names without what wrappers put before them."""
+    """Return the weights that a `.pth` file held, their names without what wrappers put before them.
+
+    A checkpoint that holds a generator's weights beside an epoch, optimizers or a discriminator stands for these.
+    """
+    saved = within_checkpoint(saved)
     if not isinstance(saved, Mapping) or not saved:
         raise ModelFileError("it holds no weights by name.", ALONE)
     weights = {_unwrapped(str(name)): value for name, value in saved.items()}
@@ -37,10 +50,40 @@ def bare(saved: object) -> Weights:
             raise ModelFileError(f"its entry {printable(name)} is no tensor but {type(value).__name__}.", ALONE)
         if not _is_whole(value):
             raise ModelFileError(f"its tensor {printable(name)} does not hold all its numbers.", ALONE)
-    return weights
+    return without_prefix(weights)
 
 
-def recognised(weights: Mapping[str, Tensor]) -> Blueprint:
+def within_checkpoint(saved: object) -> object:
+    """Return the weights inside a checkpoint; what is none comes back as it is."""
+    for _ in range(LEVELS):
+        if not isinstance(saved, Mapping) or any(isinstance(value, Tensor) for value in saved.values()):
+            return saved
+        networks = {str(name): value for name, value in saved.items() if _holds_tensors(value, LEVELS)}
+        known = [networks[name] for key in CHECKPOINT_KEYS for name in networks if name.lower() == key]
+        if not known and len(networks) > 1:
+            raise ModelFileError(f"it holds several networks: {printable(', '.join(networks))}.", ONE_EACH)
+        if not networks:
+            return saved
+        saved = (known or list(networks.values()))[0]
+    return saved
+
+
+def without_prefix(weights: Weights) -> Weights:
+    """Return weights without prefixes that all names share, or that a generator's have beside a discriminator's."""
+    stripped = weights
+    for generator in GENERATOR_NAMES:
+        split = {name: name.partition(".") for name in stripped}
+        own = {rest: stripped[name] for name, (first, _, rest) in split.items() if first.lower() == generator}
+        stripped = own or stripped
+    while not any(name in stripped for name in FIRST_WEIGHTS):
+        firsts = {name.partition(".")[0] for name in stripped}
+        if len(firsts) > 1 or not all(name.partition(".")[2] for name in stripped):
+            return weights
+        stripped = {name.partition(".")[2]: value for name, value in stripped.items()}
+    return stripped
+
+
+def recognised(weights: Mapping[str, Tensor]) -> NetworkConfig:
     """Tell from names and shapes alone which network these weights are of, as far as they tell.
 
     Dropout in a U-Net leaves no trace; in a ResNet it shifts a block's second convolution from place 5 to 6.
@@ -66,7 +109,7 @@ def recognised(weights: Mapping[str, Tensor]) -> Blueprint:
     raise ModelFileError(f"it holds no network that is known here, but {_some(weights)}.", ALIKE)
 
 
-def channels_of(spec: Blueprint, weights: Mapping[str, Tensor]) -> tuple[int, ...]:
+def channels_of(spec: NetworkConfig, weights: Mapping[str, Tensor]) -> tuple[int, ...]:
     """Return the channels of what a network takes and, if it is a generator, of what it gives.
 
     Others than 1 and 3 are an error. Those that no shape tells are 3: `from_reference` says what is wrong.
@@ -76,7 +119,7 @@ def channels_of(spec: Blueprint, weights: Mapping[str, Tensor]) -> tuple[int, ..
     elif spec.architecture == "unet":
         places = [("model.model.0.weight", 1), ("model.model.3.weight", 1)]  # the last is transposed
     else:
-        places = [("model.1.weight", 1), (f"model.{17 + spec.blocks}.weight", 0)]
+        places = [("model.1.weight", 1), (f"model.{17 + int(spec.blocks)}.weight", 0)]
     shapes = [(weights[name].shape if name in weights else (), axis) for name, axis in places]
     channels = tuple(shape[axis] if len(shape) == 4 else 3 for shape, axis in shapes)
     for count in channels:
@@ -179,6 +222,13 @@ def _unwrapped(name: str) -> str:
     while name.startswith(WRAPPERS):
         name = name.partition(".")[2]
     return name
+
+
+def _holds_tensors(value: object, levels: int) -> bool:
+    """Tell whether a mapping holds tensors, within so many levels; those of an optimizer lie deeper."""
+    if not isinstance(value, Mapping) or levels == 0:
+        return False
+    return any(isinstance(inner, Tensor) or _holds_tensors(inner, levels - 1) for inner in value.values())
 
 
 def _is_whole(tensor: Tensor) -> bool:

@@ -47,7 +47,7 @@ def training_facts(config: Config) -> Rows:
     """Return the data, the networks and the schedule."""
     data, loss, optimizer = config.data, config.loss, config.optimizer
     training, schedule = config.training, config.schedule
-    limit = f", {schedule.max_steps:,} steps at most" if schedule.max_steps else ""
+    limit = f", {schedule.max_steps:,} steps at most" if schedule.max_steps != "none" else ""
     validated = f"{data.validate:.0%} of each domain, held out" if data.validate else "none"
     return [
         ("Domain A", f"{data.name_a}, of {data.folder_a}"),

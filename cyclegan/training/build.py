@@ -11,7 +11,7 @@ from cyclegan.models import Networks, build_networks
 from cyclegan.training.diffaugment import DiffAugment
 from cyclegan.training.distillation import TeacherModule
 from cyclegan.training.ema import ema_copy
-from cyclegan.training.fabric import fabric_for, no_sync, set_up_optimizer
+from cyclegan.training.fabric import backward, fabric_for, no_sync, set_up_optimizer
 from cyclegan.training.initial_weights import load_initial_weights
 from cyclegan.training.inputs import TrainInputs
 from cyclegan.training.nonfinite import NonFiniteFilter
@@ -51,7 +51,7 @@ def build_state(inputs: TrainInputs) -> tuple[TrainState, Fabric]:
         networks=Networks(**{name: fabric.setup_module(network) for name, network in networks.named_children()}),
         optimizer_g=set_up_optimizer(fabric, optimizer_g),
         optimizer_d=set_up_optimizer(fabric, optimizer_d),
-        backward=fabric.backward,
+        backward=partial(backward, fabric),
         teachers={
             direction: TeacherModule(generator.to(device).to(memory_format=memory_format), bf16=bf16)
             for direction, generator in (inputs.teacher.generators() if inputs.teacher else {}).items()

@@ -8,7 +8,7 @@ from cyclegan.checkpoints.model_file import ModelInfo, save_model
 from cyclegan.checkpoints.runs import Run, append_metrics, forget_held_out_before_newest, require_there, save_state
 from cyclegan.errors import TrainingDivergedError
 from cyclegan.images import read_picture
-from cyclegan.models import resolved
+from cyclegan.models import resolved_generator
 from cyclegan.training.grids import center_crops, sample_grid, save_grid
 from cyclegan.training.inputs import StepInfo, TrainInputs
 from cyclegan.training.state import Tensors, TrainState, merge_ranks, of_one_rank
@@ -110,7 +110,7 @@ def save_networks(inputs: TrainInputs, path: Path, steps: int, weights: Tensors)
     """Save a model file of the weights after so many steps."""
     data = inputs.config.data
     info = ModelInfo(
-        generator=resolved(inputs.config),
+        generator=resolved_generator(inputs.config),
         discriminator=inputs.config.discriminator,
         domain_a=data.name_a,
         domain_b=data.name_b,

@@ -11,7 +11,7 @@ from cyclegan.checkpoints.runs import Run, find_model
 from cyclegan.config import Config, DataConfig, Settings
 from cyclegan.errors import ConfigError, ModelFileError, RunError, printable
 from cyclegan.images import Images
-from cyclegan.models import Generator, filled, skeleton
+from cyclegan.models import Generator, load_weights, meta_module
 
 STUDENT_WIDTH_DIVISOR = 4  # by default; a ResNet-9 of width 16 has a fifteenth of the multiply-adds of one of width 64
 
@@ -26,7 +26,7 @@ class Teacher:
     def generators(self) -> dict[str, Generator]:
         """Return its generators by direction, as far as it has them."""
         return {
-            way: filled(skeleton(self.info.generator, self.info.channels(way)), own)
+            way: load_weights(meta_module(self.info.generator, self.info.channels(way)), own)
             for way in ("a2b", "b2a")
             if (own := weights_of(way, self.weights))
         }

@@ -1,6 +1,7 @@
 """Lightning Fabric: puts networks on devices, runs them in a precision and on several ranks."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
-from torch import distributed
+from torch import Tensor, distributed
 from torch.optim import Optimizer
 
 from cyclegan.config import Config
@@ -18,6 +19,8 @@ from cyclegan.errors import ConfigError, DeviceError
 from cyclegan.training.distributed import SINGLE_PROCESS, Ranks, started_by_torchrun
 from cyclegan.training.inputs import TrainInputs
 from cyclegan.training.state import Engine
+
+BACKWARD_LOCK = threading.Lock()
 
 
 def with_device_count(config: Config) -> Config:
@@ -85,6 +88,15 @@ def no_sync(fabric: Fabric, engine: Engine) -> Iterator[None]:
             wrapped: Any = network
             stack.enter_context(fabric.no_backward_sync(wrapped))
         yield
+
+
+def backward(fabric: Fabric, loss: Tensor) -> None:
+    """Take the gradients of a loss, one training of this process at a time.
+
+    Fabric marks in a global variable that a backward pass is its own; another thread's end of one would unmark it.
+    """
+    with BACKWARD_LOCK:
+        fabric.backward(loss)
 
 
 def set_up_optimizer(fabric: Fabric, optimizer: Optimizer) -> Optimizer:

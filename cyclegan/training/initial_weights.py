@@ -9,7 +9,7 @@ from cyclegan.checkpoints.model_file import Tensors, load_model, weights_of
 from cyclegan.checkpoints.runs import find_model
 from cyclegan.config import Config, forbidden_changes
 from cyclegan.errors import ConfigError, ModelFileError, printable
-from cyclegan.models import Networks, resolved
+from cyclegan.models import Networks, resolved_generator
 from cyclegan.training.distillation import Teacher
 
 
@@ -29,7 +29,7 @@ def weights_of_model(config: Config) -> Tensors:
         generator=info.generator,
         discriminator=info.discriminator or config.discriminator,
     )
-    if differences := forbidden_changes(theirs, replace(config, generator=resolved(config))):
+    if differences := forbidden_changes(theirs, replace(config, generator=resolved_generator(config))):
         raise ConfigError(
             f"{printable(path)} holds networks of other settings: {'; '.join(differences)}.",
             "Train with those of the model, as in --set generator.blocks=6, or without --init-from.",

@@ -67,7 +67,7 @@ class TrainInputs:
         schedule = self.config.schedule
         batches = (schedule.epochs + schedule.decay_epochs) * self.batches_per_epoch
         steps = -(-(batches - self.batch_offset) // self.ranks.count)
-        return min(steps, schedule.max_steps) if schedule.max_steps else steps
+        return steps if schedule.max_steps == "none" else min(steps, schedule.max_steps)
 
     @property
     def full_learning_rate(self) -> float:

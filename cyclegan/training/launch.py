@@ -29,6 +29,7 @@ def start_processes(count: int, arguments: Sequence[str]) -> int:
         rdzv_endpoint="localhost:0",
         max_restarts=0,
     )
+    config.signals_to_handle = ",".join(handled_signals())  # older versions of torch ignore it
     try:
         elastic_launch(config, sys.executable)("-m", "cyclegan", *arguments)
     except SignalException:
@@ -43,3 +44,9 @@ def start_processes(count: int, arguments: Sequence[str]) -> int:
             ) from error
         return codes[min(codes)]
     return 0
+
+
+def handled_signals() -> list[str]:
+    """Return the signals with which the launcher ends its processes, but those that this one was started to ignore."""
+    names = [name for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
+    return [name for name in names if signal.getsignal(getattr(signal, name)) != signal.SIG_IGN]

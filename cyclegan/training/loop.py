@@ -21,10 +21,11 @@ from cyclegan.errors import TrainingDivergedError, printable
 from cyclegan.images import Images, scaled_on
 from cyclegan.training.build import MEMORY_HINT, build_state
 from cyclegan.training.callbacks import MetricsFile, SampleGrids, StateSaver, TensorBoard, save_models
+from cyclegan.training.concurrency import process_shared_with_other_trainings
 from cyclegan.training.diagnose import Diagnose
 from cyclegan.training.distributed import Ranks
 from cyclegan.training.inputs import Callback, StepInfo, TrainInputs
-from cyclegan.training.schedule import learning_rate_factor
+from cyclegan.training.schedule import scheduled_rate
 from cyclegan.training.state import RunningMeans, TrainState, select_rank
 from cyclegan.training.step_runner import Log, step_runner
 from cyclegan.training.validation import Validate
@@ -63,7 +64,7 @@ def train(
     The run's folder must be locked by this process (`runs.locked`). `log` gets messages about compilation. Of several
     ranks each trains; the first validates, diagnoses and writes for all.
     """
-    with inputs.ranks.errors(), cuda_side_stream(inputs.device):
+    with process_shared_with_other_trainings(inputs), inputs.ranks.errors(), cuda_side_stream(inputs.device):
         return train_locked(inputs, callbacks, interrupted, log)
 
 
@@ -193,9 +194,8 @@ def resume(state: TrainState, inputs: TrainInputs) -> tuple[TrainInputs, list[st
 
 def learning_rate(state: TrainState, inputs: TrainInputs) -> float:
     """Return the learning rate of the next step."""
-    schedule = inputs.config.schedule
-    factor = learning_rate_factor(inputs.epoch(state.step) - 1, schedule.epochs, schedule.decay_epochs)
-    return inputs.full_learning_rate * factor * RECOVERY_FACTOR**state.recoveries
+    rate = scheduled_rate(inputs.config.schedule, inputs.full_learning_rate, inputs.epoch(state.step) - 1)
+    return rate * RECOVERY_FACTOR**state.recoveries
 
 
 def plateau_epoch(state: TrainState, inputs: TrainInputs) -> int:

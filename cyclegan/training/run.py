@@ -12,9 +12,11 @@ import torch
 from cyclegan.checkpoints.runs import Run, has_state, latest_step, locked, may_begin, set_aside
 from cyclegan.config import Config, forbidden_changes
 from cyclegan.data.domains import load_domain
+from cyclegan.data.overlap import check_folders_apart
 from cyclegan.devices import choose_device, uses_bf16
 from cyclegan.errors import ConfigError, RunError, TrainingDivergedError, printable, require_extra
 from cyclegan.reports import write_report
+from cyclegan.training.continuing import check_moved_pictures, continuation_notes, with_saved_names
 from cyclegan.training.distillation import load_teacher
 from cyclegan.training.distributed import Ranks
 from cyclegan.training.fabric import join_ranks, with_device_count
@@ -63,7 +65,7 @@ def run(  # noqa: PLR0913 (each has a default)
                         tell(f"The old run is now {printable(aside)}.")
                     stack.enter_context(locked(place))
         elif step := latest_step(place):
-            tell(f"Resuming from step {step:,}.")
+            tell("\n".join([f"Resuming from step {step:,}.", *continuation_notes(inputs)]))
         return train_and_report(inputs, callbacks, interrupted, tell)
 
 
@@ -112,13 +114,15 @@ def load_inputs(
     if config.logging.tensorboard:
         require_extra("tensorboard", "tensorboard")
     device = choose_device(config.machine.device)
-    if config.machine.threads:
+    if config.machine.threads != "auto":
         torch.set_num_threads(config.machine.threads)
     new = fresh or not has_state(run)
+    config = config if new else with_saved_names(config, run)
+    check_folders_apart(config.data)
     teacher = load_teacher(config, run, new=new)
     # Resized pictures that do not fit into memory go to a disk that has room for the run as well.
     scratch = run.folder.parent if run.folder.parent.is_dir() else Path(tempfile.gettempdir())
-    return TrainInputs(
+    inputs = TrainInputs(
         config=config,
         run=run,
         domain_a=load_domain(config, "a", scratch=scratch, on_picture=on_picture),
@@ -128,3 +132,6 @@ def load_inputs(
         initial_weights=initial_weights(config, teacher) if new else {},
         teacher=teacher,
     )
+    if not new:
+        check_moved_pictures(inputs)
+    return inputs

@@ -35,7 +35,8 @@ class Validate:
 
     def __init__(self, inputs: TrainInputs) -> None:
         self.inputs = inputs
-        self.every = inputs.config.logging.validate_every or interval(inputs)
+        every = inputs.config.logging.validate_every
+        self.every = interval(inputs) if every == "auto" else every
         domains = {name: domain for name, domain in (("a", inputs.domain_a), ("b", inputs.domain_b)) if domain.held_out}
         size = inputs.config.data.size
         self.names = {

@@ -1,14 +1,18 @@
 """The work on folders: pictures and clips are read, redrawn and written, the three at the same time."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from cyclegan.atomic import remove_partials
 from cyclegan.devices import memory_errors
-from cyclegan.errors import CycleganError, DeviceError, PictureError, kept_traceback, printable
+from cyclegan.errors import CycleganError, DeviceError, PictureError, printable, report_hint
 from cyclegan.images import (
     FORMAT_OF,
+    FORMATS,
     MAX_PIXELS,
     Picture,
     Pixels,
@@ -21,12 +25,12 @@ from cyclegan.images import (
 )
 from cyclegan.inference.translator import Translator
 from cyclegan.prefetch import map_ahead
-from cyclegan.translation.scores import ClipScorer, Score, Scorer, already_scored
-from cyclegan.translation.targets import Task, is_clip
+from cyclegan.translation.frame_translator import FrameTranslator
+from cyclegan.translation.scores import Score, Scorer, already_scored
+from cyclegan.translation.sequences import SteadySequences
+from cyclegan.translation.targets import Task, describe_changed_formats, is_clip
 from cyclegan.video.frames import ClipManner
-from cyclegan.video.smoothing import Steadier
 
-MAY_MOVE = (".gif", ".webp", ".png")
 LONG = 600  # seconds after which a file that is being written is taken for a leftover of a killed translation
 THREADS = 2  # that decode, and as many that encode, while the network computes
 SMALLER = "Try a smaller --batch-size or --size, a small --tile such as 16, or --device cpu."
@@ -41,16 +45,18 @@ class Outcome:
     failed: list[CycleganError] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # what the user should know of what was done
     scores: dict[Task, Score] = field(default_factory=dict)
+    passed_over: dict[str, int] = field(default_factory=dict)  # suffix -> files that are no pictures, by their names
 
     def add(self, piece: "Piece") -> None:
         """Note what became of a piece, unless it was given up."""
         if piece.given_up:
+            self.notes += piece.notes
             return
         if piece.error:
             self.failed.append(piece.error)
         else:
             self.done.append(piece.task)
-        self.notes += piece.notes
+            self.notes += piece.notes
         if piece.score:
             self.scores[piece.task] = piece.score
 
@@ -87,10 +93,13 @@ class Piece:
                 self.picture = work()
             except CycleganError as error:
                 self.picture, self.error = None, error
+            except MemoryError:
+                what = f"{printable(self.task.source)} does not fit into memory."
+                self.picture, self.error = None, PictureError(what, SMALLER)
             except Exception as error:  # one file must not stop the others
-                what = f"{printable(self.task.source)} met a bug of ours: {type(error).__name__}: {printable(error)}."
-                hint = f"Please report it with what is in {kept_traceback()}, and with the picture if you may."
-                self.picture, self.error = None, PictureError(what, hint)
+                reason = f"internal error, {type(error).__name__}: {printable(error)}"
+                what = f"{printable(self.task.source)} could not be translated: {reason}."
+                self.picture, self.error = None, PictureError(what, report_hint())
         return self
 
 
@@ -116,6 +125,9 @@ def translate_all(tasks: Sequence[Task], work: Work, *, on_picture: Callable[[],
     What is there already is left alone, unless a score is asked for that no table has.
     """
     outcome = Outcome()
+    told = len(work.translator.fallbacks.notes)
+    sequences = SteadySequences(tasks, work.manner.steady, lambda task: _translated_earlier(task, work.manner))
+    tasks = sequences.ordered(tasks)
     scored = already_scored(tasks) if work.scorer else ()
     for folder in {task.target.parent for task in tasks}:
         remove_partials(folder, idle=LONG)
@@ -133,11 +145,13 @@ def translate_all(tasks: Sequence[Task], work: Work, *, on_picture: Callable[[],
 
     most = work.manner.batch_size
     opened = map_ahead(lambda piece: _open(piece, work.manner), wanted(), workers=THREADS, ahead=THREADS + most)
-    redrawn = (piece for batch in batched_by_size(opened, most) for piece in _redraw(batch, work))
+    redrawn = (piece for batch in batched_by_size(opened, most) for piece in _redraw(batch, work, sequences))
     for piece in map_ahead(lambda piece: _write(piece, work.manner), redrawn, workers=THREADS):
         outcome.add(piece)
         if not is_clip(piece.task):
             on_picture()
+    outcome.notes += work.translator.fallbacks.notes[told:]
+    outcome.notes += describe_changed_formats(outcome.done)
     return outcome
 
 
@@ -149,11 +163,11 @@ def amount_of_work(tasks: Iterable[Task]) -> int:
 def _frames(task: Task) -> int:
     if not is_clip(task):
         return 1
-    from cyclegan.video.clips import count_frames
+    from cyclegan.video.decoding import count_frames
 
     try:
         return count_frames(task.source)
-    except PictureError:
+    except Exception:  # which is told when the clip is translated
         return 0
 
 
@@ -190,13 +204,24 @@ def _open(piece: Piece, manner: Manner) -> Piece:
             return None
         picture = read_picture(source, manner.max_pixels)
         piece.notes += [picture.only_the_first(source)] if picture.frames > 1 else []
+        piece.notes += [f"{printable(source)}: {note}" for note in picture.metadata.notes]
         return picture.with_pixels(_at_size(picture.pixels, source, manner))
 
     return piece.attempt(read)
 
 
+def _translated_earlier(task: Task, manner: Manner) -> tuple[Pixels, Pixels] | None:
+    """Return a frame and its translation, if that is there already and both can be read."""
+    try:
+        source, target = (read_picture(path, manner.max_pixels).pixels for path in (task.source, task.target))
+        return _at_size(source, task.source, manner), target
+    except CycleganError:
+        return None
+
+
 def _is_animation(path: Path) -> bool:
-    if path.suffix.lower() not in MAY_MOVE:
+    name = FORMAT_OF.get(path.suffix.lower())
+    if name is None or not FORMATS[name].animated:
         return False
     from cyclegan.video.animations import is_animation
 
@@ -212,28 +237,40 @@ def _at_size(pixels: Pixels, source: Path, manner: Manner) -> Pixels:
     return resized(pixels, width, height)
 
 
-def _redraw(batch: list[Piece], work: Work) -> list[Piece]:
-    """Send a batch through the network; one that is too large for the device fails as a whole."""
+def _redraw(batch: list[Piece], work: Work, sequences: SteadySequences) -> list[Piece]:
+    """Send a batch through the network; where that fails, one picture after the other."""
     for piece in batch:
         if piece.moves:
-            _redraw_clip(piece, work)
+            piece.attempt(partial(_redraw_clip, piece, work))
     pieces = [piece for piece in batch if piece.picture]
-    originals = [piece.picture for piece in pieces if piece.picture]
-    if not originals:
-        return batch
-    try:
-        with memory_errors(work.translator.device, SMALLER):
-            redrawn = work.translator.redraw_pictures(originals, work.manner.strength)
-    except DeviceError as error:
-        for piece in pieces:
-            piece.error = DeviceError(f"{printable(piece.task.source)} is too large: {error}", error.hint)
-        return batch
-    for piece, original, picture in zip(pieces, originals, redrawn, strict=True):
-        if work.scorer:
-            piece.score = work.scorer.score(original, picture)
-        metadata = picture.metadata.marked(work.mark, composite=work.manner.strength < 1)
-        piece.picture = replace(picture, metadata=metadata)
+    outputs: list[Picture] = []
+    if len(pieces) > 1:
+        with suppress(Exception):  # one picture failed, most likely; below it fails again, alone
+            outputs = _network_outputs(pieces, work)
+    for index, piece in enumerate(pieces):
+        piece.attempt(partial(_finish, piece, outputs[index] if outputs else None, work, sequences))
     return batch
+
+
+def _network_outputs(pieces: Sequence[Piece], work: Work) -> list[Picture]:
+    """Return the translations of pictures of one size."""
+    originals = [piece.picture for piece in pieces if piece.picture]
+    with memory_errors(work.translator.device, SMALLER):
+        return work.translator.redraw_pictures(originals, work.manner.strength)
+
+
+def _finish(piece: Piece, output: Picture | None, work: Work, sequences: SteadySequences) -> Picture | None:
+    """Return the translation of a picture, steadied, scored and marked; `output` is that of its batch."""
+    if piece.picture is None:
+        return None
+    try:
+        picture = output or _network_outputs([piece], work)[0]
+    except DeviceError as error:
+        raise DeviceError(f"{printable(piece.task.source)} is too large: {error}", error.hint) from error
+    picture = replace(picture, pixels=sequences.steadied(piece.task, piece.picture.pixels, picture.pixels))
+    if work.scorer:
+        piece.score = work.scorer.score(piece.picture, picture)
+    return replace(picture, metadata=picture.metadata.marked(work.mark, composite=work.manner.strength < 1))
 
 
 def _write(piece: Piece, manner: Manner) -> Piece:
@@ -242,7 +279,10 @@ def _write(piece: Piece, manner: Manner) -> Piece:
             target = piece.task.target
             renamed = target.suffix.lower() != piece.task.source.suffix.lower()
             wanted = FORMAT_OF.get(target.suffix.lower()) if renamed else None
-            write_picture(piece.picture, target, wanted or piece.picture.format, quality=manner.quality)
+            image_format = wanted or piece.picture.format
+            if instead := FORMATS[image_format].instead:  # under another format's suffix, or under none
+                image_format = FORMAT_OF.get(target.suffix.lower(), instead)
+            write_picture(piece.picture, target, image_format, quality=manner.quality)
 
     return piece.attempt(write)
 
@@ -253,22 +293,15 @@ def _redraw_clip(piece: Piece, work: Work) -> None:
     from cyclegan.video.clips import redraw_clip
 
     source, manner = piece.task.source, work.manner
-    plain, steadied = ClipScorer(None), ClipScorer(work.scorer)
-    steadier = Steadier(manner.steady)
 
-    def redraw(frame: Pixels) -> Pixels:
+    def translate(frame: Pixels) -> tuple[Pixels, Pixels]:
         sized = _at_size(frame, source, manner)
         with memory_errors(work.translator.device, SMALLER):
             redrawn = work.translator.redraw_picture(Picture(sized), manner.strength).pixels
-        drawn = with_channels(with_bits(redrawn, 8), 3)
-        if manner.steady:
-            plain.add(sized, drawn)
-            drawn = steadier(sized, drawn)
-        if manner.steady or work.scorer:
-            steadied.add(sized, drawn)
-        return drawn
+        return sized, with_channels(with_bits(redrawn, 8), 3)
 
     def from_file_to_file() -> None:
+        redraw = FrameTranslator(translate, manner.steady, work.scorer)
         clip_manner = ClipManner(
             mark=work.mark,
             composite=manner.strength < 1,
@@ -276,19 +309,27 @@ def _redraw_clip(piece: Piece, work: Work) -> None:
             max_pixels=manner.max_pixels,
             on_frame=work.on_frame if is_clip(piece.task) else lambda: None,
             interrupted=work.interrupted,
+            recipe=_recipe(work),
+            state=redraw,
         )
         facts = (redraw_clip if is_clip(piece.task) else redraw_animation)(
             source, piece.task.target, redraw, clip_manner
         )
-        piece.given_up = facts is None
-        if facts is None:
-            return
+        piece.given_up = not facts.finished
         piece.notes += [f"{printable(source)}: {note}" for note in facts.notes]
-        if manner.steady:
-            piece.notes.append(
-                f"{printable(source)} would flicker {plain.flicker.ratio():.2f} times as much as its source, "
-                f"and does {steadied.flicker.ratio():.2f} times."
-            )
-        piece.score = steadied.score() if work.scorer else None
+        if facts.finished:
+            piece.notes += [f"{printable(source)} {redraw.flicker()}"] if manner.steady else []
+            piece.score = redraw.score()
 
     piece.attempt(from_file_to_file)
+
+
+def _recipe(work: Work) -> str:
+    """Say what decides about the frames of a video: the model and the options, but for those that change nothing."""
+    options = asdict(work.manner)
+    for name in ("batch_size", "overwrite", "max_pixels"):
+        del options[name]
+    translator = work.translator
+    with translator.path.open("rb") as model:
+        digest = hashlib.file_digest(model, "sha256").hexdigest()
+    return repr((digest, translator.direction, translator.dtype, work.scorer is not None, sorted(options.items())))

@@ -10,6 +10,7 @@ import os
 import pickle
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
@@ -18,10 +19,20 @@ from typing import Any
 
 from PIL import Image
 
+from cyclegan.data.folders import count_suffixes, is_hidden
 from cyclegan.errors import DataError, MissingExtraError, PictureError, printable, require_extra
 from cyclegan.inference.translator import Translator
 from cyclegan.translation.pipeline import Manner, Outcome, Work, translate_all
-from cyclegan.translation.targets import SUFFIXES, Task, in_format, plan_tasks, refuse_collisions, root_of
+from cyclegan.translation.sequences import numbered_sequences
+from cyclegan.translation.targets import (
+    SUFFIXES,
+    Task,
+    in_formats,
+    passed_over_in,
+    plan_tasks,
+    refuse_collisions,
+    root_of,
+)
 
 CHUNK = 16  # pictures that a worker takes at once, and that another takes over where it is killed
 ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/+(.*)")
@@ -56,7 +67,7 @@ def plan_spread(
             names = sorted(names_below(place))
             if not names:
                 raise DataError(f"there are no pictures in {printable(shown(place))}.", "Check the address.")
-            tasks += [in_format(Task(place / name, root / name, root), image_format) for name in names]
+            tasks += in_formats([Task(place / name, root / name, root) for name in names], image_format)
         else:
             tasks += plan_tasks([place], domain, output=output and root, image_format=image_format)
     refuse_collisions(tasks)
@@ -65,13 +76,26 @@ def plan_spread(
 
 def names_below(folder: Path) -> set[str]:
     """Return the names of the pictures and clips below an address; none, if there is no such place."""
+    return {name for name in files_below(folder) if Path(name).suffix.lower() in SUFFIXES}
+
+
+def files_below(folder: Path) -> set[str]:
+    """Return the names of the visible files below an address; none, if there is no such place."""
     system, root = file_system(folder)
     try:
         found = system.find(root)
     except OSError as error:
         raise DataError(f"{printable(shown(folder))} cannot be read: {printable(error)}.", "Check it.") from error
-    names = {Path(name).relative_to(root).as_posix() for name in found if name != root}
-    return {name for name in names if Path(name).suffix.lower() in SUFFIXES and not f"/{name}".count("/.")}
+    names = [Path(name).relative_to(root) for name in found if name != root]
+    return {name.as_posix() for name in names if not any(map(is_hidden, name.parts))}
+
+
+def passed_over_far(inputs: Sequence[Path], domain: str, output: Path | None) -> Counter[str]:
+    """Count the files in the inputs that are passed over, as `passed_over_in` does, addresses among them."""
+    places = [at_home(given) for given in inputs]
+    far = [Path(name) for place in places if address_of(place) for name in files_below(place)]
+    here = passed_over_in([place for place in places if not address_of(place)], domain, output)
+    return here + count_suffixes(name for name in far if name.suffix.lower() not in SUFFIXES)
 
 
 def file_system(path: Path) -> tuple[Any, str]:
@@ -131,7 +155,7 @@ def parts(ray: Any, tasks: Sequence[Task], work: Work, options: Mapping[str, Any
     data.DataContext.get_current().enable_progress_bars = False
     resources = ray.cluster_resources()
     on_gpu = work.translator.device.type == "cuda" and resources.get("GPU", 0) >= 1
-    chunks = [{"tasks": pickle.dumps(tasks[at : at + CHUNK])} for at in range(0, len(tasks), CHUNK)]
+    chunks = [{"tasks": pickle.dumps(chunk)} for chunk in chunks_of(tasks, work.manner.steady)]
     results = data.from_items(chunks, override_num_blocks=len(chunks)).map(
         Redrawer,
         fn_constructor_args=(work.translator.path.absolute(), dict(options), work.manner),
@@ -140,6 +164,14 @@ def parts(ray: Any, tasks: Sequence[Task], work: Work, options: Mapping[str, Any
     )
     for result in results.iter_rows():
         yield pickle.loads(result["outcome"])  # noqa: S301 (our own worker's)
+
+
+def chunks_of(tasks: Sequence[Task], steady: float) -> list[list[Task]]:
+    """Return what a worker takes at once; the frames that are blended one into the next stay together."""
+    sequences = numbered_sequences(tasks) if steady else []
+    frames = {task for sequence in sequences for task in sequence}
+    rest = [task for task in tasks if task not in frames]
+    return sequences + [rest[at : at + CHUNK] for at in range(0, len(rest), CHUNK)]
 
 
 def those_there(tasks: Sequence[Task]) -> list[Task]:

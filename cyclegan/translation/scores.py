@@ -16,9 +16,10 @@ from cyclegan.errors import DataError, ModelFileError, printable
 from cyclegan.images import Picture, Pixels, resized, to_images, to_pixels, with_bits, with_channels
 from cyclegan.inference.padding import padded_by_reflection
 from cyclegan.inference.translator import Translator
-from cyclegan.models import filled, skeleton
+from cyclegan.models import load_weights, meta_module
 from cyclegan.translation.targets import Task
 from cyclegan.video.flicker import Flicker
+from cyclegan.video.frames import FrameState, State, with_prefix, without_prefix
 
 MOST = 2**20  # pixels of a picture that is scored; a larger one is shrunk to so many
 FRAMES_BETWEEN = 12  # of a clip, of which one is scored
@@ -53,7 +54,7 @@ class Scorer:
         self.way_back = Translator(translator.path, direction=back, device=str(translator.device))
         floats = {name: weight.float() for name, weight in own.items()}
         try:
-            self.discriminator = filled(skeleton(info.discriminator, info.channels(judge)), floats)
+            self.discriminator = load_weights(meta_module(info.discriminator, info.channels(judge)), floats)
         except ModelFileError as error:
             raise ModelFileError(
                 f"{printable(translator.path)} does not hold the weights of the discriminator that it describes.",
@@ -61,7 +62,7 @@ class Scorer:
             ) from error
         self.discriminator.to(translator.device)
         self.channels = translator.channels
-        self.smallest = 8 << info.discriminator.layers  # pixels, so that there are patches to judge
+        self.min_size = 8 << info.discriminator.layers  # pixels, so that there are patches to judge
 
     @torch.inference_mode()
     def score(self, original: Picture, translated: Picture) -> Score:
@@ -69,12 +70,12 @@ class Scorer:
         before = with_bits(with_channels(_shrunk(original.pixels), self.channels[0]), 8)
         after = with_bits(with_channels(_shrunk(translated.pixels), self.channels[1]), 8)
         image = to_images(after).to(self.way_back.device)
-        judged: Tensor = self.discriminator(padded_by_reflection(image, 1, self.smallest))
+        judged: Tensor = self.discriminator(padded_by_reflection(image, 1, self.min_size))
         back = to_pixels(self.way_back.redraw(image)[0])
         return Score(realism=float(judged.mean()), cycle_error=float(np.abs(back.astype(np.float32) - before).mean()))
 
 
-class ClipScorer:
+class ClipScorer(FrameState):
     """Scores a clip as its frames are drawn: some of them by the networks, all of them for flicker."""
 
     def __init__(self, scorer: Scorer | None) -> None:
@@ -96,6 +97,19 @@ class ClipScorer:
             float(np.mean([getattr(score, name) for score in self.scores])) for name in ("realism", "cycle_error")
         )
         return Score(realism, cycle_error, self.flicker.ratio())
+
+    def state_dict(self) -> State:
+        """Return what was scored."""
+        scores = np.array([(score.realism, score.cycle_error) for score in self.scores]).reshape(-1, 2)
+        own = {"frames": np.array(self.frames), "scores": scores}
+        return {**own, **with_prefix("flicker.", self.flicker.state_dict())}
+
+    def load_state_dict(self, state: State) -> None:
+        """Continue after the frame after which `state` was returned."""
+        if state:
+            self.frames = int(state["frames"])
+            self.scores = [Score(*map(float, row)) for row in state["scores"]]
+            self.flicker.load_state_dict(without_prefix("flicker.", state))
 
 
 def _shrunk(pixels: Pixels) -> Pixels:

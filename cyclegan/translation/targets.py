@@ -1,16 +1,17 @@
 """Which picture becomes which file, decided and checked before any work is done."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cyclegan.data.folders import list_pictures
+from cyclegan.data.folders import count_suffixes, list_pictures, walk
 from cyclegan.errors import DataError, printable
-from cyclegan.images import FORMAT_OF
-from cyclegan.video.frames import CLIP_SUFFIXES
+from cyclegan.images import FORMAT_OF, FORMATS
+from cyclegan.video.frames import CLIP_SUFFIXES, READ_ONLY_CLIPS
 
-SUFFIXES = (*FORMAT_OF, *CLIP_SUFFIXES)
+SUFFIXES = (*FORMAT_OF, *CLIP_SUFFIXES, *READ_ONLY_CLIPS)
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,11 @@ def plan_tasks(
     for given in inputs:
         if not given.exists() and not given.is_symlink():
             raise DataError(f"there is no {printable(given)}.", "Check the path.")
-        named = given if given.name not in ("", "..") else _real(given)
-        if not named.name:
-            raise DataError(f"{printable(given)} has no name.", "Name a folder in it.")
         single = len(inputs) == 1
         if given.is_dir():
             if output is not None and output.is_file():
                 raise DataError(f"{printable(output)} is a file.", "Name a folder for what becomes of a folder.")
-            root = root_of(named, domain, output, alone=single)
+            root = root_of(_with_name(given), domain, output, alone=single)
             tasks += [Task(source, root / source.relative_to(given), root) for source in _sources(given, root, watched)]
         elif output is None:
             tasks.append(Task(given, given.with_name(f"{given.stem}_{domain}{given.suffix}"), given.parent))
@@ -58,12 +56,32 @@ def plan_tasks(
                     f"{printable(given)} cannot become {printable(output)}: a clip stays a clip, a picture a picture.",
                     "Choose another suffix.",
                 )
+            _refuse_read_only(output)
             tasks.append(Task(given, output, output.parent))
         else:
             tasks.append(Task(given, output / given.name, output))
-    tasks = [in_format(task, image_format) for task in tasks]
+    tasks = in_formats(tasks, image_format)
     refuse_collisions(tasks)
     return tasks
+
+
+def passed_over_in(inputs: Sequence[Path], domain: str, output: Path | None) -> Counter[str]:
+    """Count the files in the inputs' folders that are no pictures or clips by their names, by suffix."""
+    kinds: Counter[str] = Counter()
+    for given in inputs:
+        if given.is_dir():
+            root = root_of(_with_name(given), domain, output, alone=len(inputs) == 1)
+            others = [path for path in walk(given) if path.suffix.lower() not in SUFFIXES]
+            kinds += count_suffixes(_outside(others, given, root))
+    return kinds
+
+
+def _with_name(folder: Path) -> Path:
+    """Return a folder by a path that ends in its name."""
+    named = folder if folder.name not in ("", "..") else _real(folder)
+    if not named.name:
+        raise DataError(f"{printable(folder)} has no name.", "Name a folder in it.")
+    return named
 
 
 def root_of(folder: Path, domain: str, output: Path | None, *, alone: bool) -> Path:
@@ -73,11 +91,49 @@ def root_of(folder: Path, domain: str, output: Path | None, *, alone: bool) -> P
     return output if alone else output / folder.name
 
 
-def in_format(task: Task, image_format: str | None) -> Task:
-    """Return the task with its picture written in another format, if one is asked for; clips keep theirs."""
-    if image_format is None or is_clip(task):
-        return task
-    return replace(task, target=task.target.with_suffix(f".{image_format}"))
+def in_formats(tasks: Sequence[Task], image_format: str | None) -> list[Task]:
+    """Return tasks whose pictures are written in the format that is asked for; what is only read, in another.
+
+    `photo.psd` becomes `photo.tif`, or `photo.psd.tif` where there is a `photo.tif` to translate.
+    """
+    targets = {task.target for task in tasks}
+
+    def written(task: Task) -> Task:
+        if image_format and not is_clip(task):
+            return replace(task, target=task.target.with_suffix(f".{image_format}"))
+        suffix = suffix_to_write(task.target.suffix)
+        if suffix == task.target.suffix:
+            return task
+        target = task.target.with_suffix(suffix)
+        return replace(task, target=task.target.with_name(task.target.name + suffix) if target in targets else target)
+
+    return [written(task) for task in tasks]
+
+
+def suffix_to_write(suffix: str) -> str:
+    """Return the suffix of what is written for a source's: another, where its format is read but not written."""
+    if clip := READ_ONLY_CLIPS.get(suffix.lower()):
+        return clip
+    kind = FORMATS.get(FORMAT_OF.get(suffix.lower(), ""))
+    return FORMATS[kind.instead].suffixes[0] if kind and kind.instead else suffix
+
+
+def describe_changed_formats(tasks: Iterable[Task]) -> list[str]:
+    """Return what to say of the files that are written in another format because theirs is only read."""
+    kinds = Counter(
+        (task.source.suffix.lower(), task.target.suffix)
+        for task in tasks
+        if task.target.suffix == suffix_to_write(task.source.suffix) != task.source.suffix
+    )
+    return [
+        f"{count:,} {old} {'becomes' if count == 1 else 'become'} {new}: {old} is read here, but not written."
+        for (old, new), count in kinds.items()
+    ]
+
+
+def _refuse_read_only(output: Path) -> None:
+    if (suffix := suffix_to_write(output.suffix)) != output.suffix:
+        raise DataError(f"{printable(output)}: {output.suffix} is read here, but not written.", f"Choose {suffix}.")
 
 
 def is_clip(task: Task) -> bool:
@@ -87,16 +143,20 @@ def is_clip(task: Task) -> bool:
 
 def names_a_clip(path: Path) -> bool:
     """Tell whether a suffix is a video's."""
-    return path.suffix.lower() in CLIP_SUFFIXES
+    return path.suffix.lower() in {*CLIP_SUFFIXES, *READ_ONLY_CLIPS}
 
 
 def _sources(folder: Path, root: Path, watched: bool) -> list[Path]:
     """Return the pictures in a folder, without those that an earlier translation into `root`, inside it, wrote."""
-    found = list_pictures(folder, SUFFIXES, may_be_none=watched)
+    return _outside(list_pictures(folder, SUFFIXES, may_be_none=watched), folder, root)
+
+
+def _outside(files: list[Path], folder: Path, root: Path) -> list[Path]:
+    """Return the files of a folder without those below `root`, where that lies inside it."""
     written = _real(root)
     if written == _real(folder) or not written.is_relative_to(_real(folder)):
-        return found
-    return [source for source in found if not _real(source.parent).is_relative_to(written)]
+        return files
+    return [source for source in files if not _real(source.parent).is_relative_to(written)]
 
 
 def _real(path: Path) -> Path:
@@ -104,9 +164,26 @@ def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+class RealPaths:
+    """Paths with all links followed; every folder's is found once, which many files in it would make slow."""
+
+    def __init__(self) -> None:
+        self.folders: dict[str, str] = {}
+
+    def of(self, path: Path) -> str:
+        """Return a path with all links followed."""
+        folder, name = os.path.split(path)
+        if name == ".." or os.path.islink(path):  # noqa: PTH114 (many times faster than `Path`)
+            return os.path.realpath(path)
+        if folder not in self.folders:
+            self.folders[folder] = os.path.realpath(folder)
+        return os.path.join(self.folders[folder], name)  # noqa: PTH118
+
+
 def refuse_collisions(tasks: Iterable[Task]) -> None:
     """Raise an error if two pictures would become one file, or one would be written over a source."""
-    sources = {_real(task.source) for task in tasks}
+    real = RealPaths()
+    sources = {real.of(task.source) for task in tasks}
     taken: dict[str, Task] = {}
     for task in tasks:
         other = taken.setdefault(os.path.normcase(task.target), task)
@@ -115,5 +192,5 @@ def refuse_collisions(tasks: Iterable[Task]) -> None:
                 f"{printable(other.source)} and {printable(task.source)} would both become {printable(task.target)}.",
                 "Rename one, or translate them apart.",
             )
-        if _real(task.target) in sources:
+        if real.of(task.target) in sources:
             raise DataError(f"{printable(task.target)} would be written over a source.", "Choose another --output.")

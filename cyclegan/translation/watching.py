@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cyclegan.errors import CycleganError
 from cyclegan.translation.pipeline import Outcome, Work, translate_all
 from cyclegan.translation.targets import Task
 
-Look = tuple[float, int]  # when a file was last changed, in seconds, and its bytes
+Look = tuple[int, ...]  # of a file: its number, its bytes, and when they and what is known of it were changed, ns
 
 PAUSE = 0.5  # seconds between two looks
 
@@ -23,8 +24,9 @@ def watch(
 ) -> None:
     """Translate what `plan()` finds, again and again; a file is taken once it has not changed between two looks.
 
-    A file that failed, or was there before, is not taken again until it changes. What cannot be planned, two files that
-    would become one for example, is told once, and waits until it can be.
+    A file that failed, or whose output was there before, is not taken again until it changes; then its output is
+    replaced. What cannot be planned, two files that would become one for example, is told once, and waits until it can
+    be.
     """
     trouble = ""
     seen: dict[Path, Look] = {}
@@ -42,10 +44,13 @@ def watch(
             for task in tasks
             if (look := now.get(task.source)) and seen.get(task.source) == look and taken.get(task.source) != look
         ]
+        replaced = [task for task in ready if task.source in taken]
+        new = [task for task in ready if task.source not in taken]
         taken |= {task.source: now[task.source] for task in ready}
         seen = now
-        if ready:
-            on_outcome(translate_all(ready, work))
+        for some, overwrite in ((new, work.manner.overwrite), (replaced, True)):
+            if some:
+                on_outcome(translate_all(some, replace(work, manner=replace(work.manner, overwrite=overwrite))))
         sleep(PAUSE)
 
 
@@ -54,4 +59,4 @@ def _look(path: Path) -> Look | None:
         found = path.stat()
     except OSError:
         return None
-    return found.st_mtime, found.st_size
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

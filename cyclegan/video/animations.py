@@ -10,12 +10,12 @@ from PIL import Image
 
 from cyclegan.atomic import written_whole
 from cyclegan.errors import PictureError, printable
+from cyclegan.images.cicp import missed_profile
 from cyclegan.images.files import is_lossless_webp, picture_errors
+from cyclegan.images.formats import FORMAT_OF
 from cyclegan.images.metadata import marked
 from cyclegan.video.animation_writers import WEBP_QUALITY, WRITERS, XMP_IN_PNG, Details, Frame, FrameError
 from cyclegan.video.frames import ClipFacts, ClipManner, InterruptedClip, Pixels, Redraw, with_remark
-
-FORMAT_OF = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
 
 
 def is_animation(path: Path) -> bool:
@@ -25,8 +25,8 @@ def is_animation(path: Path) -> bool:
     return False
 
 
-def redraw_animation(source: Path, target: Path, redraw: Redraw, manner: ClipManner) -> ClipFacts | None:
-    """Redraw an animation frame by frame, keeping none of them; nothing if it was interrupted.
+def redraw_animation(source: Path, target: Path, redraw: Redraw, manner: ClipManner) -> ClipFacts:
+    """Redraw an animation frame by frame, keeping none of them, also where it is interrupted.
 
     `redraw` gets every frame as it is seen, uint8 h w 3, RGB, and may change its size, always to the same. Durations,
     loops, transparency, colour profile and comment are the source's. The target is written whole or not at all, in the
@@ -52,7 +52,8 @@ def redraw_animation(source: Path, target: Path, redraw: Redraw, manner: ClipMan
             with written_whole(target) as aside, aside.open("wb") as file:
                 write(file, redrawn(image), details)
     except InterruptedClip:
-        return None
+        note = "It was interrupted, and nothing of it is kept; the same command starts it again."
+        return ClipFacts(len(lasting), sum(lasting) / 1000, (note,), finished=False)
     except (FrameError, OverflowError, struct.error) as error:  # the latter of numbers that a format has no room for
         reason = f"{printable(target)} cannot be written: {printable(error)}."
         raise PictureError(reason, "Choose another format, or a smaller --size.") from error
@@ -64,6 +65,9 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     with picture_errors(path):
         image = Image.open(path, formats=list(WRITERS))
     with image:
+        with picture_errors(path):
+            profile = missed_profile(image, path)
+        image.info |= {"icc_profile": profile} if profile else {}
         yield image
 
 

@@ -74,16 +74,22 @@ def to_pixels(frame: VideoFrame) -> Pixels:
     return rgb.to_ndarray()
 
 
-def to_frame(stored: Pixels, like: VideoFrame, pixel_format: str, size: tuple[int, int]) -> VideoFrame:
-    """Return RGB coded as the frame `like` is, at a width and height, with its tags and its time."""
+def to_frame(
+    stored: Pixels, like: VideoFrame, pixel_format: str, size: tuple[int, int], tags: tuple[int, int] | None = None
+) -> VideoFrame:
+    """Return RGB coded as the frame `like` is, at a width and height, with its time and its tags.
+
+    `tags` are those of matrix and range where they are not the frame's own.
+    """
+    matrix, color_range = tags or (matrix_tag(like, size[1]), like.color_range)
     frame = VideoFrame.from_ndarray(stored, "rgb24").reformat(
         *size,
         format=pixel_format,
-        dst_colorspace=_matrix(like),
-        dst_color_range=_range(like),
+        dst_colorspace=_scaler_matrix(matrix, size[1]),
+        dst_color_range=color_range or _range(like),
         interpolation=FINEST,
     )
-    frame.colorspace, frame.color_range = matrix_tag(like, size[1]), like.color_range
+    frame.colorspace, frame.color_range = matrix, color_range
     frame.color_primaries, frame.color_trc = like.color_primaries, like.color_trc
     frame.pts, frame.time_base, frame.duration = like.pts, like.time_base, like.duration
     return frame
@@ -101,7 +107,12 @@ def matrix_tag(like: VideoFrame, rows: int) -> int:
 
 def _matrix(frame: VideoFrame) -> int:
     """Return the scaler's name of the matrix between a frame's RGB and its luma and chroma."""
-    return MATRICES.get(frame.colorspace, 1 if frame.height >= HD else 5)
+    return _scaler_matrix(frame.colorspace, frame.height)
+
+
+def _scaler_matrix(tag: int, rows: int) -> int:
+    """Return the scaler's name of the matrix that is tagged, or that players assume for so many rows."""
+    return MATRICES.get(tag, 1 if rows >= HD else 5)
 
 
 def _range(frame: VideoFrame) -> int:

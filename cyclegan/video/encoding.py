@@ -3,16 +3,16 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from os import environ
 from typing import TYPE_CHECKING, cast
 
 from av import Packet, VideoFrame
+from av.codec.context import Flags
 from av.container import OutputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from cyclegan.video.color import Orientation, display_matrix, matrix_tag, to_frame
+from cyclegan.video.color import LIMITED, UNTAGGED, Orientation, display_matrix, matrix_tag, to_frame
 from cyclegan.video.frames import Pixels
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Encoder:
     options: Mapping[str, str]
     even: bool = False  # takes an odd width or height only where colour is as fine as brightness
     ticks: int = 2**31 - 1  # in a second, of the finest clock that it can count with
+    tells_colour: bool = True  # matrix and range stand in its packets, not in the container alone
 
 
 ENCODERS = {  # codec of the source -> encoder
@@ -36,7 +37,9 @@ ENCODERS = {  # codec of the source -> encoder
     "hevc": Encoder("libx265", {"crf": "18", "x265-params": "log-level=error"}, even=True),
     "vp9": Encoder("libvpx-vp9", {"crf": "20", "b": "0", "cpu-used": "3", "row-mt": "1"}),
     "av1": Encoder("libsvtav1", {"crf": "20", "preset": "7"}),
-    "mpeg4": Encoder("mpeg4", {"flags": "+qscale", "global_quality": "236"}, ticks=65535),  # twice 118: quantiser 2
+    "mpeg4": Encoder(
+        "mpeg4", {"flags": "+qscale", "global_quality": "236"}, ticks=65535, tells_colour=False
+    ),  # twice 118: quantiser 2
 }
 TAKEN = {"webm": ("vp9", "av1"), "avi": ("h264", "mpeg4")}  # where not all are; the first stands in for the others
 USUAL_RATE = Fraction(25)  # frames per second, where the source does not say
@@ -65,70 +68,32 @@ class Shot:
 
     frame: VideoFrame
     pixels: Pixels
+    tick: int  # when it is shown, in ticks of the video's clock
+    first: VideoFrame  # of the video, as whose all frames are coded
 
 
-class VideoTrack:
-    """The stream of redrawn frames.
+def rate_of(video: VideoStream) -> Fraction:
+    """Return the frames per second of a video, the usual ones where it does not say."""
+    return video.average_rate or USUAL_RATE
 
-    They leave the encoder in the order in which they are seen (there are no B-frames), so that every container can say
-    exactly when each begins and ends.
-    """
 
-    def __init__(self, output: OutputContainer, source: VideoStream) -> None:
+def clock_of(video: VideoStream) -> Fraction:
+    """Return the seconds in a tick of a video's times."""
+    return video.time_base or 1 / rate_of(video)
+
+
+class FrameTimes:
+    """When the frames of a video are shown; counts them as they are decoded."""
+
+    def __init__(self, source: VideoStream) -> None:
         self.source = source
-        self.container = output.format.name
-        self.rate = source.average_rate or USUAL_RATE
-        self.clock = source.time_base or 1 / self.rate
-        self.encoder = choose_encoder(source.codec.canonical_name, self.container, self.clock)
-        if self.encoder.name == "libsvtav1":
-            environ.setdefault("SVT_LOG", "1")  # errors; it would print all its settings
-        self.stream = cast(VideoStream, output.add_stream(self.encoder.name, self.rate, dict(self.encoder.options)))
-        self.stream.codec_context.time_base = 1 / self.rate if self.container == "avi" else self.clock
-        self.held: list[AnyPacket] = []  # the newest, whose duration the next will say
+        self.clock = clock_of(source)
         self.frames = 0
         self.lag = self.next = 0  # ticks: how much too late the source's times are, and the soonest for the next frame
         self.begin = self.end = Fraction(0)  # seconds
 
-    def add(self, shot: Shot) -> list[AnyPacket]:
-        """Encode the next frame, and return the packets that are done."""
-        stored = self._orientation(shot.frame).stored(shot.pixels)
-        if self.frames == 0:
-            self._settle(shot.frame, stored.shape[1], stored.shape[0])
-        context = self.stream.codec_context
-        frame = to_frame(stored, shot.frame, str(context.pix_fmt), (context.width, context.height))
-        frame.pts, frame.time_base = self._time(shot.frame), self.clock
-        self._note(frame.pts * self.clock, frame.duration * self.clock)
-        return self._ended(self.stream.encode(frame))
-
-    def finish(self) -> list[AnyPacket]:
-        """Return the packets that the encoder still holds."""
-        packets = self._ended(self.stream.encode(None))
-        for last in self.held:
-            last.duration = round(self.end / last.time_base) - (last.pts or 0)
-        return packets + self.held
-
-    def _settle(self, like: VideoFrame, width: int, height: int) -> None:
-        """Say how the video is coded: as its first frame was decoded, with the size that it is given."""
-        context = self.stream.codec_context
-        taken = [known.name for known in context.codec.video_formats or ()]
-        context.width, context.height = width, height
-        context.pix_fmt = choose_pixel_format(self.encoder, like.format.name, taken, (width, height))
-        context.max_b_frames = 0
-        context.colorspace, context.color_range = matrix_tag(like, height), like.color_range
-        context.color_primaries, context.color_trc = like.color_primaries, like.color_trc
-        if self.source.sample_aspect_ratio:
-            context.sample_aspect_ratio = self.source.sample_aspect_ratio
-        if self.encoder.name == "libx265" and self.container in ("mp4", "mov"):
-            context.codec_tag = "hvc1"  # the one that Apple's players know
-        if display_matrix(like) and self.container != "avi":
-            self.stream.set_display_matrix(display_matrix(like))
-
-    def _orientation(self, frame: VideoFrame) -> Orientation:
-        """Return how frames are turned that are written; AVI cannot say it, so there they are upright."""
-        return Orientation() if self.container == "avi" else Orientation.of(frame)
-
-    def _time(self, frame: VideoFrame) -> int:
-        """Return when a frame is shown, in ticks of the clock: as the source says, but after the one before it."""
+    def next_tick(self, frame: VideoFrame) -> int:
+        """Return when the next frame is shown, in ticks: as the source says, but after the one before it."""
         counted = self.source.container.format.name == "avi"  # which numbers frames in the order of decoding
         told = frame.dts if counted or frame.pts is None else frame.pts
         if self.frames == 0:
@@ -136,19 +101,70 @@ class VideoTrack:
             self.lag = self.next if counted else 0
         tick = self.next if told is None else max(told, self.next)
         self.next = tick + 1
+        self._note((tick - self.lag) * self.clock, (frame.duration or 0) * self.clock)
         return tick - self.lag
 
     def _note(self, begin: Fraction, lasting: Fraction) -> None:
         """Keep when the video begins and ends, seconds; what its container says holds for its last frame."""
         self.begin = begin if self.frames == 0 else self.begin
         told = ((self.source.start_time or 0) + (self.source.duration or 0)) * self.clock
-        self.end = told if told > begin else begin + (lasting or 1 / self.rate)
+        self.end = told if told > begin else begin + (lasting or 1 / rate_of(self.source))
         self.frames += 1
 
-    def _ended(self, packets: list[AnyPacket]) -> list[AnyPacket]:
-        """Return packets that last until the next; the newest waits for it, as what decoders say of VFR is wrong."""
-        known = [*self.held, *packets]
-        for packet, following in pairwise(known):
-            packet.duration = (following.pts or 0) - (packet.pts or 0)
-        self.held = known[-1:]
-        return known[:-1]
+
+class VideoTrack:
+    """The stream of redrawn frames in a file: a segment, or the output, which takes the packets of segments.
+
+    They leave the encoder in the order in which they are seen (there are no B-frames), so that every container can say
+    exactly when each begins and ends. The container is the output's, also in a segment.
+    """
+
+    def __init__(self, file: OutputContainer, source: VideoStream, container: str) -> None:
+        self.source = source
+        self.container = container
+        self.clock = clock_of(source)
+        self.encoder = choose_encoder(source.codec.canonical_name, container, self.clock)
+        if self.encoder.name == "libsvtav1":
+            environ.setdefault("SVT_LOG", "1")  # errors; it would print all its settings
+        options = dict(self.encoder.options)
+        self.stream = cast(VideoStream, file.add_stream(self.encoder.name, rate_of(source), options))
+        self.stream.codec_context.time_base = 1 / rate_of(source) if container == "avi" else self.clock
+
+    def settle(self, like: VideoFrame, width: int, height: int) -> None:
+        """Say how the video is coded: as its first frame was decoded, with the size that it is given."""
+        context = self.stream.codec_context
+        taken = [known.name for known in context.codec.video_formats or ()]
+        context.width, context.height = width, height
+        context.pix_fmt = choose_pixel_format(self.encoder, like.format.name, taken, (width, height))
+        context.max_b_frames = 0
+        context.colorspace, context.color_range = self._tags(like)
+        context.color_primaries, context.color_trc = like.color_primaries, like.color_trc
+        if self.source.sample_aspect_ratio:
+            context.sample_aspect_ratio = self.source.sample_aspect_ratio
+        if self.encoder.name == "libx265" and self.stream.container.format.name in ("mp4", "mov"):
+            context.codec_tag = "hvc1"  # the one that Apple's players know
+        if self.container == "avi":
+            context.flags &= ~int(Flags.global_header)  # players want the headers in the packets there
+        elif display_matrix(like):
+            self.stream.set_display_matrix(display_matrix(like))
+
+    def encode(self, shot: Shot) -> list[AnyPacket]:
+        """Encode the next frame, and return the packets that are done."""
+        context = self.stream.codec_context
+        stored = self.stored(shot)
+        size = context.width, context.height
+        frame = to_frame(stored, shot.frame, str(context.pix_fmt), size, self._tags(shot.frame))
+        frame.pts, frame.time_base = shot.tick, self.clock
+        return self.stream.encode(frame)
+
+    def stored(self, shot: Shot) -> Pixels:
+        """Return a frame's pixels as they are stored; AVI cannot say how to turn them, so there they are upright."""
+        turned = Orientation() if self.container == "avi" else Orientation.of(shot.frame)
+        return turned.stored(shot.pixels)
+
+    def _tags(self, like: VideoFrame) -> tuple[int, int]:
+        """Return the tags of matrix and range: a frame's, or what players assume where the output cannot say them."""
+        matrix, color_range = matrix_tag(like, self.stream.codec_context.height), like.color_range
+        if self.encoder.tells_colour or self.container not in ("avi", "mov"):
+            return matrix, color_range
+        return UNTAGGED if self.container == "avi" else matrix, LIMITED

@@ -8,13 +8,13 @@ import math
 
 import numpy as np
 
-from cyclegan.video.frames import Pixels
+from cyclegan.video.frames import FrameState, Pixels, State
 from cyclegan.video.motion import Motion, shrunk
 
 ENOUGH = 0.25  # of the pixels that must be followed; fewer, and the two frames are of different scenes
 
 
-class Flicker:
+class Flicker(FrameState):
     """Measures a clip against its source, frame by frame; keeps only the last of each."""
 
     def __init__(self) -> None:
@@ -47,6 +47,17 @@ class Flicker:
         if self.source == 0:
             return 1.0 if self.output == 0 else math.inf
         return self.output / self.source
+
+    def state_dict(self) -> State:
+        """Return what was measured, and the frame before, of the source and of the output."""
+        frames = {} if self._last is None else dict(zip(("source", "output"), self._last, strict=True))
+        return {"sums": self._sums.copy(), "compared": np.array(self._compared), **frames}
+
+    def load_state_dict(self, state: State) -> None:
+        """Continue after the frame after which `state` was returned."""
+        if state:
+            self._sums, self._compared = state["sums"].copy(), int(state["compared"])
+            self._last = (state["source"], state["output"]) if "source" in state else None
 
 
 def change(before: Pixels, now: Pixels, motion: Motion) -> float:

@@ -1,7 +1,7 @@
 """What clips of every kind have in common; nothing here loads a decoder."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,10 @@ from cyclegan.images.metadata import source_type
 Pixels = UInt8[np.ndarray, "_h _w 3"]
 Redraw = Callable[[Pixels], Pixels]  # an upright RGB frame into another; all that come out have one size
 
+State = Mapping[str, np.ndarray]  # arrays by name, as they are saved
+
+SEGMENT_SECONDS = 60.0  # of work after which a segment of a video is finished, so that no more can be lost
+
 CLIP_SUFFIXES = {  # suffix -> libav's name of the container
     ".mp4": "mp4",
     ".m4v": "mp4",
@@ -20,7 +24,24 @@ CLIP_SUFFIXES = {  # suffix -> libav's name of the container
     ".mkv": "matroska",
     ".webm": "webm",
     ".avi": "avi",
+    ".3gp": "3gp",
+    ".wmv": "asf",  # Matroska would not take its sound
+    ".asf": "asf",
 }
+READ_ONLY_CLIPS = dict.fromkeys(  # suffix -> that of what is written: a container that takes every codec
+    (".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".vob", ".flv", ".ogv"), ".mkv"
+)
+
+
+class FrameState:
+    """What is carried from one frame to the next: here, nothing."""
+
+    def state_dict(self) -> State:
+        """Return everything that the next frame depends on, beside its pixels."""
+        return {}
+
+    def load_state_dict(self, state: State) -> None:
+        """Continue after the frame after which `state` was returned; an empty one is that before the first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +54,9 @@ class ClipManner:
     max_pixels: int  # of one frame
     on_frame: Callable[[], object] = lambda: None  # called for every frame redrawn
     interrupted: Callable[[], bool] = lambda: False  # asked before every frame
+    recipe: str = ""  # says which model and options redraw the frames; segments of another recipe are not used
+    state: FrameState = field(default_factory=FrameState)  # of what redraws the frames
+    segment_seconds: float = SEGMENT_SECONDS
 
     @property
     def remark(self) -> str:
@@ -66,7 +90,8 @@ class ClipFacts:
 
     frames: int
     seconds: float  # from the first frame's beginning to the last one's end
-    notes: tuple[str, ...] = ()  # what of the source could not be kept, each a sentence
+    notes: tuple[str, ...] = ()  # what the user should know of it, each a sentence
+    finished: bool = True  # else it was interrupted, and there is no output yet
 
 
 class InterruptedClip(Exception):  # noqa: N818 (nothing went wrong)
@@ -76,3 +101,13 @@ class InterruptedClip(Exception):  # noqa: N818 (nothing went wrong)
 def with_remark(comment: str, remark: str) -> str:
     """Return a comment that holds the remark, after what it said before."""
     return comment if remark in comment else f"{comment}\n{remark}".lstrip("\n")
+
+
+def with_prefix(prefix: str, state: State) -> State:
+    """Return a state whose names begin with the prefix, so that it can be saved with others."""
+    return {f"{prefix}{name}": array for name, array in state.items()}
+
+
+def without_prefix(prefix: str, state: State) -> State:
+    """Return the part of a state whose names begin with the prefix, under its own names."""
+    return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}

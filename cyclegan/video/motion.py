@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float32
 from cyclegan.video.frames import Pixels
 
 LONG_SIDE = 512  # pixels, of the frames in which motion is looked for; more only takes longer
+SMALLEST = 12  # pixels, of a side; in less no motion can be looked for
 AGREEING = 1.0  # pixels by which motion forth and back may differ; beyond, something was hidden or came to light
 
 Vectors = Float32[np.ndarray, "h w 2"]  # right and down, pixels
@@ -23,7 +24,9 @@ class Motion:
 
     @classmethod
     def between(cls, before: Pixels, now: Pixels) -> "Motion":
-        """Find the motion between two frames of one size."""
+        """Find the motion between two frames of one size; tiny ones are taken for still."""
+        if min(now.shape[:2]) < SMALLEST:
+            return cls(np.zeros((*now.shape[:2], 2), np.float32), np.ones(now.shape[:2], bool))
         finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         grey_before, grey_now = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (before, now))
         back, forth = finder.calc(grey_now, grey_before, None), finder.calc(grey_before, grey_now, None)

@@ -1,14 +1,16 @@
 """The clip being written: its video redrawn, all else as the source has it."""
 
-from collections.abc import Mapping
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
 
 from av.container import InputContainer, OutputContainer
-from av.stream import Stream
+from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from cyclegan.errors import PictureError, printable
-from cyclegan.video.encoding import AnyPacket, Shot, VideoTrack
-from cyclegan.video.frames import ClipFacts, with_remark
+from cyclegan.video.encoding import AnyPacket, VideoTrack
+from cyclegan.video.frames import with_remark
 
 COPIED = ("audio", "subtitle", "attachment")
 STALE = {  # tags in which a file describes its own bytes
@@ -24,14 +26,14 @@ STALE = {  # tags in which a file describes its own bytes
 
 
 class Film:
-    """A clip being written; takes redrawn frames, and packets of other streams, in the source's order."""
+    """A clip being written: takes the encoded frames, and packets of other streams from the source."""
 
     def __init__(self, output: OutputContainer, clip: InputContainer, video: VideoStream, remark: str) -> None:
         self.output = output
-        self.track = VideoTrack(output, video)
+        self.clip = clip
+        self.track = VideoTrack(output, video, output.format.name)
         self.copies: dict[int, Stream] = {}  # by their number in the source
         self.notes: list[str] = []
-        self.early: list[AnyPacket] = []  # come before the first frame, which says how large the video is
         describe(self.track.stream, video)
         for stream in clip.streams:
             if stream is not video:
@@ -39,32 +41,26 @@ class Film:
         output.metadata.update(marked(kept(clip.metadata), remark))
         output.set_chapters(clip.chapters())
 
-    def add(self, item: Shot | AnyPacket) -> None:
-        """Take the next frame or packet."""
-        if isinstance(item, Shot):
-            packets = self.track.add(item)
-            self._copy(self.early)
-            self.early = []
-            self.output.mux(packets)
-        elif self.track.frames == 0:
-            self.early.append(item)
-        else:
-            self._copy([item])
+    def write(self, frames: Iterable[AnyPacket], end: Fraction) -> None:
+        """Write the frames, of which the last ends at a time in seconds, and what is copied, in the order of time."""
+        others = self._copied() if self.copies else iter(())
+        for packet in heapq.merge(with_durations(frames, end), others, key=time_of):
+            self.output.mux(packet)
 
-    def finish(self) -> ClipFacts:
-        """Write what the encoder still holds; return the facts."""
-        self.output.mux(self.track.finish())
-        return ClipFacts(self.track.frames, float(self.track.end - self.track.begin), tuple(self.notes))
-
-    def _copy(self, packets: list[AnyPacket]) -> None:
-        """Write packets of other streams as they are; some streams are left out."""
-        for packet in packets:
-            if packet.stream_index in self.copies:
+    def _copied(self) -> Iterator[AnyPacket]:
+        """Yield the packets of other streams as they are; some streams are left out."""
+        for packet in self.clip.demux():
+            if packet.stream_index in self.copies and packet.dts is not None:  # one without only flushes a decoder
                 packet.stream = self.copies[packet.stream_index]
-                self.output.mux(packet)
+                yield packet
 
     def _add_copy(self, stream: Stream, path: str) -> None:
         """Make the stream for one of the source's that is copied, if the container takes it; sound it must take."""
+        if is_written_anyway(stream, self.track.source, self.output.format.name):
+            return
+        if stream.disposition & Disposition.attached_pic:
+            self.notes.append("Its cover picture is left out, because it may show the original.")
+            return
         try:
             if stream.type not in COPIED:
                 raise ValueError(f"nothing is known of {stream.type} streams")
@@ -80,6 +76,32 @@ class Film:
             return
         describe(copy, stream)
         self.copies[stream.index] = copy
+
+
+def is_written_anyway(stream: Stream, video: VideoStream, container: str) -> bool:
+    """Tell whether libav writes a stream by itself: titles of chapters, and a time code, from the tags."""
+    if stream.type != "data":
+        return False
+    time_code = "timecode" in stream.metadata and "timecode" in {*video.metadata, *video.container.metadata}
+    return stream.discard == Discard.all or (time_code and container != "avi")
+
+
+def with_durations(packets: Iterable[AnyPacket], end: Fraction) -> Iterator[AnyPacket]:
+    """Yield packets that last until the next, the last until the end; what decoders say of VFR is wrong."""
+    before: AnyPacket | None = None
+    for packet in packets:
+        if before is not None:
+            before.duration = (packet.pts or 0) - (before.pts or 0)
+            yield before
+        before = packet
+    if before is not None:
+        before.duration = round(end / before.time_base) - (before.pts or 0)
+        yield before
+
+
+def time_of(packet: AnyPacket) -> Fraction:
+    """Return when a packet is decoded, seconds."""
+    return (packet.dts or 0) * packet.time_base
 
 
 def describe(stream: Stream, like: Stream) -> None:

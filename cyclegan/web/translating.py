@@ -10,7 +10,7 @@ from threading import Event
 from cyclegan.checkpoints.model_file import Direction
 from cyclegan.errors import CycleganError, DataError, ModelFileError, PictureError, printable
 from cyclegan.images import read_picture, resized, with_bits, with_channels, write_picture
-from cyclegan.translation import Manner, Scorer, Task, Translator, Work, translate_all
+from cyclegan.translation import Manner, Scorer, Task, Translator, Work, in_formats, translate_all
 from cyclegan.translation.scores import Score
 from cyclegan.video.animations import is_animation
 from cyclegan.web.catalogue import FileVersion, file_version
@@ -60,7 +60,8 @@ def translate_uploads(
         request.model, file_version(request.model), request.direction, workspace.device
     )
     folder = Path(tempfile.mkdtemp(prefix="translated-", dir=workspace.folder))
-    tasks = [Task(picture, folder / str(number) / picture.name, folder) for number, picture in enumerate(pictures)]
+    named = [Task(picture, folder / str(number) / picture.name, folder) for number, picture in enumerate(pictures)]
+    tasks = in_formats(named, None)
     animations = [task for task in tasks if is_animation(task.source)]
     work = Work(
         translator,

@@ -48,6 +48,49 @@ def test_what_libraries_log_reaches_no_terminal():
     assert result.stderr == ""
 
 
+def run_with_native_noise(end: str, **options) -> subprocess.CompletedProcess[str]:
+    """Run a command that ends in `end`, after a C library has printed an escape sequence."""
+    code = (
+        "import ctypes, os, subprocess, sys\n"
+        "from cyclegan import cli\n"
+        "def command():\n"
+        "    os.write(2, b'\\x1b[31mnoise\\n')\n"
+        f"    cli.console.tell('a message'); {end}\n"
+        "cli.app = command\n"
+        "cli.main()\n"
+        "sys.exit(os.write(2, b'afterwards\\n') - 11)"
+    )
+    streams = {"stdout": PIPE, "stderr": PIPE} | options
+    return subprocess.run([sys.executable, "-c", code], text=True, check=False, **streams)
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        ("pass", "a message\nafterwards\n"),
+        ("raise cli.CycleganError('an error.', 'a hint.')", "a message\ncyclegan: an error. a hint.\n"),
+        ("raise KeyboardInterrupt", "a message\n"),
+        ("cli.console.share_stderr(); subprocess.run(['sh', '-c', 'echo of a child >&2'])", "a message\nof a child\n"),
+    ],
+)
+def test_what_c_libraries_print_reaches_no_terminal(end: str, said: str):
+    assert run_with_native_noise(end).stderr.removesuffix("afterwards\n") == said.removesuffix("afterwards\n")
+
+
+@pytest.mark.skipif(not POSIX, reason="other signals there")
+def test_a_crash_still_says_where():
+    result = run_with_native_noise("ctypes.string_at(0)")
+    assert result.returncode < 0
+    assert "a message\nFatal Python error: Segmentation fault" in result.stderr
+
+
+@pytest.mark.skipif(not POSIX, reason="no such shell there")
+def test_a_closed_standard_error_takes_no_file_s_place():
+    code = "import os; from cyclegan import cli; cli.app = lambda: print(os.open('x', os.O_CREAT)); cli.main()"
+    shell = f'cd "$(mktemp -d)" && {sys.executable} -c "{code}" 2>&-'
+    assert int(subprocess.run(shell, shell=True, stdout=PIPE, text=True, check=True).stdout) > 2
+
+
 def test_version_is_said(command):
     assert re.fullmatch(r"cyclegan \d+\.\d+\.\d+\n", command("--version").stdout)
 

@@ -1,10 +1,15 @@
 """`import`, `export` and `train --init-from` say what they did, and what they will not do."""
 
 import json
+from pathlib import Path
 
+import pytest
 import torch
+from PIL import Image
 
 from cyclegan.checkpoints.model_file import load_model_info, networks_in
+from cyclegan.cli.export import format_of
+from cyclegan.errors import ConfigError
 from cyclegan.images import read_picture
 from cyclegan.reference.pth import to_reference
 from tests.cli.shared import TINY, assert_a_sentence
@@ -19,17 +24,18 @@ def test_an_import_says_what_it_found(command, tmp_path):
     assert result.stdout == (
         "Imported: m.safetensors (a2b, b2a, disc_a, disc_b; residual blocks: 1, width 4, instance norm)\n"
     )
-    facts = json.loads(command("import", "game", "--output", "m.safetensors", "--json", "--quiet").stdout)
+    again = ("import", "game", "--output", "m.safetensors", "--overwrite")
+    facts = json.loads(command(*again, "--json", "--quiet").stdout)
     assert facts["networks"] == ["a2b", "b2a", "disc_a", "disc_b"]
     assert (facts["model"], facts["generator"]["blocks"], facts["discriminator"]["layers"]) == ("m.safetensors", 1, 2)
-    assert command("import", "game", "--output", "m.safetensors", "--quiet").stdout == ""
+    assert command(*again, "--quiet").stdout == ""
 
 
 def test_a_grey_domain_is_told(command, tmp_path):
     save_game(tmp_path / "game", a=1)
     result = command("import", "game", "--output", "m.safetensors")
     assert result.stdout.endswith("residual blocks: 1, width 4, instance norm; grey: A)\n")
-    facts = json.loads(command("import", "game", "--output", "m.safetensors", "--json").stdout)
+    facts = json.loads(command("import", "game", "--output", "m.safetensors", "--overwrite", "--json").stdout)
     assert (facts["channels_a"], facts["channels_b"]) == (1, 3)
 
 
@@ -117,3 +123,102 @@ def test_an_output_that_is_a_folder_is_a_sentence(command, tmp_path):
     (tmp_path / "file").touch()
     result = command("export", "m.safetensors", "--output", "file", "--format", "reference")
     assert_a_sentence(result, "cannot be written")
+
+
+@pytest.mark.parametrize(
+    ("output", "options"),
+    [
+        ("m.safetensors", ()),
+        ("m", ("--format", "cyclegan")),
+        ("m.onnx", ()),
+        ("m.pt2", ()),
+        ("theirs/latest_net_D_A.pth", ("--format", "reference")),
+    ],
+)
+def test_an_export_replaces_nothing_unless_told_to(command, tmp_path, output: str, options):
+    write_model(tmp_path / "model.safetensors")
+    (tmp_path / output).parent.mkdir(exist_ok=True)
+    (tmp_path / output).write_text("precious")
+    place = output.partition("/")[0]
+    result = command("export", "model.safetensors", "--output", place, *options)
+    assert_a_sentence(result, f"{output} exists already", "--overwrite")
+    assert (tmp_path / output).read_text() == "precious"
+    if options:
+        assert command("export", "model.safetensors", "--output", place, *options, "--overwrite").returncode == 0
+        assert (tmp_path / output).read_bytes() != b"precious"
+
+
+def test_an_import_replaces_nothing_unless_told_to(command, tmp_path):
+    save_game(tmp_path / "theirs")
+    (tmp_path / "m.safetensors").write_text("precious")
+    result = command("import", "theirs", "--output", "m.safetensors")
+    assert_a_sentence(result, "m.safetensors exists already", "--overwrite")
+    assert (tmp_path / "m.safetensors").read_text() == "precious"
+    assert command("import", "theirs", "--output", "m.safetensors", "--overwrite").returncode == 0
+    assert networks_in(tmp_path / "m.safetensors") == {"a2b", "b2a", "disc_a", "disc_b"}
+    assert_a_sentence(command("import", "theirs", "--output", "m.onnx"), "m.onnx is not named like a model file")
+
+
+@pytest.mark.parametrize(
+    ("output", "wanted", "result"),
+    [
+        ("m.onnx", None, "onnx"),
+        ("M.ONNX", None, "onnx"),
+        ("m.pt2", None, "program"),
+        ("m.safetensors", None, "cyclegan"),
+        ("run1.5", None, "cyclegan"),
+        ("m", "onnx", "onnx"),
+        ("m.pt", "program", "program"),
+        ("theirs", "reference", "reference"),
+    ],
+)
+def test_the_format_of_an_export_follows_its_suffix(output: str, wanted, result: str):
+    assert format_of(Path(output), wanted) == result
+
+
+@pytest.mark.parametrize(
+    ("output", "wanted", "answer"),
+    [
+        ("m.onnx", "program", "contradict each other"),
+        ("m.onnx", "cyclegan", "contradict each other"),
+        ("m.safetensors", "onnx", "contradict each other"),
+        ("m.pt2", "onnx", "contradict each other"),
+        ("m.pth", "cyclegan", "contradict each other"),
+        ("m.pt", "onnx", "contradict each other"),
+        ("m.pth", "reference", "writes a folder"),
+        ("m.onnx", "reference", "writes a folder"),
+        ("m.pth", None, "a .pth file for each network"),
+        ("m.tflite", None, "does not say which format"),
+        ("m.pt", None, "does not say which format"),
+    ],
+)
+def test_a_suffix_that_contradicts_the_format_is_an_error(output: str, wanted, answer: str):
+    with pytest.raises(ConfigError, match=answer):
+        format_of(Path(output), wanted)
+
+
+def test_a_place_that_cannot_be_written_is_told_before_an_export(command, tmp_path):
+    write_model(tmp_path / "m.safetensors")
+    (tmp_path / "file").touch()
+    for output, options in (("file/m.onnx", ()), ("/proc/none/m.safetensors", ()), ("file", ("--format", "reference"))):
+        result = command("export", "m.safetensors", "--output", output, *options)
+        assert_a_sentence(result, "cannot be written to", "--output")
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model", "params_ema"])
+def test_a_wrapped_file_is_imported(command, tmp_path, key: str):
+    torch.save({key: to_reference(small_generator()), "epoch": 3}, tmp_path / "latest_net_G_A.pth")
+    result = command("import", "latest_net_G_A.pth", "--output", "m.safetensors")
+    assert result.stdout.startswith("Imported: m.safetensors (a2b; residual blocks: 1"), result.stderr
+
+
+def test_a_pth_file_given_as_a_model_names_the_import(command, tmp_path):
+    save_game(tmp_path / "theirs")
+    torch.save({"a": torch.zeros(1)}, tmp_path / "legacy.pt", _use_new_zipfile_serialization=False)
+    (tmp_path / "renamed.safetensors").write_bytes((tmp_path / "theirs" / "latest_net_G_A.pth").read_bytes())
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    for model in ("theirs/latest_net_G_A.pth", "theirs", "legacy.pt", "renamed.safetensors"):
+        for words in (("translate", "a.png", "--model", model), ("export", model, "--output", "m.onnx")):
+            assert_a_sentence(command(*words), f"cyclegan import {model} --output")
+    (tmp_path / "m.onnx").write_bytes(b"some bytes")
+    assert_a_sentence(command("translate", "a.png", "--model", "m.onnx"), "m.onnx is an exported program")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import count
 from pathlib import Path
 from unittest.mock import create_autospec
 
@@ -99,7 +100,7 @@ def test_damaged_pictures_in_training_are_named_and_skipped(command, folders, tm
         assert words in result.stderr
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "empty.png").touch()
-    assert_a_sentence(command("train", "horses", "bad", *TINY), "0 readable pictures, fewer than a batch of 1")
+    assert_a_sentence(command("train", "horses", "bad", *TINY), "1 of 1 pictures of bad cannot be read", "is empty")
 
 
 def test_a_failed_start_moves_nothing_aside(command, folders, tmp_path):
@@ -159,7 +160,8 @@ def test_remarks_are_told_once_and_their_end_with_the_verdict(capsys):
         "reason": "They are alike.",
         "suggestion": "Wait.",
     }
-    display = TrainingDisplay(live=False)
+    seconds = count(step=100)
+    display = TrainingDisplay(live=False, clock=lambda: next(seconds))
     for step, findings in ((10, []), (20, [finding]), (30, [finding]), (40, [])):
         verdict = "watch" if findings else "fine"
         line = {"step": step, "disc_accuracy_a": 0.7, "health": {"verdict": verdict, "findings": findings}}

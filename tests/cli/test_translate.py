@@ -101,7 +101,7 @@ def test_each_bad_input_has_its_sentence_and_the_rest_is_done(command, folders, 
     (bad / "video.mp4").write_bytes(b"\0\0\0\x18ftypmp42 and no more")
     result = command("translate", "bad", "--model", write_model(tmp_path / "m.safetensors"), "--json")
     assert_a_sentence(result, *(path.name for path in bad.iterdir() if path.name != "whole.jpg"), status=1)
-    assert result.stderr.count("\n") == 14 - 1
+    assert result.stderr.count("\n") == 1 + 14 - 1  # which model it is, and every input but one
     assert [Path(path).name for path in json.loads(result.stdout)["written"]] == ["whole.jpg"]
     assert [path.name for path in (tmp_path / "bad_zebras").iterdir()] == ["whole.jpg"]
 
@@ -179,6 +179,7 @@ def test_a_watched_folder_is_translated_until_interrupted(tmp_path):
     (tmp_path / "inbox").mkdir()
     command = [sys.executable, "-m", "cyclegan", "translate", "inbox", "--watch", "--scores", "--model", str(model)]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr.readline().startswith("Model: m, horses to zebras (a2b), 7 steps trained, from ")
         assert "Watching inbox" in process.stderr.readline()
         Image.new("RGB", (20, 12)).save(tmp_path / "inbox" / "x.png")
         assert process.stdout.readline().startswith("1 redrawn as zebras")

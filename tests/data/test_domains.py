@@ -8,9 +8,10 @@ import torch
 from PIL import Image
 
 from cyclegan.config import Config, build_config
-from cyclegan.data.domains import PictureStore, load_domain, load_resized
+from cyclegan.data.domains import PictureStore, for_training, load_domain
 from cyclegan.data.loader import batches, batches_per_epoch
 from cyclegan.errors import DataError
+from cyclegan.images import read_picture
 
 
 def config_for(folders: tuple[Path, Path], *layers: dict) -> Config:
@@ -103,4 +104,4 @@ def test_orientation_is_applied_before_anything_else(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees
     Image.new("RGB", (60, 40)).save(tmp_path / "x.jpg", exif=exif)
-    assert load_resized(tmp_path / "x.jpg", 20, 3, keep_aspect=True).pixels.shape == (30, 20, 3)
+    assert for_training(read_picture(tmp_path / "x.jpg"), 20, 3, keep_aspect=True).pixels.shape == (30, 20, 3)

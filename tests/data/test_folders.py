@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from cyclegan.data.folders import DomainFolders, domains_in, drawn, list_pictures
+from cyclegan.data.folders import (
+    DomainFolders,
+    describe_passed_over,
+    domains_in,
+    drawn,
+    list_pictures,
+    passed_over,
+)
 from cyclegan.errors import DataError
 
 
@@ -62,3 +69,35 @@ def test_the_two_layouts_of_a_data_set_are_understood(tmp_path, between):
     for place in test:
         place.mkdir(parents=True)
     assert domains_in(tmp_path) == DomainFolders((train[0], train[1]), (test[0], test[1]))
+
+
+def test_what_is_passed_over_is_counted_by_kind(folders):
+    for name in ("a.nef", "b.NEF", "deeper/c.nef", "d.exr", "README"):
+        (folders[0] / name).touch()
+    kinds = passed_over(folders[0])
+    assert kinds == {".nef": 3, ".exr": 1, "": 1}
+    assert describe_passed_over(kinds) == "5 files were passed over: 3 .nef, 1 without a suffix, 1 .exr."
+    assert describe_passed_over({".tga": 1}) == "1 file was passed over: 1 .tga."
+    assert describe_passed_over({}) == ""
+
+
+def test_a_kind_s_name_cannot_write_to_the_terminal_and_many_kinds_are_summed():
+    words = describe_passed_over({f".{number}\x1b[31m": 1 for number in range(12)})
+    assert words.isprintable()
+    assert words.endswith("4 of other kinds.")
+
+
+@pytest.mark.parametrize("name", ["@eaDir", ".thumbnails", "__MACOSX", "#recycle", "$RECYCLE.BIN"])
+def test_folders_that_systems_keep_are_neither_entered_nor_counted(folders, name: str):
+    (folders[0] / "deeper" / name).mkdir()
+    for file in ("1.jpg", "2.nef"):
+        (folders[0] / "deeper" / name / file).touch()
+    (folders[0] / "Thumbs.db").touch()
+    assert len(list_pictures(folders[0])) == 5
+    assert not passed_over(folders[0])
+
+
+def test_a_folder_of_other_kinds_says_which(tmp_path):
+    (tmp_path / "a.nef").touch()
+    with pytest.raises(DataError, match=r"no pictures in .* 1 file was passed over: 1 \.nef\."):
+        list_pictures(tmp_path)

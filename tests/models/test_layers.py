@@ -26,11 +26,11 @@ def followed(norm, x: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
     return normalized.detach(), x.grad
 
 
-@pytest.mark.parametrize("norm", ["_grouped", "_by_hand"])
+@pytest.mark.parametrize("norm", ["_norm_by_group_norm", "_norm_by_arithmetic"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("shape", [(1, 1, 2, 3), (2, 5, 8, 6), (3, 4, 1, 9), (2, 3, 32, 33)])
 def test_instance_norm_and_its_gradient_are_torch_s_in_any_layout(norm, layout, shape, monkeypatch):
-    monkeypatch.setattr(layers, "_grouped", getattr(layers, norm))
+    monkeypatch.setattr(layers, "_norm_by_group_norm", getattr(layers, norm))
     x, gradient = numbers(*shape), numbers(*shape, seed=1)
     expected = followed(F.instance_norm, x, gradient)
     ours = followed(InstanceNorm(), x.contiguous(memory_format=layout), gradient.contiguous(memory_format=layout))
@@ -39,10 +39,10 @@ def test_instance_norm_and_its_gradient_are_torch_s_in_any_layout(norm, layout, 
         assert value.is_contiguous(memory_format=layout)
 
 
-@pytest.mark.parametrize("norm", ["_grouped", "_by_hand"])
+@pytest.mark.parametrize("norm", ["_norm_by_group_norm", "_norm_by_arithmetic"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_instance_norm_in_bf16_is_as_exact_as_torch_s(norm, layout, monkeypatch):
-    monkeypatch.setattr(layers, "_grouped", getattr(layers, norm))
+    monkeypatch.setattr(layers, "_norm_by_group_norm", getattr(layers, norm))
     x, gradient = (numbers(2, 16, 32, 32, seed=seed).bfloat16() for seed in (0, 1))
     exact = followed(F.instance_norm, x.double(), gradient.double())
     theirs = followed(F.instance_norm, x, gradient)

@@ -10,8 +10,8 @@ from cyclegan.models import (
     ResNetGenerator,
     UNetGenerator,
     build_networks,
+    meta_module,
     multiply_adds,
-    skeleton,
 )
 from tests.training.games import tiny_config
 
@@ -56,7 +56,7 @@ def test_a_quarter_of_the_width_is_a_fifteenth_of_the_work_and_three_megabytes_i
     ]
     assert [multiply_adds(spec, (3, 3), 256) for spec in (wide, narrow)] == by_hand
     assert by_hand[0] > 14 * by_hand[1]
-    assert 2 * 2 * sum(weight.numel() for weight in skeleton(narrow, (3, 3)).parameters()) < 3_000_000
+    assert 2 * 2 * sum(weight.numel() for weight in meta_module(narrow, (3, 3)).parameters()) < 3_000_000
 
 
 def test_first_weights_are_normal_and_follow_from_the_seed():

@@ -65,7 +65,7 @@ def test_ranks_draw_together_what_one_device_draws_with_all_their_pairs():
 
 
 def test_an_epoch_has_every_picture_once_on_any_number_of_devices():
-    schedule = {"epochs": 3, "decay_epochs": 0, "max_steps": 0}
+    schedule = {"epochs": 3, "decay_epochs": 0, "max_steps": "none"}
     for count in (1, 2, 3, 5):
         plan = on(count, schedule=schedule)
         assert (plan.total_steps - 1) * count < 3 * 32 <= plan.total_steps * count
@@ -74,7 +74,7 @@ def test_an_epoch_has_every_picture_once_on_any_number_of_devices():
 
 
 def test_on_another_number_of_devices_the_data_go_on_where_they_were_and_the_epochs_keep_their_length():
-    schedule = {"epochs": 4, "decay_epochs": 0, "max_steps": 0}
+    schedule = {"epochs": 4, "decay_epochs": 0, "max_steps": "none"}
     before = on(2, schedule=schedule)
     step = 40
     after = on(1, lead=before.lead + step * (2 - 1), schedule=schedule)

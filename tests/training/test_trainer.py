@@ -22,7 +22,7 @@ from cyclegan.errors import DiskError, MissingExtraError, RunError, TrainingDive
 from cyclegan.training import callbacks
 from cyclegan.training.ema import ema_weight, update_ema
 from cyclegan.training.state import RunningMeans
-from tests.training.games import UNTAUGHT
+from tests.training.games import LOSSES_WITHOUT_TEACHER
 from tests.training.killable import start
 from tests.training.runs_for_tests import tiny_settings, train_run, what_is_left
 
@@ -52,7 +52,7 @@ def test_a_run_leaves_what_the_contract_says(run: Run, folders):
     ]  # fmt: skip
     lines = read_metrics(run)
     assert [line["step"] for line in lines] == [4, 8, 12, 14]
-    assert all(name in line for line in lines for name in UNTAUGHT)
+    assert all(name in line for line in lines for name in LOSSES_WITHOUT_TEACHER)
     assert [path.stem for path in sample_grids(run)] == ["000000005", "000000010", "000000014"]
     info, weights = load_model(run.model)
     assert (info.domain_a, info.domain_b, info.size, info.steps, info.averaged) == ("horses", "zebras", 32, 14, True)
@@ -267,7 +267,7 @@ def test_tensorboard_gets_every_loss(run: Run, folders):
     train_run(run, folders, 4, {"logging": {"tensorboard": True}})
     events = EventAccumulator(str(run.folder / "tensorboard"))
     events.Reload()
-    assert set(UNTAUGHT) <= set(events.Tags()["scalars"])
+    assert set(LOSSES_WITHOUT_TEACHER) <= set(events.Tags()["scalars"])
 
 
 def test_tensorboard_gets_the_sample_grids(run: Run, folders):

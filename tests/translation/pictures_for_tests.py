@@ -18,7 +18,7 @@ from cyclegan.translation import Manner, Work, plan_tasks, translate_all
 class Idle(UNetGenerator):
     """The generator that changes nothing."""
 
-    stride, smallest = 4, 8
+    stride, min_size = 4, 8
 
     def __init__(self) -> None:
         torch.nn.Module.__init__(self)

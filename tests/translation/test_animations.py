@@ -174,7 +174,7 @@ def test_an_interruption_leaves_nothing(tmp_path):
     source = make(tmp_path / "a.gif")
     done: list[int] = []
     manner = replace(MANNER, on_frame=lambda: done.append(1), interrupted=lambda: len(done) == 3)
-    assert redraw_animation(source, tmp_path / "b.gif", same, manner) is None
+    assert not redraw_animation(source, tmp_path / "b.gif", same, manner).finished
     assert [path.name for path in tmp_path.iterdir()] == ["a.gif"]
 
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from cyclegan.errors import DiskError, PictureError
-from cyclegan.video.clips import count_frames, redraw_clip
+from cyclegan.video.clips import redraw_clip
 from cyclegan.video.color import to_pixels
+from cyclegan.video.decoding import count_frames
 from cyclegan.video.frames import ClipManner, Pixels
 from tests.translation.clips_for_tests import FRAMES, Recipe, Seen, coded, make_clip, picture, seen, write_tone
 
@@ -230,14 +231,6 @@ def test_memory_does_not_grow_with_length(tmp_path):
     assert max(alive) < 12
 
 
-def test_an_interruption_leaves_nothing(tmp_path):
-    source = make_clip(tmp_path / "a.mp4")
-    done: list[int] = []
-    manner = replace(MANNER, on_frame=lambda: done.append(1), interrupted=lambda: len(done) == 5)
-    assert redraw_clip(source, tmp_path / "b.mp4", same, manner) is None
-    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
-
-
 def test_what_cannot_be_read_is_a_sentence_and_leaves_nothing(tmp_path):
     whole = make_clip(tmp_path / "whole.mp4", Recipe(sound="aac")).read_bytes()
     (tmp_path / "empty.mp4").touch()
@@ -303,15 +296,19 @@ def test_sound_of_an_unknown_coding_is_left_out_and_that_is_said(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits on files there")
-def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path):
+@pytest.mark.parametrize("room", [20_000, 1000])  # bytes: enough for the video without its sound, and for neither
+def test_a_full_disk_is_a_sentence_and_leaves_finished_segments(tmp_path, room: int):
     import resource
 
     source = make_clip(tmp_path / "a.mp4", Recipe(sound="pcm_s16le"))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
     try:
         with pytest.raises(DiskError, match="no room"):
             redraw_clip(source, tmp_path / "b.mp4", same, MANNER)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+    assert not (tmp_path / "b.mp4").exists()
+    assert [path.name for path in tmp_path.glob(".b.mp4.*/*.nut")] == ["00000000.nut"] * (room == 20_000)
+    redraw_clip(source, tmp_path / "b.mp4", same, MANNER)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "b.mp4"]

@@ -8,7 +8,8 @@ from PIL import Image
 
 from cyclegan import Translator
 from cyclegan.errors import DataError
-from cyclegan.translation import Manner, Scorer, Task, Work, amount_of_work, plan_tasks, translate_all
+from cyclegan.images import Picture
+from cyclegan.translation import Manner, Scorer, Task, Work, amount_of_work, media, plan_tasks, translate_all
 from cyclegan.translation.pipeline import Piece, batched_by_size
 from tests.models_for_tests import write_model
 from tests.translation.clips_for_tests import make_clip, picture, seen
@@ -130,18 +131,93 @@ def test_a_clip_stays_a_clip_and_a_picture_a_picture(tmp_path, source, output):
         plan_tasks([tmp_path / source], "z", output=tmp_path / output)
 
 
-def test_a_bug_of_ours_in_a_picture_is_written_down_and_stops_no_other(folders, translator, monkeypatch):
+def test_an_internal_error_in_a_picture_is_written_down_and_stops_no_other(folders, translator, monkeypatch):
     def write(picture, *_, **__):
         raise KeyError(picture.format)
 
     monkeypatch.setattr("cyclegan.translation.pipeline.write_picture", write)
     outcome = translated([folders[0]], translator)
     assert len(outcome.failed) == 5
-    assert "1.png met a bug of ours: KeyError: 'PNG'" in str(outcome.failed[0])
-    files = [Path(failure.hint.split(" what is in ")[1].split(",")[0]) for failure in outcome.failed]
+    assert "1.png could not be translated: internal error, KeyError: 'PNG'" in str(outcome.failed[0])
+    files = [Path(failure.hint.split(" what is in ")[1]) for failure in outcome.failed]
     assert all("in write" in file.read_text() for file in files)
     for file in files:
         file.unlink()
+
+
+RED = (100, 0, 0)
+
+
+def is_red(argument: object) -> bool:
+    """Tell whether a function was given the picture that is red, or its file."""
+    if isinstance(argument, Path):
+        return argument.name == "red.png"
+    if isinstance(argument, list):
+        return any(map(is_red, argument))
+    return isinstance(argument, Picture) and bool((argument.pixels == RED).all())
+
+
+def fail_on_red(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, error: Exception) -> None:
+    """Make a function raise where it is given the red picture."""
+    original = getattr(owner, name)
+
+    def fail_or_run(*arguments, **options):
+        if any(map(is_red, arguments)):
+            raise error
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(owner, name, fail_or_run)
+
+
+@pytest.fixture
+def with_red(tmp_path: Path) -> Path:
+    (tmp_path / "in").mkdir()
+    for name, colour in (("a", "blue"), ("b", "green"), ("red", RED), ("z", "black")):
+        Image.new("RGB", (8, 8), colour).save(tmp_path / "in" / f"{name}.png")
+    return tmp_path / "in"
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        (RuntimeError("could not create a primitive"), "could not be translated: internal error, RuntimeError: could"),
+        (RuntimeError("CUDA out of memory."), "is too large: the memory of cpu"),
+        (MemoryError(), "does not fit into memory"),
+        (RecursionError("deep"), "could not be translated: internal error, RecursionError: deep"),
+    ],
+    ids=["kernel", "device memory", "memory", "other"],
+)
+@pytest.mark.parametrize("stage", ["network", "network in a batch", "score in a batch"])
+def test_any_exception_in_a_network_is_one_picture_s_failure(with_red, translator, monkeypatch, stage: str, failure):
+    error, said = failure
+    scorer = Scorer(translator) if "score" in stage else None
+    fail_on_red(monkeypatch, *((scorer, "score") if scorer else (translator, "redraw_pictures")), error)
+    monkeypatch.setattr(media, "report_hint", lambda: "Please report it.")
+    manner = Manner(batch_size=4 if "batch" in stage else 1)
+    outcome = translate_all(plan_tasks([with_red], "z"), Work(translator, manner, scorer))
+    assert [task.source.name for task in outcome.done] == ["a.png", "b.png", "z.png"]
+    assert [f"red.png {said}" in str(error) for error in outcome.failed] == [True]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), KeyError("x"), OSError("odd")], ids=["memory", "key", "system"])
+@pytest.mark.parametrize("stage", ["read_picture", "write_picture"])
+def test_any_exception_in_a_file_is_one_picture_s_failure(with_red, translator, monkeypatch, stage: str, error):
+    fail_on_red(monkeypatch, media, stage, error)
+    monkeypatch.setattr(media, "report_hint", lambda: "Please report it.")
+    outcome = translated([with_red], translator, batch_size=2)
+    assert [task.source.name for task in outcome.done] == ["a.png", "b.png", "z.png"]
+    assert ["red.png" in str(error) for error in outcome.failed] == [True]
+
+
+def test_a_traceback_that_cannot_be_written_ends_nothing(folders, translator, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(translator, "redraw_pictures", lambda *_: 1 / 0)
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", full)
+    outcome = translated([folders[0]], translator)
+    assert len(outcome.failed) == 5
+    assert "could not be written" in outcome.failed[0].hint
 
 
 def test_a_folder_may_be_named_by_dots(folders, tmp_path, monkeypatch):
@@ -203,8 +279,6 @@ def test_an_interruption_leaves_whole_pictures_only(folders, translator):
 
 
 def test_neighbours_of_one_size_go_together(tmp_path):
-    from cyclegan.images import Picture
-
     pieces = [
         Piece(Task(tmp_path, tmp_path, tmp_path), Picture(np.zeros((side, 4, 3), np.uint8))) for side in (4, 4, 4, 5, 4)
     ]

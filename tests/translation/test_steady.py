@@ -44,3 +44,12 @@ def test_nothing_of_a_scene_is_seen_in_the_next():
     first, second = SCENE[:96, :128], 255 - SCENE[100:196, 150:278]
     steadier(first, first)
     assert np.abs(steadier(second, second).astype(int) - second).mean() < 2
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (11, 11), (1, 40), (12, 12), (40, 12)])
+def test_tiny_frames_are_steadied_too(shape: tuple[int, int]):
+    steadier = Steadier(0.5)
+    frame = SCENE[: shape[0], : shape[1]]
+    assert np.array_equal(steadier(frame, frame), frame)
+    lighter = steadier(frame, np.minimum(frame, 100) + 50)
+    assert lighter.shape == frame.shape

@@ -11,7 +11,7 @@ from PIL import Image
 
 from cyclegan import Translator
 from cyclegan.checkpoints.model_file import load_model
-from cyclegan.errors import DeviceError, ModelFileError
+from cyclegan.errors import DeviceError, ModelFileError, PictureError
 from cyclegan.inference.padding import mirrored, padded_by_reflection
 from cyclegan.translation import choose_direction
 from tests.models_for_tests import write_model
@@ -50,6 +50,34 @@ def test_a_picture_gives_a_picture_of_its_size_and_mode(translate):
     for mode in ("RGB", "RGBA", "L", "P", "CMYK"):
         picture = Image.new("RGB", (33, 21), "orange").convert(mode)
         assert (translate(picture).size, translate(picture).mode) == (picture.size, mode)
+
+
+def test_a_path_gives_the_picture_that_is_there(translate, tmp_path: Path):
+    picture = Image.effect_noise((33, 21), 90).convert("RGB")
+    picture.save(tmp_path / "a.png")
+    expected = np.asarray(translate(picture))
+    for path in (tmp_path / "a.png", str(tmp_path / "a.png")):
+        assert np.array_equal(np.asarray(translate(path)), expected)
+    turned = picture.getexif()
+    turned[0x0112] = 6
+    picture.save(tmp_path / "turned.jpg", exif=turned)
+    assert translate(tmp_path / "turned.jpg").size == (21, 33)
+
+
+def test_a_path_without_a_picture_is_named(translate, tmp_path: Path):
+    (tmp_path / "text.jpg").write_text("not a picture")
+    for name in ("none.png", "text.jpg", ""):
+        with pytest.raises(PictureError, match=name or "cannot be read"):
+            translate(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "wrong", [None, 7, b"a.png", [Image.new("RGB", (8, 8))], {"a": 1}], ids=lambda w: type(w).__name__
+)
+def test_anything_else_is_a_type_error_that_says_what_is_taken(translate, wrong):
+    call = Translator.__call__.__wrapped__  # without the tests' own check of types, which would come first
+    with pytest.raises(TypeError, match=f"expected a path, a PIL image, .* got {type(wrong).__name__}"):
+        call(translate, wrong)
 
 
 def test_an_array_a_picture_and_a_tensor_say_the_same(translate):

@@ -1,0 +1,27 @@
+"""Which model a command took, for people and for programs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cyclegan.cli.console import tell
+from cyclegan.errors import printable
+
+if TYPE_CHECKING:
+    from cyclegan.checkpoints.model_file import Direction, ModelInfo
+
+
+def tell_model(path: Path, info: "ModelInfo", direction: "Direction", *, quiet: bool) -> None:
+    """Say which model was taken, and which way it translates."""
+    from cyclegan.checkpoints.runs import model_name
+
+    source, target = info.domains(direction)
+    steps = f"{info.steps:,} steps trained" if info.steps else "imported"
+    way = f"{printable(source)} to {printable(target)} ({direction})"
+    tell(f"Model: {printable(model_name(path))}, {way}, {steps}, from {printable(path)}", quiet=quiet)
+
+
+def model_facts(path: Path, info: "ModelInfo", direction: "Direction") -> dict[str, Any]:
+    """Return which model was taken, for programs."""
+    from cyclegan.checkpoints.runs import model_name
+
+    return {"model": str(path), "name": model_name(path), "steps": info.steps, "direction": direction}

@@ -1,0 +1,62 @@
+"""Pictures that belong to both domains, by their folders or by what they show."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from cyclegan.config import DataConfig
+from cyclegan.data.domains import Domain
+from cyclegan.errors import DataError, printable
+from cyclegan.images import Pixels
+
+SAMPLED = 8  # every so many rows and columns of two prepared pictures are compared
+
+
+def check_folders_apart(data: DataConfig) -> None:
+    """Raise an error if a domain's folder is the other's or lies inside it, or holds the domain's own held-out ones."""
+    folder_a, folder_b = (Path(os.path.realpath(folder)) for folder in (data.folder_a, data.folder_b))
+    if folder_a == folder_b:
+        raise DataError(
+            f"both folders are the same: {printable(folder_a)}.", "Name one folder for each kind of picture."
+        )
+    for inner, outer in ((folder_a, folder_b), (folder_b, folder_a)):
+        if is_inside(inner, outer):
+            raise DataError(
+                f"{printable(inner)} is inside {printable(outer)}, so its pictures would belong to both domains.",
+                "Move one of the folders out of the other.",
+            )
+    for held_out, folder in ((data.validate_a, folder_a), (data.validate_b, folder_b)):
+        place = Path(os.path.realpath(held_out))
+        if held_out and (place == folder or is_inside(place, folder) or is_inside(folder, place)):
+            raise DataError(
+                f"{printable(place)} and {printable(folder)} share pictures, which would be trained on.",
+                "Validate with pictures of a folder of their own.",
+            )
+
+
+def is_inside(inner: Path, outer: Path) -> bool:
+    """Tell whether the pictures of a folder are listed among those of another one; hidden folders are not entered."""
+    return outer in inner.parents and not any(part.startswith(".") for part in inner.relative_to(outer).parts)
+
+
+def overlap_notes(domain_a: Domain, domain_b: Domain) -> list[str]:
+    """Say how many pictures of A show the same as one of B, to the pixel, wherever they lie."""
+    files_of_b = dict(zip(map(digest, domain_b.pictures), domain_b.files, strict=True))
+    shared = [
+        (path, files_of_b[key])
+        for path, key in zip(domain_a.files, map(digest, domain_a.pictures), strict=True)
+        if key in files_of_b
+    ]
+    if not shared:
+        return []
+    one, other = map(printable, shared[0])
+    return [
+        f"{len(shared)} of {len(domain_a.files)} pictures of {printable(domain_a.name)} are in both domains, such as "
+        f"{one}, which is the same picture as {other}. Take them out of one of the folders."
+    ]
+
+
+def digest(pixels: Pixels) -> bytes:
+    """Return what a prepared picture is told from others by."""
+    some = pixels[::SAMPLED, ::SAMPLED]
+    return hashlib.blake2b(some.tobytes() + repr((pixels.shape, pixels.dtype)).encode()).digest()

@@ -1,0 +1,73 @@
+"""Changes between a saved run and its continuation: moved folders, a longer schedule."""
+
+import os
+from dataclasses import replace
+
+from cyclegan.checkpoints.runs import Run, latest_step, load_state
+from cyclegan.config import Config
+from cyclegan.errors import RunError, printable
+from cyclegan.training.inputs import TrainInputs
+from cyclegan.training.schedule import scheduled_rate
+
+TOLERANCE = 0.01  # of a learning rate: what the message rounds away
+
+
+def with_saved_names(config: Config, run: Run) -> Config:
+    """Return the settings with the domain names of the saved run, which a renamed folder does not change."""
+    saved = run.load_config().data
+    return replace(config, data=replace(config.data, name_a=saved.name_a, name_b=saved.name_b))
+
+
+def check_moved_pictures(inputs: TrainInputs) -> None:
+    """Raise an error if folders of a saved run have moved and hold other pictures than the run was trained on."""
+    moved, state = moved_folders(inputs), None
+    if moved:
+        state = load_state(inputs.run)
+    if state is None:
+        return
+    for domain, saved, now in zip("ab", state[1]["pictures"], inputs.fingerprints, strict=True):
+        if domain in moved and saved != now:
+            old, new = moved[domain]
+            raise RunError(
+                f"{printable(inputs.run.folder)} was trained on the pictures of {printable(old)}, "
+                f"and those of {printable(new)} are others: their names or sizes differ.",
+                "Name the folder that holds the same pictures, give this run another --name, "
+                "or move the old one aside with --fresh.",
+            )
+
+
+def continuation_notes(inputs: TrainInputs) -> list[str]:
+    """Return what the user should know before a saved run continues with this inputs."""
+    names = {"a": inputs.domain_a.name, "b": inputs.domain_b.name}
+    notes = [
+        f"The folders moved: the pictures of {printable(names[domain])} are the same, now in {printable(new)}."
+        for domain, (_, new) in moved_folders(inputs).items()
+    ]
+    before, after = learning_rates(inputs)
+    if after > before * (1 + TOLERANCE):
+        notes.append(
+            f"The learning rate rises from {before:.3g} to {after:.3g}, as the longer schedule says, which can cost "
+            f"quality. To stay at the last rate: --set schedule.max_learning_rate={before:.3g}"
+        )
+    return notes
+
+
+def moved_folders(inputs: TrainInputs) -> dict[str, tuple[str, str]]:
+    """Return by domain, `a` or `b`, the old and the new folder where they differ from the saved run."""
+    old, new = inputs.run.load_config().data, inputs.config.data
+    moved = {}
+    for domain in "ab":
+        for key in (f"validate_{domain}", f"folder_{domain}"):
+            folders = getattr(old, key), getattr(new, key)
+            if os.path.realpath(folders[0]) != os.path.realpath(folders[1]):
+                moved[domain] = folders
+    return moved
+
+
+def learning_rates(inputs: TrainInputs) -> tuple[float, float]:
+    """Return the learning rate of the last saved step, by the saved schedule, and that of the next step."""
+    step, full = latest_step(inputs.run), inputs.full_learning_rate
+    before = scheduled_rate(inputs.run.load_config().schedule, full, inputs.epoch(max(step - 1, 0)) - 1)
+    if step >= inputs.total_steps:
+        return before, before
+    return before, scheduled_rate(inputs.config.schedule, full, inputs.epoch(step) - 1)

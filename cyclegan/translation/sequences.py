@@ -1,0 +1,88 @@
+"""Folders of numbered frames (frame_0001.png, frame_0002.png, ...), which `--steady` takes as a video."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from cyclegan.errors import printable
+from cyclegan.images import Pixels, with_bits, with_channels
+from cyclegan.translation.targets import Task, is_clip
+from cyclegan.video.smoothing import Steadier
+
+NUMBERED = re.compile(r"(.*?)(\d+)(\D*)", re.ASCII)  # the last number in a name counts the frames
+SHORTEST = 3  # frames; two pictures with a number in their names are hardly a sequence
+
+Frame = tuple[Pixels, Pixels]  # of the source, and its translation
+
+
+def numbered_sequences(tasks: Iterable[Task]) -> list[list[Task]]:
+    """Return the sequences of frames among pictures: in one folder, alike in name but for a number, ordered by it."""
+    found: dict[tuple[Path, str, str, str], dict[int, Task]] = defaultdict(dict)
+    for task in tasks:
+        match = NUMBERED.fullmatch(task.source.stem)
+        if match and not is_clip(task):
+            name = task.source.parent, match[1], match[3], task.source.suffix.lower()
+            found[name][int(match[2])] = task
+    return [[frames[number] for number in sorted(frames)] for frames in found.values() if len(frames) >= SHORTEST]
+
+
+def describe_sequences(tasks: Sequence[Task]) -> list[str]:
+    """Say which pictures `--steady` takes as sequences, and for how many it is ignored."""
+    sequences = numbered_sequences(tasks)
+    notes = [
+        f"steady: {len(frames):,} numbered frames in {printable(frames[0].source.parent)} taken as one sequence."
+        for frames in sequences
+    ]
+    alone = sum(not is_clip(task) for task in tasks) - sum(map(len, sequences))
+    if alone:
+        notes.append(
+            f"steady: ignored for {alone:,} still pictures, which are not numbered frames "
+            "(frame_0001.png, frame_0002.png, ...)."
+        )
+    return notes
+
+
+class SteadySequences:
+    """Blends every frame of a sequence with the one before it; `keep` as in `Steadier`.
+
+    `read` returns a frame that was translated earlier and is left as it is, or nothing if it cannot be read.
+    """
+
+    def __init__(self, tasks: Sequence[Task], keep: float, read: Callable[[Task], Frame | None]) -> None:
+        self.keep = keep
+        self.read = read
+        sequences = numbered_sequences(tasks) if keep else []
+        self.before = {
+            task: before for frames in sequences for before, task in zip([None, *frames], frames, strict=False)
+        }
+        self.steadiers: dict[Task, Steadier] = {}  # by the frame that they have seen last
+
+    def ordered(self, tasks: Sequence[Task]) -> list[Task]:
+        """Return the tasks with every sequence in the order of its numbers, after all other pictures."""
+        return [*(task for task in tasks if task not in self.before), *self.before]
+
+    def steadied(self, task: Task, source: Pixels, output: Pixels) -> Pixels:
+        """Return the translation of a picture, steadier if it is a frame of a sequence."""
+        if task not in self.before:
+            return output
+        steadier = self._steadier_before(task)
+        self.steadiers[task] = steadier
+        return with_channels(steadier(*_comparable(source, output)), output.shape[2])
+
+    def _steadier_before(self, task: Task) -> Steadier:
+        """Return the steadier that has seen the frame before, which may be from an earlier translation."""
+        before = self.before[task]
+        if before is None:
+            return Steadier(self.keep)
+        if before in self.steadiers:
+            return self.steadiers.pop(before)
+        steadier = Steadier(self.keep)
+        if frame := self.read(before):
+            steadier(*_comparable(*frame))
+        return steadier
+
+
+def _comparable(source: Pixels, output: Pixels) -> Frame:
+    """Return a source as 8-bit RGB and an output as RGB of its own depth."""
+    return with_channels(with_bits(source, 8), 3), with_channels(output, 3)

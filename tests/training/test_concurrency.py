@@ -1,0 +1,47 @@
+"""Trainings in threads of one process either leave one another alone or are refused."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from unittest.mock import create_autospec
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from cyclegan.checkpoints.runs import Run
+from cyclegan.config import Config, GeneratorConfig
+from cyclegan.errors import RunError
+from cyclegan.training import TrainInputs
+from cyclegan.training.concurrency import process_shared_with_other_trainings
+from tests.training.runs_for_tests import train_run
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_two_trainings_in_two_threads_end_as_alone(folders, tmp_path, precision):
+    settings = {"generator": {"dropout": False}, "training": {"precision": precision, "diffaugment": False}}
+
+    def trained(name: str) -> dict[str, torch.Tensor]:
+        run = Run(tmp_path / name)
+        train_run(run, folders, 8, settings)
+        return load_file(run.model)
+
+    alone = trained("alone")
+    with ThreadPoolExecutor(2) as threads:
+        for other in threads.map(trained, ["one", "two"]):
+            assert all(torch.equal(alone[name], other[name]) for name in alone)
+
+
+@pytest.mark.parametrize(("first", "second"), [(True, True), (True, False), (False, True)])
+def test_a_training_that_needs_its_own_process_is_refused(first, second):
+    def inputs(dropout: bool) -> TrainInputs:
+        config = replace(Config(), generator=GeneratorConfig(dropout=dropout))
+        return create_autospec(TrainInputs, instance=True, config=config, device=torch.device("cpu"))
+
+    with (
+        process_shared_with_other_trainings(inputs(first)),
+        pytest.raises(RunError, match="another training runs"),
+        process_shared_with_other_trainings(inputs(second)),
+    ):
+        pass
+    with process_shared_with_other_trainings(inputs(True)):
+        pass

@@ -1,0 +1,108 @@
+"""Numbered frames are steadied as a video's are."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cyclegan import Translator
+from cyclegan.translation import Manner, Task, Work, describe_sequences, plan_tasks, translate_all
+from cyclegan.translation.ray_data import chunks_of
+from cyclegan.translation.sequences import numbered_sequences
+from tests.translation.clips_for_tests import picture
+
+
+def named(*names: str) -> list[Task]:
+    return [Task(Path(name), Path("out") / name, Path("out")) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("f_0003.png", "f_0001.png", "f_0002.png"), [["f_0001.png", "f_0002.png", "f_0003.png"]]),
+        (("9.jpg", "10.jpg", "8.jpg"), [["8.jpg", "9.jpg", "10.jpg"]]),
+        (("s2_1_left.tif", "s2_2_left.tif", "s2_7_left.tif"), [["s2_1_left.tif", "s2_2_left.tif", "s2_7_left.tif"]]),
+        (("a1.png", "a2.png", "b1.png", "b2.png", "a3.jpg"), []),
+        (("x/1.png", "x/2.png", "x/3.png", "y/4.png"), [["x/1.png", "x/2.png", "x/3.png"]]),
+        (("1.mp4", "2.mp4", "3.mp4"), []),
+        (("cat.png", "dog.png", "fox.png"), []),
+    ],
+)
+def test_sequences_are_found_by_their_numbers(names: tuple[str, ...], expected: list[list[str]]):
+    found = [[task.source.as_posix() for task in frames] for frames in numbered_sequences(named(*names))]
+    assert found == expected
+
+
+def test_what_is_steadied_and_what_is_not_is_said():
+    notes = describe_sequences(named("x/1.png", "x/2.png", "x/3.png", "x/cat.png", "x/dog.png", "x/a.mp4"))
+    assert notes[0] == "steady: 3 numbered frames in x taken as one sequence."
+    assert notes[1].startswith("steady: ignored for 2 still pictures")
+    assert describe_sequences(named("a.mp4")) == []
+
+
+def test_a_cluster_gets_whole_sequences():
+    tasks = named(*(f"{number}.png" for number in range(40)), "cat.png")
+    assert [len(chunk) for chunk in chunks_of(tasks, 0.5)] == [40, 1]
+    assert [len(chunk) for chunk in chunks_of(tasks, 0.0)] == [16, 16, 9]
+
+
+def frames_in(folder: Path, *, dtype: type = np.uint8, grey: bool = False, names: str = "frame_{}.png") -> Path:
+    folder.mkdir()
+    for number in range(8, 13):  # so that the order of numbers is not that of names
+        pixels = picture(number, (48, 40))
+        if grey:
+            pixels = pixels[..., 0].astype(dtype) * (257 if dtype == np.uint16 else 1)
+        Image.fromarray(pixels).save(folder / names.format(number))
+    return folder
+
+
+def translated(folder: Path, output: Path, translator: Translator, **manner) -> list[np.ndarray]:
+    tasks = plan_tasks([folder], "zebras", output=output)
+    outcome = translate_all(tasks, Work(translator, Manner(**manner)))
+    assert outcome.failed == []
+    names = sorted((task.target for task in tasks), key=lambda path: int(path.stem.split("_")[1]))
+    return [np.asarray(Image.open(name)).astype(int) for name in names]
+
+
+@pytest.mark.parametrize(("dtype", "grey"), [(np.uint8, False), (np.uint8, True), (np.uint16, True)])
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_frames_are_blended_in_the_order_of_their_numbers(
+    tmp_path, translator: Translator, dtype: type, grey: bool, batch_size: int
+):
+    folder = frames_in(tmp_path / "frames", dtype=dtype, grey=grey)
+    plain = translated(folder, tmp_path / "plain", translator)
+    steady = translated(folder, tmp_path / "steady", translator, steady=0.8, batch_size=batch_size)
+    assert np.abs(plain[0] - steady[0]).mean() <= (2 if batch_size > 1 else 0)  # 8 is the first
+    assert all(np.abs(one - other).mean() > 0 for one, other in zip(plain[1:], steady[1:], strict=True))
+    assert [frame.shape for frame in plain] == [frame.shape for frame in steady]
+
+
+def test_pictures_that_are_no_sequence_stay_as_they_are(tmp_path, translator: Translator):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name, number in (("cat_1", 1), ("dog_2", 2)):
+        Image.fromarray(picture(number)).save(folder / f"{name}.png")
+    plain = translated(folder, tmp_path / "plain", translator)
+    steady = translated(folder, tmp_path / "steady", translator, steady=0.8)
+    assert all(np.array_equal(one, other) for one, other in zip(plain, steady, strict=True))
+
+
+def test_a_sequence_of_changing_size_begins_anew(tmp_path, translator: Translator):
+    folder = frames_in(tmp_path / "frames")
+    Image.fromarray(picture(10, (32, 56))).save(folder / "frame_10.png")
+    plain = translated(folder, tmp_path / "plain", translator)
+    steady = translated(folder, tmp_path / "steady", translator, steady=0.8)
+    assert [np.array_equal(*pair) for pair in zip(plain, steady, strict=True)] == [True, False, True, True, False]
+
+
+def test_an_interrupted_sequence_continues_from_the_frame_before(tmp_path, translator: Translator):
+    folder = frames_in(tmp_path / "frames")
+    whole = translated(folder, tmp_path / "whole", translator, steady=0.8)
+    translated(folder, tmp_path / "part", translator, steady=0.8)
+    for number in (11, 12):
+        (tmp_path / "part" / f"frame_{number}.png").unlink()
+    continued = translated(folder, tmp_path / "part", translator, steady=0.8)
+    plain = translated(folder, tmp_path / "plain", translator)
+    assert np.abs(continued[3] - whole[3]).max() <= 1  # what was written was rounded
+    assert np.abs(plain[3] - whole[3]).mean() > 0.1
