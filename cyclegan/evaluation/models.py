@@ -60,7 +60,7 @@ def translated_by(
         for name, path in source.by_name.items():
             pixels = source.read(path)
             if pixels is not None:
-                redrawn = with_channels(translator.redraw_picture(Picture(pixels)).pixels, 3)
+                redrawn = with_channels(translator.translate_picture(Picture(pixels)).pixels, 3)
                 target = Path(place, f"{name}.png")
                 with disk_errors(target):
                     target.parent.mkdir(parents=True, exist_ok=True)

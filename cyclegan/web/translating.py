@@ -9,7 +9,15 @@ from pathlib import Path
 from cyclegan.checkpoints.model_file import Direction
 from cyclegan.errors import CycleganError, DataError, ModelFileError, PictureError, printable
 from cyclegan.images import read_picture, resized, with_bits, with_channels, write_picture
-from cyclegan.translation import Manner, Scorer, Task, Translator, Work, in_formats, translate_all
+from cyclegan.translation import (
+    Scorer,
+    Target,
+    TranslateJob,
+    TranslateOptions,
+    Translator,
+    in_formats,
+    translate_targets,
+)
 from cyclegan.translation.scores import Score
 from cyclegan.video.animations import is_animation
 from cyclegan.web.catalogue import Site
@@ -50,21 +58,25 @@ def redraw(
         raise DataError(f"these are {len(pictures)} pictures.", f"Drop 1 to {MOST_PICTURES} at a time.")
     translator, scorer = loaded(wish.model, look(wish.model), wish.direction, site.device)
     folder = Path(tempfile.mkdtemp(prefix="redrawn-", dir=site.place))
-    named = [Task(picture, folder / str(number) / picture.name, folder) for number, picture in enumerate(pictures)]
-    tasks = in_formats(named, None)
-    moving = [PictureError(f"{printable(task.source)} moves.", COMMAND) for task in tasks if is_animation(task.source)]
-    work = Work(
+    named = [Target(picture, folder / str(number) / picture.name, folder) for number, picture in enumerate(pictures)]
+    targets = in_formats(named, None)
+    moving = [
+        PictureError(f"{printable(target.source)} moves.", COMMAND) for target in targets if is_animation(target.source)
+    ]
+    work = TranslateJob(
         translator,
-        Manner(strength=wish.strength, max_pixels=MOST_PIXELS),
+        TranslateOptions(strength=wish.strength, max_pixels=MOST_PIXELS),
         scorer if wish.scores else None,
         interrupted=site.closing.is_set,
     )
-    outcome = translate_all([task for task in tasks if not is_animation(task.source)], work, on_picture=on_picture)
+    outcome = translate_targets(
+        [target for target in targets if not is_animation(target.source)], work, on_picture=on_picture
+    )
     said = [*outcome.notes, *map(sentence, [*moving, *outcome.failed])]
-    for task in tasks:  # a user knows the pictures by their names alone
-        for file in (task.source, task.target):
+    for target in targets:  # a user knows the pictures by their names alone
+        for file in (target.source, target.path):
             said = [line.replace(printable(file), printable(file.name)) for line in said]
-    return [Pair(task.source, task.target, outcome.scores.get(task)) for task in outcome.done], said
+    return [Pair(target.source, target.path, outcome.scores.get(target)) for target in outcome.done], said
 
 
 def sentence(error: CycleganError) -> str:
