@@ -58,7 +58,7 @@ from cyclegan.training.build import build_state
 from cyclegan.training.loop import continue_from_state
 from cyclegan.translation import Translator
 from cyclegan.translation.scores import TABLE, Score, write_scores
-from cyclegan.translation.targets import Task
+from cyclegan.translation.targets import Target
 from cyclegan.video.animations import redraw_animation
 from cyclegan.video.clips import redraw_clip
 from cyclegan.video.frames import ClipManner
@@ -320,9 +320,9 @@ def downloads(folder: Path) -> Made:
 
 def tables(folder: Path) -> Made:
     """Make a table of scores, to which a line is added."""
-    task = Task(folder / "1.png", folder / "out" / "1.png", folder / "out")
-    write_scores({task: Score(realism=0.5, cycle_error=10.0)})
-    return [folder / "out" / TABLE], lambda _: write_scores({task: Score(realism=0.6, cycle_error=9.0)})
+    target = Target(folder / "1.png", folder / "out" / "1.png", folder / "out")
+    write_scores({target: Score(realism=0.5, cycle_error=10.0)})
+    return [folder / "out" / TABLE], lambda _: write_scores({target: Score(realism=0.6, cycle_error=9.0)})
 
 
 READERS = {

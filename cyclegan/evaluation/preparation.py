@@ -60,7 +60,7 @@ def translated_folder(
         for name, path in source.by_name.items():
             pixels = source.read(path)
             if pixels is not None:
-                output = with_channels(translator.redraw_picture(Picture(pixels)).pixels, 3)
+                output = with_channels(translator.translate_picture(Picture(pixels)).pixels, 3)
                 target = Path(folder, f"{name}.png")
                 with disk_errors(target):
                     target.parent.mkdir(parents=True, exist_ok=True)

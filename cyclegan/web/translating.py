@@ -10,7 +10,15 @@ from threading import Event
 from cyclegan.checkpoints.model_file import Direction
 from cyclegan.errors import CycleganError, DataError, ModelFileError, PictureError, printable
 from cyclegan.images import read_picture, resized, with_bits, with_channels, write_picture
-from cyclegan.translation import Manner, Scorer, Task, Translator, Work, in_formats, translate_all
+from cyclegan.translation import (
+    Scorer,
+    Target,
+    TranslateJob,
+    TranslateOptions,
+    Translator,
+    in_formats,
+    translate_targets,
+)
 from cyclegan.translation.scores import Score
 from cyclegan.video.animations import is_animation
 from cyclegan.web.catalogue import FileVersion, file_version
@@ -60,25 +68,25 @@ def translate_uploads(
         request.model, file_version(request.model), request.direction, workspace.device
     )
     folder = Path(tempfile.mkdtemp(prefix="translated-", dir=workspace.folder))
-    named = [Task(picture, folder / str(number) / picture.name, folder) for number, picture in enumerate(pictures)]
-    tasks = in_formats(named, None)
-    animations = [task for task in tasks if is_animation(task.source)]
-    work = Work(
+    named = [Target(picture, folder / str(number) / picture.name, folder) for number, picture in enumerate(pictures)]
+    targets = in_formats(named, None)
+    animations = [target for target in targets if is_animation(target.source)]
+    job = TranslateJob(
         translator,
-        Manner(strength=request.strength, max_pixels=MAX_PIXELS),
+        TranslateOptions(strength=request.strength, max_pixels=MAX_PIXELS),
         scorer if request.scores else None,
         interrupted=workspace.closing.is_set,
     )
-    outcome = translate_all([task for task in tasks if task not in animations], work, on_picture=on_picture)
+    result = translate_targets([target for target in targets if target not in animations], job, on_picture=on_picture)
     refused = [
-        PictureError(f"{printable(task.source)} is an animation.", "Use `cyclegan translate` for it.")
-        for task in animations
+        PictureError(f"{printable(target.source)} is an animation.", "Use `cyclegan translate` for it.")
+        for target in animations
     ]
-    messages = [*outcome.notes, *map(message_of, [*refused, *outcome.failed])]
-    for task in tasks:  # users know their pictures by name, not by the path of the upload
-        for path in (task.source, task.target):
+    messages = [*result.notes, *map(message_of, [*refused, *result.failed])]
+    for target in targets:  # users know their pictures by name, not by the path of the upload
+        for path in (target.source, target.path):
             messages = [message.replace(printable(path), printable(path.name)) for message in messages]
-    return [TranslatedFile(task.source, task.target, outcome.scores.get(task)) for task in outcome.done], messages
+    return [TranslatedFile(target.source, target.path, result.scores.get(target)) for target in result.done], messages
 
 
 def message_of(error: CycleganError) -> str:
