@@ -29,7 +29,7 @@ from cyclegan.translation.frame_translator import FrameTranslator
 from cyclegan.translation.scores import Score, Scorer, already_scored
 from cyclegan.translation.sequences import SteadySequences
 from cyclegan.translation.targets import Task, describe_changed_formats, is_clip
-from cyclegan.video.frames import ClipManner
+from cyclegan.video.frames import VideoOptions
 
 LONG = 600  # seconds after which a file that is being written is taken for a leftover of a killed translation
 THREADS = 2  # that decode, and as many that encode, while the network computes
@@ -289,8 +289,8 @@ def _write(piece: Piece, manner: Manner) -> Piece:
 
 def _redraw_clip(piece: Piece, work: Work) -> None:
     """Redraw a video or an animation, from file to file."""
-    from cyclegan.video.animations import redraw_animation
-    from cyclegan.video.clips import redraw_clip
+    from cyclegan.video.animations import map_animation
+    from cyclegan.video.videos import map_video
 
     source, manner = piece.task.source, work.manner
 
@@ -302,7 +302,7 @@ def _redraw_clip(piece: Piece, work: Work) -> None:
 
     def from_file_to_file() -> None:
         redraw = FrameTranslator(translate, manner.steady, work.scorer)
-        clip_manner = ClipManner(
+        clip_manner = VideoOptions(
             mark=work.mark,
             composite=manner.strength < 1,
             quality=manner.quality,
@@ -312,9 +312,7 @@ def _redraw_clip(piece: Piece, work: Work) -> None:
             recipe=_recipe(work),
             state=redraw,
         )
-        facts = (redraw_clip if is_clip(piece.task) else redraw_animation)(
-            source, piece.task.target, redraw, clip_manner
-        )
+        facts = (map_video if is_clip(piece.task) else map_animation)(source, piece.task.target, redraw, clip_manner)
         piece.given_up = not facts.finished
         piece.notes += [f"{printable(source)}: {note}" for note in facts.notes]
         if facts.finished:
