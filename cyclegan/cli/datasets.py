@@ -24,11 +24,11 @@ class NamedSet:
 
 def data_set_at(place: Path) -> NamedSet | None:
     """Return the data set in a folder, or in the one of this name under datasets/, if there is one."""
-    from cyclegan.data.folders import domains_in
+    from cyclegan.data.folders import find_domains
     from cyclegan.data.sets import domain_names
 
     for folder in (Path(os.path.abspath(path)) for path in (place, DATASETS / place)):  # noqa: PTH100
-        if found := domains_in(folder):
+        if found := find_domains(folder):
             (folder_a, folder_b), (name_a, name_b) = found.train, domain_names(folder.name)
             return NamedSet(
                 folder.name,
@@ -45,10 +45,10 @@ def data_set_at(place: Path) -> NamedSet | None:
 
 def held_out_in(found: "DomainFolders") -> dict[str, str]:
     """Return the settings that validate with a set's test pictures, where there are enough."""
-    from cyclegan.data.domains import FEWEST
+    from cyclegan.data.domains import MIN_HELD_OUT
     from cyclegan.data.folders import list_pictures
 
-    if not found.test or any(len(list_pictures(folder, may_be_none=True)) < FEWEST for folder in found.test):
+    if not found.test or any(len(list_pictures(folder, allow_empty=True)) < MIN_HELD_OUT for folder in found.test):
         return {}
     return {f"validate_{side}": os.path.realpath(folder) for side, folder in zip("ab", found.test, strict=True)}
 

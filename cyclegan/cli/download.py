@@ -64,7 +64,7 @@ def report_sets(data_sets: list["DataSet"], *, quiet: bool, as_json: bool) -> No
 
 def report_installed(data_set: "DataSet", installed: "Installed", *, quiet: bool, as_json: bool) -> None:
     """Print where a data set is, what is in it, and how to train on it."""
-    from cyclegan.data.folders import domains_in
+    from cyclegan.data.folders import find_domains
 
     if as_json:
         say_json({"folder": str(installed.folder), "pictures": installed.pictures, "new": installed.new})
@@ -72,7 +72,7 @@ def report_installed(data_set: "DataSet", installed: "Installed", *, quiet: bool
         here = printable(installed.folder)
         counts = ", ".join(f"{count:,} in {printable(place)}" for place, count in sorted(installed.pictures.items()))
         say(f"{'Downloaded' if installed.new else 'There already'}: {here} ({counts}). Licence: {data_set.licence}.")
-        if domains_in(installed.folder):
+        if find_domains(installed.folder):
             usual = installed.folder == DATASETS / data_set.name
             say(f"Train on it with: cyclegan train {data_set.name if usual else here}")
 

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from cyclegan.atomic import PARTIAL, write_text
 from cyclegan.data.archives import unpack
 from cyclegan.data.download import Progress, fetch
-from cyclegan.data.folders import domains_in, list_pictures
+from cyclegan.data.folders import find_domains, list_pictures
 from cyclegan.data.sets import DataSet, known_sets
 from cyclegan.errors import DataError, DownloadError, disk_errors, printable
 
@@ -147,12 +147,12 @@ def _recorded(home: Path) -> dict[str, str]:
 def _root(unpacked: Path) -> Path:
     """Return the folder that is the data set: many archives hold a single folder with everything in it."""
     places = list(unpacked.iterdir())
-    return places[0] if len(places) == 1 and places[0].is_dir() and not domains_in(unpacked) else unpacked
+    return places[0] if len(places) == 1 and places[0].is_dir() and not find_domains(unpacked) else unpacked
 
 
 def _counted(data_set: DataSet, folder: Path, what: str, hint: str) -> Mapping[str, int]:
     """Return how many pictures each folder holds, which must be as many as are known to be there."""
-    pictures = Counter(path.parent.relative_to(folder).as_posix() for path in list_pictures(folder, may_be_none=True))
+    pictures = Counter(path.parent.relative_to(folder).as_posix() for path in list_pictures(folder, allow_empty=True))
     wrong = [
         f"{pictures[place]:,} pictures in {place}, not {count:,}"
         for place, count in data_set.counts.items()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cyclegan.config import ScheduleConfig
 from cyclegan.data.duplicates import find_repeats
-from cyclegan.data.folders import domains_in, list_pictures
+from cyclegan.data.folders import find_domains, list_pictures
 from cyclegan.data.survey import survey_folder
 from cyclegan.inspection.findings import FEW, Finding, Group, Part, find_all
 
@@ -65,7 +65,7 @@ def parts_of(folders: Sequence[Path]) -> list[tuple[Path, str, str]]:
     """
     parts: list[tuple[Path, str, str]] = []
     for folder in folders:
-        if inner := domains_in(folder):
+        if inner := find_domains(folder):
             halves = (("train", inner.train), ("test", inner.test or ()))
             parts += [
                 (place, domain, split) for split, pair in halves for place, domain in zip(pair, "AB", strict=False)

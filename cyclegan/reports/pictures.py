@@ -9,7 +9,7 @@ from PIL import Image
 
 from cyclegan.checkpoints.runs import SAMPLE_GAP, Run, sample_grids
 from cyclegan.config import Config
-from cyclegan.data.folders import evenly
+from cyclegan.data.folders import evenly_spaced
 from cyclegan.errors import PictureError, printable
 from cyclegan.images import Pixels, read_picture
 
@@ -22,7 +22,7 @@ QUALITY = 80  # of WebP
 def samples_section(run: Run, config: Config) -> str:
     """Return the same pictures at every step, under a slider."""
     grids = sample_grids(run)
-    frames = [(int(path.stem), halves) for path in evenly(grids, FRAMES) if (halves := read_halves(path))]
+    frames = [(int(path.stem), halves) for path in evenly_spaced(grids, FRAMES) if (halves := read_halves(path))]
     if not frames:
         return '<p class="soft">None yet.</p>'
     newest, last = len(frames) - 1, f"step {frames[-1][0]:,}"

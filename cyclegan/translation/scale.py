@@ -6,7 +6,7 @@ from statistics import median
 
 from PIL import Image
 
-from cyclegan.data.folders import evenly
+from cyclegan.data.folders import evenly_spaced
 from cyclegan.translation.targets import Task, is_clip
 
 EXAMPLES = 20  # pictures whose sizes are read, evenly chosen
@@ -31,7 +31,7 @@ def scale_note(tasks: Sequence[Task], size: int, trained: int) -> str:
 def short_sides(tasks: Sequence[Task]) -> list[int]:
     """Return the short sides of some of the pictures, in pixels, from their headers alone."""
     sides = []
-    for task in evenly([task for task in tasks if not is_clip(task)], EXAMPLES):
+    for task in evenly_spaced([task for task in tasks if not is_clip(task)], EXAMPLES):
         with (
             suppress(Exception),
             Image.open(task.source) as image,
