@@ -63,7 +63,7 @@ from cyclegan.video.animations import map_animation
 from cyclegan.video.frames import VideoOptions
 from cyclegan.video.videos import map_video
 from tests.models_for_tests import write_model
-from tests.pth_files import save_game
+from tests.pth_files import save_networks
 from tests.support.zips import zipped_set
 from tests.training.runs_for_tests import play_run, tiny_settings
 from tests.translation.clips_for_tests import Recipe, make_clip
@@ -246,7 +246,7 @@ def models(folder: Path) -> Made:
 
 def weights(folder: Path) -> Made:
     """Make weights of the reference, in torch's file of today and in that of old."""
-    save_game(folder)
+    save_networks(folder)
     today = folder / "latest_net_G_A.pth"
     old = folder / "old_net_G_A.pth"
     torch.save(torch.load(today, weights_only=True), old, _use_new_zipfile_serialization=False)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from zipfile import ZipFile
 
-from cyclegan.atomic import file_suffix, require_writable, written_whole
+from cyclegan.atomic import atomic_write, file_suffix, require_writable
 from cyclegan.errors import CycleganError, DataError, printable
 from cyclegan.images import FORMAT_OF
 from cyclegan.translation.pipeline import TranslateResult
@@ -62,7 +62,7 @@ def translate_into_archive(
             note = f"{printable(archive)} was not written, because the translation was interrupted."
             return replace(result, done=[], notes=[*result.notes, note])
         if result.done:
-            with written_whole(archive) as aside:
+            with atomic_write(archive) as aside:
                 _pack(Path(folder), aside)
         return result
 

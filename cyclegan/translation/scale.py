@@ -6,7 +6,7 @@ from statistics import median
 
 from PIL import Image
 
-from cyclegan.data.folders import evenly
+from cyclegan.data.folders import evenly_spaced
 from cyclegan.translation.targets import Target, is_clip
 
 EXAMPLES = 20  # pictures whose sizes are read, evenly chosen
@@ -31,7 +31,7 @@ def scale_note(targets: Sequence[Target], size: int, trained: int) -> str:
 def short_sides(targets: Sequence[Target]) -> list[int]:
     """Return the short sides of some of the pictures, in pixels, from their headers alone."""
     sides = []
-    for target in evenly([target for target in targets if not is_clip(target)], EXAMPLES):
+    for target in evenly_spaced([target for target in targets if not is_clip(target)], EXAMPLES):
         with (
             suppress(Exception),
             Image.open(target.source) as image,

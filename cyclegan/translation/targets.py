@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cyclegan.data.folders import count_suffixes, list_pictures, walk
+from cyclegan.data.folders import count_suffixes, list_pictures, visible_files
 from cyclegan.errors import DataError, printable
 from cyclegan.images import FORMAT_OF, FORMATS
 from cyclegan.video.frames import READ_ONLY_VIDEOS, VIDEO_SUFFIXES
@@ -73,7 +73,7 @@ def passed_over_in(inputs: Sequence[Path], domain: str, output: Path | None) -> 
     for given in inputs:
         if given.is_dir():
             root = root_of(_with_name(given), domain, output, alone=len(inputs) == 1)
-            others = [path for path in walk(given) if path.suffix.lower() not in SUFFIXES]
+            others = [path for path in visible_files(given) if path.suffix.lower() not in SUFFIXES]
             kinds += count_suffixes(_outside(others, given, root))
     return kinds
 
@@ -150,7 +150,7 @@ def names_a_clip(path: Path) -> bool:
 
 def _sources(folder: Path, root: Path, watched: bool) -> list[Path]:
     """Return the pictures in a folder, without those that an earlier translation into `root`, inside it, wrote."""
-    return _outside(list_pictures(folder, SUFFIXES, may_be_none=watched), folder, root)
+    return _outside(list_pictures(folder, SUFFIXES, allow_empty=watched), folder, root)
 
 
 def _outside(files: list[Path], folder: Path, root: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 
-from cyclegan.atomic import written_whole
+from cyclegan.atomic import atomic_write
 from cyclegan.errors import PictureError, printable
 from cyclegan.prefetch import map_ahead
 from cyclegan.video.color import UNTAGGED
@@ -62,7 +62,7 @@ def key_of(source: Path, manner: VideoOptions) -> str:
 
 def join(segments: Segments, source: Path, target: Path, frames: Frames, remark: str) -> list[str]:
     """Write the segments into the target, with all that is copied from the source; return what is to be said of it."""
-    with opened(source) as clip, written_whole(target) as aside:
+    with opened(source) as clip, atomic_write(target) as aside:
         with av.open(f"file:{aside}", "w", **_container(target, clip, frames.video)) as output:
             film = Muxer(output, clip, main_video(clip, source), remark)
             film.track.settle(frames.first, *segments.size)
