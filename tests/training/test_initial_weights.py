@@ -13,7 +13,7 @@ from cyclegan.models import build_networks
 from cyclegan.reference.importing import import_model
 from cyclegan.training import load_inputs
 from cyclegan.training.build import build_state
-from tests.pth_files import save_game
+from tests.pth_files import save_networks
 from tests.support.models import write_model
 from tests.support.runs import contents, tiny_settings, train_run
 
@@ -37,7 +37,7 @@ def is_equal(network: torch.nn.Module, other: torch.nn.Module) -> bool:
 
 
 def test_a_run_starts_from_imported_networks(folders, tmp_path):
-    reference = save_game(tmp_path / "reference")
+    reference = save_networks(tmp_path / "reference")
     save_model(tmp_path / "m.safetensors", *import_model([tmp_path / "reference"]))
     networks = first_networks(folders, tmp_path, starting_from(tmp_path / "m.safetensors"))
     for name, reference_name in {"a2b": "G_A", "b2a": "G_B", "disc_b": "D_A", "disc_a": "D_B"}.items():
@@ -45,7 +45,7 @@ def test_a_run_starts_from_imported_networks(folders, tmp_path):
 
 
 def test_a_grey_run_starts_from_a_grey_model_only(folders, tmp_path):
-    reference = save_game(tmp_path / "reference", a=1, b=3)
+    reference = save_networks(tmp_path / "reference", a=1, b=3)
     save_model(tmp_path / "m.safetensors", *import_model([tmp_path / "reference"]))
     settings = starting_from(tmp_path / "m.safetensors")
     networks = first_networks(folders, tmp_path, settings, {"data": {"channels_a": 1}})
@@ -56,7 +56,7 @@ def test_a_grey_run_starts_from_a_grey_model_only(folders, tmp_path):
 
 
 def test_networks_missing_from_the_model_are_random(folders, tmp_path):
-    reference = save_game(tmp_path / "reference")
+    reference = save_networks(tmp_path / "reference")
     save_model(tmp_path / "m.safetensors", *import_model([tmp_path / "reference" / "latest_net_G_B.pth"]))
     networks = first_networks(folders, tmp_path, starting_from(tmp_path / "m.safetensors"))
     usual = build_networks(build_config(*tiny_settings(folders, 4), NO_DROPOUT))
@@ -87,7 +87,7 @@ def test_a_continuation_does_not_need_the_initial_model(folders, tmp_path):
     ],
 )
 def test_a_model_of_other_networks_is_an_error(folders, tmp_path, settings, answer: str):
-    save_game(tmp_path / "reference")
+    save_networks(tmp_path / "reference")
     save_model(tmp_path / "m.safetensors", *import_model([tmp_path / "reference"]))
     with pytest.raises((ConfigError, ModelFileError), match=answer):
         first_networks(folders, tmp_path, starting_from(tmp_path / "m.safetensors"), settings)

@@ -11,7 +11,7 @@ from cyclegan.checkpoints.records import append_metrics
 from cyclegan.checkpoints.run import Run
 from cyclegan.config import build_config, save_config
 from tests.support.models import write_model
-from tests.web.page_for_tests import Served, serving
+from tests.support.served_ui import Served, serving
 
 EVIL = "<img src=x onerror=alert(1)>"
 
