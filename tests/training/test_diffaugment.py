@@ -51,7 +51,7 @@ def test_every_image_is_disguised_in_a_way_of_its_own():
     assert all(not torch.equal(seen[i], seen[j]) for i in range(6) for j in range(i))
 
 
-def test_where_none_is_wanted_images_stay_and_nothing_is_kept():
+def test_disabled_augmentation_changes_nothing_and_has_no_state():
     augmentation, image = DiffAugment(), images()
     augmentation.draw(1)
     assert augmentation.of_fakes(image) is image
