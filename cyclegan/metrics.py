@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cyclegan.images import Images
-from cyclegan.images.convention import LUMA
+from cyclegan.images.pixels import LUMA
 
 FAINTEST = 1e-6  # spread of a channel; a flat one is not divided by zero
 PATCH = 7  # pixels, side of what a descriptor sees

@@ -13,10 +13,11 @@ from cyclegan.data.duplicates import SIDE, Fingerprint, Floats
 from cyclegan.data.folders import list_pictures, passed_over
 from cyclegan.errors import CycleganError
 from cyclegan.images import MAX_PIXELS, Picture, Pixels, read_picture
-from cyclegan.images.convention import LUMA
-from cyclegan.images.files import formats, picture_errors
-from cyclegan.images.metadata import orientation_of
-from cyclegan.images.tiff import opened
+from cyclegan.images.decoding_errors import picture_errors
+from cyclegan.images.metadata import read_orientation
+from cyclegan.images.pixels import LUMA
+from cyclegan.images.plugins import readable_formats
+from cyclegan.images.tiff import open_image
 from cyclegan.prefetch import map_ahead
 
 SEEN = 64  # pixels, side of the small copy in which colours are looked for
@@ -102,11 +103,11 @@ def look_at(path: Path) -> Look:
 
 def glimpse(path: Path) -> tuple[Picture, int, int]:
     """Read a picture, and its full width and height; a JPEG only as finely as need be, which is much faster."""
-    with picture_errors(path), opened(path, formats(path.suffix)) as image:
+    with picture_errors(path), open_image(path, readable_formats(path.suffix)) as image:
         width, height = image.size
         if isinstance(image, JpegImagePlugin.JpegImageFile) and width * height <= MAX_PIXELS:
             image.draft(None, (SEEN, SEEN))
-            turned = orientation_of(image) > 4
+            turned = read_orientation(image) > 4
             return Picture.from_image(image), *((height, width) if turned else (width, height))
     picture = read_picture(path)
     return picture, picture.pixels.shape[1], picture.pixels.shape[0]

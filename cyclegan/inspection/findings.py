@@ -7,7 +7,7 @@ from pathlib import Path
 from cyclegan.data.duplicates import Repeat
 from cyclegan.data.survey import Look, Survey
 from cyclegan.errors import printable
-from cyclegan.images.picture import GREYS
+from cyclegan.images.formats import GRAY_MODES
 
 UNEVEN = 4  # times as many pictures in one domain as in the other
 LONG = 3  # the longer side over the shorter, beyond which a square shows less than a third
@@ -251,8 +251,8 @@ def too_small(part: Part, size: int) -> Iterator[Finding]:
 
 def grey(part: Part) -> Iterator[Finding]:
     """Find grey training pictures among those in colour, and a domain that is grey altogether."""
-    found = sorted((look for look in part.survey.looks if look.grey), key=lambda look: look.mode not in GREYS)
-    stored, count = sum(look.mode in GREYS for look in found), len(part.survey.looks)
+    found = sorted((look for look in part.survey.looks if look.grey), key=lambda look: look.mode not in GRAY_MODES)
+    stored, count = sum(look.mode in GRAY_MODES for look in found), len(part.survey.looks)
     if not found or part.split == "test":
         return
     if len(found) > GREY_DOMAIN * count:

@@ -203,7 +203,7 @@ def _open(piece: Piece, manner: Manner) -> Piece:
             piece.moves = True
             return None
         picture = read_picture(source, manner.max_pixels)
-        piece.notes += [picture.only_the_first(source)] if picture.frames > 1 else []
+        piece.notes += [picture.first_frame_note(source)] if picture.frames > 1 else []
         piece.notes += [f"{printable(source)}: {note}" for note in picture.metadata.notes]
         return picture.with_pixels(_at_size(picture.pixels, source, manner))
 
@@ -270,7 +270,7 @@ def _finish(piece: Piece, output: Picture | None, work: Work, sequences: SteadyS
     picture = replace(picture, pixels=sequences.steadied(piece.task, piece.picture.pixels, picture.pixels))
     if work.scorer:
         piece.score = work.scorer.score(piece.picture, picture)
-    return replace(picture, metadata=picture.metadata.marked(work.mark, composite=work.manner.strength < 1))
+    return replace(picture, metadata=picture.metadata.mark_generated(work.mark, composite=work.manner.strength < 1))
 
 
 def _write(piece: Piece, manner: Manner) -> Piece:
@@ -280,7 +280,7 @@ def _write(piece: Piece, manner: Manner) -> Piece:
             renamed = target.suffix.lower() != piece.task.source.suffix.lower()
             wanted = FORMAT_OF.get(target.suffix.lower()) if renamed else None
             image_format = wanted or piece.picture.format
-            if instead := FORMATS[image_format].instead:  # under another format's suffix, or under none
+            if instead := FORMATS[image_format].written_as:  # under another format's suffix, or under none
                 image_format = FORMAT_OF.get(target.suffix.lower(), instead)
             write_picture(piece.picture, target, image_format, quality=manner.quality)
 

@@ -115,7 +115,7 @@ def suffix_to_write(suffix: str) -> str:
     if clip := READ_ONLY_CLIPS.get(suffix.lower()):
         return clip
     kind = FORMATS.get(FORMAT_OF.get(suffix.lower(), ""))
-    return FORMATS[kind.instead].suffixes[0] if kind and kind.instead else suffix
+    return FORMATS[kind.written_as].suffixes[0] if kind and kind.written_as else suffix
 
 
 def describe_changed_formats(tasks: Iterable[Task]) -> list[str]:
