@@ -50,7 +50,7 @@ from cyclegan.images import Picture, read_picture, write_picture
 from cyclegan.images.formats import FORMAT_OF
 from cyclegan.images.metadata import Metadata
 from cyclegan.images.plugins import readable_formats
-from cyclegan.inspection.models import inspect_model, inspect_run
+from cyclegan.inspection.checkpoints import inspect_model, inspect_run
 from cyclegan.reference.importing import read_network
 from cyclegan.reports import write_report
 from cyclegan.training import prepare
@@ -58,13 +58,13 @@ from cyclegan.training.build import build_state
 from cyclegan.training.loop import continue_from_state
 from cyclegan.translation import Translator
 from cyclegan.translation.scores import TABLE, Score, write_scores
-from cyclegan.translation.targets import Task
-from cyclegan.video.animations import redraw_animation
-from cyclegan.video.clips import redraw_clip
-from cyclegan.video.frames import ClipManner
-from tests.data.zips_for_tests import zipped_set
+from cyclegan.translation.targets import Target
+from cyclegan.video.animations import map_animation
+from cyclegan.video.frames import VideoOptions
+from cyclegan.video.videos import map_video
 from tests.models_for_tests import write_model
-from tests.pth_files import save_game
+from tests.pth_files import save_networks
+from tests.support.zips import zipped_set
 from tests.training.runs_for_tests import play_run, tiny_settings
 from tests.translation.clips_for_tests import Recipe, make_clip
 
@@ -75,7 +75,7 @@ Made = tuple[list[Path], Read]  # valid files, and what reads one of them
 SECONDS, MEBIBYTES = 5.0, 1024.0  # that no input may take
 HANGING = 30.0  # seconds, after which nobody waits for an answer
 MOST_PIXELS = 50_000_000  # as on the page; larger pictures take their time and memory, hostile or not
-SMALL_FRAMES = ClipManner(mark="generated", max_pixels=2**20)  # so do larger frames
+SMALL_FRAMES = VideoOptions(mark="generated", max_pixels=2**20)  # so do larger frames
 WORDS = (
     b"0", b"-1", b"1024", b"99999999999", b"1e999", b"NaN", b"null", b"true", b'""', b'"\\ud800"', b"[]", b"{}",
     b"[" * 3000, b"9" * 5000, b"../../x", b"/etc/passwd", b"\x1b[2J", b"<script>", b"\xff\xfe", b"\0", b"\n",
@@ -217,7 +217,7 @@ def pictures(folder: Path) -> Made:
 def animations(folder: Path) -> Made:
     """Make pictures that move, whose frames are redrawn as they are."""
     files = [animated(folder / f"moving{suffix}") for suffix in (".gif", ".webp", ".png")]
-    return files, lambda path: redraw_animation(path, folder / f"redrawn{path.suffix}", np.copy, SMALL_FRAMES)
+    return files, lambda path: map_animation(path, folder / f"redrawn{path.suffix}", np.copy, SMALL_FRAMES)
 
 
 def clips(folder: Path) -> Made:
@@ -228,7 +228,7 @@ def clips(folder: Path) -> Made:
         make_clip(folder / f"clip{suffix}", replace(small, codec=codec, sound=sound))
         for suffix, (codec, sound) in codecs.items()
     ]
-    return files, lambda path: redraw_clip(path, folder / f"redrawn{path.suffix}", np.copy, SMALL_FRAMES)
+    return files, lambda path: map_video(path, folder / f"redrawn{path.suffix}", np.copy, SMALL_FRAMES)
 
 
 def models(folder: Path) -> Made:
@@ -246,7 +246,7 @@ def models(folder: Path) -> Made:
 
 def weights(folder: Path) -> Made:
     """Make weights of the reference, in torch's file of today and in that of old."""
-    save_game(folder)
+    save_networks(folder)
     today = folder / "latest_net_G_A.pth"
     old = folder / "old_net_G_A.pth"
     torch.save(torch.load(today, weights_only=True), old, _use_new_zipfile_serialization=False)
@@ -314,15 +314,15 @@ def downloads(folder: Path) -> Made:
     """Note what a download that broke off came from; it would be continued from where nothing can be."""
     url, path, notes = "nowhere://example.org/set.zip", folder / "set.zip", folder / "set.zip.json"
     path.write_bytes(bytes(100))
-    notes.write_text(json.dumps(asdict(Source(url, total=100, tag='"1"', modified=""))), encoding="utf-8")
+    notes.write_text(json.dumps(asdict(Source(url, total=100, etag='"1"', modified=""))), encoding="utf-8")
     return [notes], lambda _: fetch([url], path)
 
 
 def tables(folder: Path) -> Made:
     """Make a table of scores, to which a line is added."""
-    task = Task(folder / "1.png", folder / "out" / "1.png", folder / "out")
-    write_scores({task: Score(realism=0.5, cycle_error=10.0)})
-    return [folder / "out" / TABLE], lambda _: write_scores({task: Score(realism=0.6, cycle_error=9.0)})
+    target = Target(folder / "1.png", folder / "out" / "1.png", folder / "out")
+    write_scores({target: Score(realism=0.5, cycle_error=10.0)})
+    return [folder / "out" / TABLE], lambda _: write_scores({target: Score(realism=0.6, cycle_error=9.0)})
 
 
 READERS = {

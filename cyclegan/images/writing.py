@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import Image, PngImagePlugin
 
-from cyclegan.atomic import written_whole
+from cyclegan.atomic import atomic_write
 from cyclegan.errors import PictureError, printable
 from cyclegan.images import exif, xmp
 from cyclegan.images.encoding import encoding_options
@@ -28,7 +28,7 @@ def write_picture(picture: Picture, path: Path, image_format: str, *, quality: i
 
     `quality` (1 to 100) is for lossy formats; without it the source's is kept, and 90 is the least for JPEGs.
     """
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         try:
             picture = replace(picture, metadata=_metadata_of_output(picture))
             if is_written_with_16_bits(picture, image_format):

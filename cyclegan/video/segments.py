@@ -22,9 +22,9 @@ from av.video.stream import VideoStream
 from filelock import FileLock, Timeout
 
 from cyclegan import __version__
-from cyclegan.atomic import remove_partials, written_whole
+from cyclegan.atomic import atomic_write, remove_partials
 from cyclegan.errors import PictureError, disk_errors, printable
-from cyclegan.video.encoding import AnyPacket, Shot, VideoTrack
+from cyclegan.video.encoding import AnyPacket, TimedFrame, VideoTrack
 from cyclegan.video.frames import State
 
 CONTAINER = "nut"  # holds every codec, and times to the tick of any clock
@@ -68,7 +68,7 @@ class Segments:
     def save_state(self, frames: int, state: State) -> None:
         """Save the state after so many frames."""
         arrays: dict[str, Any] = dict(state)
-        with written_whole(self._state_path(frames)) as aside, aside.open("wb") as file:
+        with atomic_write(self._state_path(frames)) as aside, aside.open("wb") as file:
             np.savez(file, **arrays)
 
     def remove_states(self) -> None:
@@ -162,17 +162,17 @@ class SegmentWriter:
         self.track: VideoTrack | None = None
         self.frames = 0
 
-    def add(self, item: Shot | State) -> None:
+    def add(self, item: TimedFrame | State) -> None:
         """Take the next frame, or the state at which the segment ends."""
-        if isinstance(item, Shot):
+        if isinstance(item, TimedFrame):
             self.track = self.track or self._begin(item)
             self.output.mux(self.track.encode(item))
             self.frames += 1
         elif self.track:
             self._end(self.track, item)
 
-    def _begin(self, shot: Shot) -> VideoTrack:
-        aside = self.stack.enter_context(written_whole(self.segments.next_path()))
+    def _begin(self, shot: TimedFrame) -> VideoTrack:
+        aside = self.stack.enter_context(atomic_write(self.segments.next_path()))
         self.output = self.stack.enter_context(av.open(f"file:{aside}", "w", CONTAINER))
         track = VideoTrack(self.output, self.source, self.container)
         if not self.segments.frames:
