@@ -48,9 +48,9 @@ from cyclegan.data.installing import CHECKSUMS, install
 from cyclegan.data.sets import DataSet
 from cyclegan.errors import CycleganError
 from cyclegan.images import Picture, read_picture, write_picture
-from cyclegan.images.files import formats
 from cyclegan.images.formats import FORMAT_OF
 from cyclegan.images.metadata import Metadata
+from cyclegan.images.plugins import readable_formats
 from cyclegan.inspection.checkpoints import inspect_model, inspect_run
 from cyclegan.reference.importing import read_network
 from cyclegan.reports import write_report
@@ -205,7 +205,7 @@ def pictures(folder: Path) -> Made:
     metadata = Metadata(exif=exif.tobytes(), xmp=b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>", dpi=(72, 72))
     files = []
     for suffix in (".jpg", ".png", ".webp", ".tif", ".bmp", ".gif", ".ppm", ".avif", ".heic"):
-        if FORMAT_OF[suffix] in formats():
+        if FORMAT_OF[suffix] in readable_formats():
             files.append(folder / f"picture{suffix}")
             write_picture(Picture(noise, metadata=metadata), files[-1], FORMAT_OF[suffix])
     for suffix in (".png", ".tif"):

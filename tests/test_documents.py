@@ -168,11 +168,11 @@ def test_the_table_of_formats_is_the_program_s():
     expected = [
         [
             " ".join(f"`{suffix}`" for suffix in kind.suffixes),
-            f"`{FORMATS[kind.instead].suffixes[0]}`" if kind.instead else "as it is",
-            "" if kind.instead else bits_of(kind),
-            "" if kind.instead else "yes" if kind.alpha else "no",
-            "" if kind.instead else "yes" if kind.profile else "no",
-            "" if kind.instead else "all" if kind.animated else "first",
+            f"`{FORMATS[kind.written_as].suffixes[0]}`" if kind.written_as else "as it is",
+            "" if kind.written_as else bits_of(kind),
+            "" if kind.written_as else "yes" if kind.alpha else "no",
+            "" if kind.written_as else "yes" if kind.profile else "no",
+            "" if kind.written_as else "all" if kind.animated else "first",
         ]
         for kind in FORMATS.values()
     ]

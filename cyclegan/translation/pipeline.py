@@ -205,7 +205,7 @@ def _open(item: Item, options: TranslateOptions) -> Item:
             item.moves = True
             return None
         picture = read_picture(source, options.max_pixels)
-        item.notes += [picture.only_the_first(source)] if picture.frames > 1 else []
+        item.notes += [picture.first_frame_note(source)] if picture.frames > 1 else []
         item.notes += [f"{printable(source)}: {note}" for note in picture.metadata.notes]
         return picture.with_pixels(_at_size(picture.pixels, source, options))
 
@@ -273,7 +273,7 @@ def _finish(item: Item, output: Picture | None, job: TranslateJob, sequences: St
                 item.score = job.scorer.score(item.picture, picture)
     except DeviceError as error:
         raise DeviceError(f"{printable(item.target.source)} is too large: {error}", error.hint) from error
-    return replace(picture, metadata=picture.metadata.marked(job.mark, composite=job.options.strength < 1))
+    return replace(picture, metadata=picture.metadata.mark_generated(job.mark, composite=job.options.strength < 1))
 
 
 def _write(item: Item, options: TranslateOptions) -> Item:
@@ -283,7 +283,7 @@ def _write(item: Item, options: TranslateOptions) -> Item:
             renamed = target.suffix.lower() != item.target.source.suffix.lower()
             wanted = FORMAT_OF.get(target.suffix.lower()) if renamed else None
             image_format = wanted or item.picture.format
-            if instead := FORMATS[image_format].instead:  # under another format's suffix, or under none
+            if instead := FORMATS[image_format].written_as:  # under another format's suffix, or under none
                 image_format = FORMAT_OF.get(target.suffix.lower(), instead)
             write_picture(item.picture, target, image_format, quality=options.quality)
 

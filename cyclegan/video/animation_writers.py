@@ -16,7 +16,7 @@ import numpy as np
 from PIL import GifImagePlugin, Image
 from PIL.PngImagePlugin import PngInfo
 
-from cyclegan.images.metadata import xmp_block_of_gif
+from cyclegan.images.metadata import gif_xmp_block
 
 WEBP_QUALITY = 95
 XMP_IN_PNG = "XML:com.adobe.xmp"
@@ -59,7 +59,7 @@ def write_gif(file: BinaryIO, frames: Iterable[Frame], details: Details) -> None
         if transparent is not None:
             shown["transparency"] = transparent
         file.writelines(GifImagePlugin.getdata(indexed, **shown))
-    file.write(xmp_block_of_gif(details.xmp) + b";")
+    file.write(gif_xmp_block(details.xmp) + b";")
 
 
 def with_palette(image: Image.Image) -> tuple[Image.Image, int | None]:

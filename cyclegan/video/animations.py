@@ -10,11 +10,12 @@ from PIL import Image
 
 from cyclegan.atomic import atomic_write
 from cyclegan.errors import PictureError, printable
-from cyclegan.images.cicp import missed_profile
-from cyclegan.images.files import is_lossless_webp, picture_errors
+from cyclegan.images.cicp import profile_from_code_points
+from cyclegan.images.decoding_errors import picture_errors
+from cyclegan.images.encoding import is_lossless_webp
 from cyclegan.images.formats import FORMAT_OF
-from cyclegan.images.metadata import Metadata, orientation_of
-from cyclegan.images.picture import upright
+from cyclegan.images.metadata import Metadata, read_orientation
+from cyclegan.images.picture import exif_transpose
 from cyclegan.video.animation_writers import WEBP_QUALITY, WRITERS, Details, Frame, FrameError
 from cyclegan.video.frames import FrameFunction, InterruptedVideo, Pixels, VideoOptions, VideoResult, with_remark
 
@@ -49,7 +50,7 @@ def map_animation(source: Path, target: Path, redraw: FrameFunction, manner: Vid
             renamed = source.suffix.lower() != target.suffix.lower()
             write = WRITERS[FORMAT_OF[target.suffix.lower()] if renamed else str(image.format)]
             with picture_errors(source):
-                metadata = Metadata.of_image(image)
+                metadata = Metadata.from_image(image)
                 lossless = image.format == "WEBP" and is_lossless_webp(source.read_bytes())
                 details = _details(image, metadata, manner, lossless)
             with atomic_write(target) as aside, aside.open("wb") as file:
@@ -69,7 +70,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         image = Image.open(path, formats=list(WRITERS))
     with image:
         with picture_errors(path):
-            profile = missed_profile(image, path)
+            profile = profile_from_code_points(image, path)
         image.info |= {"icc_profile": profile} if profile else {}
         yield image
 
@@ -77,7 +78,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 def _details(image: Image.Image, metadata: Metadata, manner: VideoOptions, lossless: bool) -> Details:
     """Return what an opened animation holds beside its frames, and the mark."""
     info = image.info
-    metadata = metadata.marked(manner.mark, composite=manner.composite)
+    metadata = metadata.mark_generated(manner.mark, composite=manner.composite)
     texts = metadata.text | metadata.png_texts()
     comment = texts.pop("Comment", "") or texts.pop("comment", "") or metadata.comment.decode("utf-8", "replace")
     return Details(
@@ -96,13 +97,13 @@ def _details(image: Image.Image, metadata: Metadata, manner: VideoOptions, lossl
 def _read(image: Image.Image, path: Path) -> Iterator[Frame]:
     """Yield the frames of an opened animation as they are seen; the picture for viewers that show but one is none."""
     with picture_errors(path):
-        orientation = orientation_of(image)
+        orientation = read_orientation(image)
         for number in range(1 if image.info.get("default_image") else 0, getattr(image, "n_frames", 1)):
             image.seek(number)
             image.load()
             seen = image.convert("RGBA" if image.has_transparency_data else "RGB")
             if orientation > 1:
-                seen = Image.fromarray(upright(np.array(seen), orientation))
+                seen = Image.fromarray(exif_transpose(np.array(seen), orientation))
             yield Frame(seen, float(image.info.get("duration", 0)))
 
 

@@ -11,12 +11,12 @@ from PIL import Image, ImageSequence
 from PIL.PngImagePlugin import PngInfo
 
 from cyclegan.errors import PictureError
-from cyclegan.images.xmp import marked
+from cyclegan.images.xmp import mark_generated
 from cyclegan.video.animations import is_animation, map_animation
 from cyclegan.video.frames import Pixels, VideoOptions
 from tests.translation.clips_for_tests import picture
 
-MARKED = marked(b"", "drawn by a machine", composite=False)
+MARKED = mark_generated(b"", "drawn by a machine", composite=False)
 MANNER = VideoOptions(mark="drawn by a machine", max_pixels=1_000_000)
 NAMES = ("a.gif", "a.webp", "a.png")
 DURATIONS = [100, 50, 250, 40, 1000, 70]
