@@ -65,8 +65,8 @@ from cyclegan.video.videos import map_video
 from tests.data.zips_for_tests import zipped_set
 from tests.models_for_tests import write_model
 from tests.pth_files import save_game
+from tests.support.videos import Recipe, make_video
 from tests.training.runs_for_tests import play_run, tiny_settings
-from tests.translation.clips_for_tests import Recipe, make_clip
 
 say = partial(print, flush=True)
 Read = Callable[[Path], object]
@@ -225,7 +225,7 @@ def clips(folder: Path) -> Made:
     small = Recipe(size=(32, 32), clock=Fraction(1, 25), times=range(3), last=1, options={})
     codecs = {".mp4": ("libx264", "aac"), ".mkv": ("libx264", ""), ".webm": ("libvpx-vp9", ""), ".avi": ("mpeg4", "")}
     files = [
-        make_clip(folder / f"clip{suffix}", replace(small, codec=codec, sound=sound))
+        make_video(folder / f"clip{suffix}", replace(small, codec=codec, sound=sound))
         for suffix, (codec, sound) in codecs.items()
     ]
     return files, lambda path: map_video(path, folder / f"redrawn{path.suffix}", np.copy, SMALL_FRAMES)

@@ -12,7 +12,7 @@ from cyclegan.images import Picture
 from cyclegan.translation import Manner, Scorer, Task, Work, amount_of_work, media, plan_tasks, translate_all
 from cyclegan.translation.pipeline import Piece, batched_by_size
 from tests.models_for_tests import write_model
-from tests.translation.clips_for_tests import make_clip, picture, seen
+from tests.support.videos import make_video, picture, read_video
 
 
 @pytest.fixture
@@ -286,7 +286,7 @@ def test_neighbours_of_one_size_go_together(tmp_path):
 
 
 def test_clips_in_a_folder_are_redrawn_beside_its_pictures(folders, translator):
-    clip = make_clip(folders[0] / "deeper" / "6.mp4")
+    clip = make_video(folders[0] / "deeper" / "6.mp4")
     moving = [Image.fromarray(picture(number)) for number in range(5)]
     moving[0].save(folders[0] / "7.webp", save_all=True, append_images=moving[1:], duration=80, lossless=True)
     tasks = plan_tasks([folders[0]], "zebras")
@@ -297,7 +297,7 @@ def test_clips_in_a_folder_are_redrawn_beside_its_pictures(folders, translator):
     assert not outcome.failed
     output = folders[0].with_name("horses_zebras")
     assert files_below(output) == files_below(folders[0])
-    before, after = seen(clip), seen(output / "deeper" / "6.mp4")
+    before, after = read_video(clip), read_video(output / "deeper" / "6.mp4")
     assert after.times == before.times
     assert np.abs(after.pixels[3].astype(int) - before.pixels[3]).mean() > 5
     with Image.open(output / "7.webp") as written:
@@ -312,7 +312,7 @@ def test_clips_in_a_folder_are_redrawn_beside_its_pictures(folders, translator):
 def test_a_format_makes_a_still_picture_of_what_moves_and_says_so(folders, translator):
     moving = [Image.fromarray(picture(number)) for number in range(3)]
     moving[0].save(folders[0] / "7.gif", save_all=True, append_images=moving[1:])
-    make_clip(folders[0] / "8.mkv")
+    make_video(folders[0] / "8.mkv")
     tasks = plan_tasks([folders[0]], "zebras", image_format="png")
     assert {task.target.suffix for task in tasks} == {".png", ".mkv"}
     outcome = translate_all([task for task in tasks if task.source.stem == "7"], Work(translator, Manner()))
@@ -320,7 +320,7 @@ def test_a_format_makes_a_still_picture_of_what_moves_and_says_so(folders, trans
 
 
 def test_an_interrupted_clip_leaves_nothing(folders, translator):
-    clip = make_clip(folders[0] / "6.mp4")
+    clip = make_video(folders[0] / "6.mp4")
     asked: list[int] = []
     work = Work(translator, Manner(), on_frame=lambda: asked.append(1), interrupted=lambda: len(asked) > 2)
     outcome = translate_all(plan_tasks([clip], "zebras"), work)

@@ -10,7 +10,7 @@ from cyclegan import Translator
 from cyclegan.translation import Manner, Task, Work, describe_sequences, plan_tasks, translate_all
 from cyclegan.translation.ray_data import chunks_of
 from cyclegan.translation.sequences import numbered_sequences
-from tests.translation.clips_for_tests import picture
+from tests.support.videos import picture
 
 
 def named(*names: str) -> list[Task]:

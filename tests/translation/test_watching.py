@@ -9,7 +9,7 @@ from cyclegan import Translator
 from cyclegan.errors import CycleganError
 from cyclegan.translation import Manner, Outcome, Work, plan_tasks, translate_all, watch
 from tests.models_for_tests import write_model
-from tests.translation.clips_for_tests import picture as scene
+from tests.support.videos import picture as scene
 
 
 def test_pictures_are_translated_once_they_are_whole(tmp_path: Path):
