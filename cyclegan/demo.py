@@ -11,7 +11,7 @@ from cyclegan.config import Config, Settings, build_config
 from cyclegan.data.synthetic import DOMAINS, draw_domains
 from cyclegan.images import read_picture
 from cyclegan.reports import write_report
-from cyclegan.translation import Direction, Manner, Translator, Work, plan_tasks, translate_all
+from cyclegan.translation import Direction, TranslateJob, TranslateOptions, Translator, plan_targets, translate_targets
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,15 @@ def score_demo(run: Run, folder: Path) -> dict[str, Any]:
     for direction, source, target in ways:
         translated = folder / "translated" / target
         translator = Translator(run.folder, direction=direction)
-        tasks = plan_tasks([folder / "held_out" / source], target, output=translated)
-        translate_all(tasks, Work(translator, Manner(overwrite=True)))
+        targets = plan_targets([folder / "held_out" / source], target, output=translated)
+        translate_targets(targets, TranslateJob(translator, TranslateOptions(overwrite=True)))
         truth = folder / "held_out" / target
         error = mean_difference(translated, truth)
         unchanged = mean_difference(folder / "held_out" / source, truth)
         directions.append(
             {"from": source, "to": target, "error": error, "unchanged": unchanged, "ratio": error / unchanged}
         )
-    scores = {"pictures": len(tasks), "directions": directions}
+    scores = {"pictures": len(targets), "directions": directions}
     save_evaluation(run, scores)
     write_report(run)
     return scores

@@ -50,7 +50,7 @@ from cyclegan.images import Picture, read_picture, write_picture
 from cyclegan.images.files import formats
 from cyclegan.images.formats import FORMAT_OF
 from cyclegan.images.metadata import Metadata
-from cyclegan.inspection.models import inspect_model, inspect_run
+from cyclegan.inspection.checkpoints import inspect_model, inspect_run
 from cyclegan.reference.importing import read_network
 from cyclegan.reports import write_report
 from cyclegan.training import prepare
@@ -58,14 +58,14 @@ from cyclegan.training.build import build_state
 from cyclegan.training.loop import continue_from_state
 from cyclegan.translation import Translator
 from cyclegan.translation.scores import TABLE, Score, write_scores
-from cyclegan.translation.targets import Task
+from cyclegan.translation.targets import Target
 from cyclegan.video.animations import map_animation
 from cyclegan.video.frames import VideoOptions
 from cyclegan.video.videos import map_video
-from tests.data.zips_for_tests import zipped_set
 from tests.models_for_tests import write_model
-from tests.pth_files import save_game
+from tests.pth_files import save_networks
 from tests.support.videos import Recipe, make_video
+from tests.support.zips import zipped_set
 from tests.training.runs_for_tests import play_run, tiny_settings
 
 say = partial(print, flush=True)
@@ -246,7 +246,7 @@ def models(folder: Path) -> Made:
 
 def weights(folder: Path) -> Made:
     """Make weights of the reference, in torch's file of today and in that of old."""
-    save_game(folder)
+    save_networks(folder)
     today = folder / "latest_net_G_A.pth"
     old = folder / "old_net_G_A.pth"
     torch.save(torch.load(today, weights_only=True), old, _use_new_zipfile_serialization=False)
@@ -314,15 +314,15 @@ def downloads(folder: Path) -> Made:
     """Note what a download that broke off came from; it would be continued from where nothing can be."""
     url, path, notes = "nowhere://example.org/set.zip", folder / "set.zip", folder / "set.zip.json"
     path.write_bytes(bytes(100))
-    notes.write_text(json.dumps(asdict(Source(url, total=100, tag='"1"', modified=""))), encoding="utf-8")
+    notes.write_text(json.dumps(asdict(Source(url, total=100, etag='"1"', modified=""))), encoding="utf-8")
     return [notes], lambda _: fetch([url], path)
 
 
 def tables(folder: Path) -> Made:
     """Make a table of scores, to which a line is added."""
-    task = Task(folder / "1.png", folder / "out" / "1.png", folder / "out")
-    write_scores({task: Score(realism=0.5, cycle_error=10.0)})
-    return [folder / "out" / TABLE], lambda _: write_scores({task: Score(realism=0.6, cycle_error=9.0)})
+    target = Target(folder / "1.png", folder / "out" / "1.png", folder / "out")
+    write_scores({target: Score(realism=0.5, cycle_error=10.0)})
+    return [folder / "out" / TABLE], lambda _: write_scores({target: Score(realism=0.6, cycle_error=9.0)})
 
 
 READERS = {

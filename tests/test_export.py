@@ -23,7 +23,7 @@ from cyclegan.inference.padding import mirrored as mirrored_outside
 from cyclegan.models import build_generator, load_weights, meta_module
 from cyclegan.reference.pth import Weights
 from tests.pages import ROOT, blocks, commands, shortened
-from tests.pth_files import drawn, save_game
+from tests.pth_files import drawn, save_networks
 
 pytestmark = pytest.mark.usefixtures("traceable")
 SIZES = [(1, 256, 256), (3, 256, 256), (1, 255, 257), (3, 255, 257), (1, 512, 384), (3, 512, 384)]
@@ -139,7 +139,7 @@ def test_half_precision_holds_two_bytes_a_weight_and_takes_the_same_images(tmp_p
 
 def test_the_page_s_lines_run_and_its_programs_describe_themselves(tmp_path, folders, command, monkeypatch):
     page = "docs/using-models-elsewhere.md"
-    save_game(tmp_path)
+    save_networks(tmp_path)
     (tmp_path / "photos").mkdir()
     Image.effect_mandelbrot((45, 32), (-2, -1, 1, 1), 50).convert("RGB").save(tmp_path / "photo.jpg")
     Image.open(tmp_path / "photo.jpg").save(tmp_path / "photos" / "1.png")

@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from cyclegan import __version__
-from cyclegan.atomic import is_file_name, written_whole
+from cyclegan.atomic import atomic_write, is_file_name
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
 from cyclegan.errors import CycleganError, ModelFileError, printable
 
@@ -138,7 +138,7 @@ def generator_weights(path: Path, weights: Mapping[str, Tensor], direction: Dire
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write tensors whole, or leave what was there."""
     on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with written_whole(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_bytes(save(on_cpu, dict(metadata)))  # the library's own writing to files leaves some behind
 
 

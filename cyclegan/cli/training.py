@@ -155,11 +155,11 @@ def count_pictures(config: Config) -> int:
 
 def tell_of_pictures(inputs: "TrainInputs", *, quiet: bool) -> None:
     """Say which pictures cannot be read, and what is to be known of the others."""
-    from cyclegan.data.overlap import overlap_notes
+    from cyclegan.data.overlap import overlap_warnings
 
     for error in inputs.domain_a.skipped + inputs.domain_b.skipped:
         complain(error)
-    for note in inputs.domain_a.notes + inputs.domain_b.notes + overlap_notes(inputs.domain_a, inputs.domain_b):
+    for note in inputs.domain_a.notes + inputs.domain_b.notes + overlap_warnings(inputs.domain_a, inputs.domain_b):
         tell(f"cyclegan: {note}", quiet=quiet)
 
 

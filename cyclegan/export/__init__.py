@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from torch.fx.experimental import _config as symbolic_shapes
 
-from cyclegan.atomic import written_whole
+from cyclegan.atomic import atomic_write
 from cyclegan.checkpoints.model_file import Direction, ModelInfo, weights_of
 from cyclegan.errors import ModelFileError, require_extra
 from cyclegan.models import Generator, load_weights, meta_module
@@ -104,7 +104,7 @@ def export_program(output: Path, generator: Weights, info: ModelInfo, form: Form
     about = described(info, form)
     written, run = as_onnx(program, about, form.pictures) if form.kind == "onnx" else as_torch(program, about)
     difference = checked(run, generator, info, form)
-    with written_whole(output) as aside:
+    with atomic_write(output) as aside:
         aside.write_bytes(written)
     return difference
 
@@ -126,7 +126,7 @@ def export_reference(folder: Path, weights: Mapping[str, Tensor], info: ModelInf
         spec = info.discriminator if ours.startswith("disc") else info.generator
         assert spec is not None
         network = load_weights(meta_module(spec, info.channels(ours)), weights_of(ours, weights))
-        with written_whole(path) as aside:
+        with atomic_write(path) as aside:
             torch.save(to_reference(network), aside)
     return list(files.values())
 

@@ -20,7 +20,7 @@ from PIL import (
     UnidentifiedImageError,
 )
 
-from cyclegan.atomic import written_whole
+from cyclegan.atomic import atomic_write
 from cyclegan.errors import PictureError, printable, require_extra
 from cyclegan.images import exif, xmp
 from cyclegan.images.cicp import missed_profile
@@ -209,7 +209,7 @@ def write_picture(picture: Picture, path: Path, image_format: str, *, quality: i
     `quality` is that of a lossy format, 1 to 100; 0: as good as it was, and never worse than 90.
     """
     height, width = picture.pixels.shape[:2]
-    with written_whole(path) as aside:
+    with atomic_write(path) as aside:
         try:
             metadata = picture.metadata.with_size(width, height)
             metadata = replace(metadata, exif=brought_up_to_date(metadata.exif, change_of(picture)))

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cyclegan.data.folders import evenly
+from cyclegan.data.folders import evenly_spaced
 from cyclegan.diagnostics.rules import overfitting_share
 from cyclegan.images import Images
 from cyclegan.metrics import SlicedWasserstein, structural_similarity
@@ -40,7 +40,7 @@ class Validate:
         domains = {name: domain for name, domain in (("a", inputs.domain_a), ("b", inputs.domain_b)) if domain.held_out}
         size = inputs.config.data.size
         self.names = {
-            name: [path.name for path in evenly(domain.held_out_files, MAX_PICTURES)]
+            name: [path.name for path in evenly_spaced(domain.held_out_files, MAX_PICTURES)]
             for name, domain in domains.items()
         }
         self.real = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cyclegan.atomic import written_whole
+from cyclegan.atomic import atomic_write
 from cyclegan.errors import PictureError, printable
 from cyclegan.images.cicp import missed_profile
 from cyclegan.images.files import is_lossless_webp, picture_errors
@@ -58,7 +58,7 @@ def map_animation(source: Path, target: Path, function: FrameFunction, options: 
                 metadata = Metadata.of_image(image)
                 lossless = image.format == "WEBP" and is_lossless_webp(source.read_bytes())
                 info = _animation_info(image, metadata, options, lossless)
-            with written_whole(target) as aside, aside.open("wb") as file:
+            with atomic_write(target) as aside, aside.open("wb") as file:
                 write(file, outputs(image), info)
     except _Interrupted:
         note = "It was interrupted, and nothing of it is kept; the same command starts it again."

@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 from filelock import FileLock, Timeout
 
 from cyclegan import __version__
-from cyclegan.atomic import remove_partials, written_whole
+from cyclegan.atomic import atomic_write, remove_partials
 from cyclegan.errors import PictureError, disk_errors, printable
 from cyclegan.video.decoding import DecodedFrame, VideoReader
 from cyclegan.video.encoding import AnyPacket, VideoTrack
@@ -69,7 +69,7 @@ class Segments:
     def save_state(self, frames: int, state: State) -> None:
         """Save the state after so many frames."""
         arrays: dict[str, Any] = dict(state)
-        with written_whole(self._state_path(frames)) as aside, aside.open("wb") as file:
+        with atomic_write(self._state_path(frames)) as aside, aside.open("wb") as file:
             np.savez(file, **arrays)
 
     def remove_old_states(self) -> None:
@@ -171,7 +171,7 @@ class SegmentWriter:
             self._end(self.track, item)
 
     def _begin(self, frame: DecodedFrame) -> VideoTrack:
-        aside = self.stack.enter_context(written_whole(self.segments.next_path))
+        aside = self.stack.enter_context(atomic_write(self.segments.next_path))
         self.output = self.stack.enter_context(av.open(f"file:{aside}", "w", CONTAINER))
         track = VideoTrack(self.output, self.reader.stream, self.container)
         if not self.segments.frames:

@@ -12,7 +12,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 
-from cyclegan.atomic import written_whole
+from cyclegan.atomic import atomic_write
 from cyclegan.errors import PictureError, printable
 from cyclegan.prefetch import map_ahead
 from cyclegan.video.color import UNSPECIFIED
@@ -84,7 +84,7 @@ def _outputs(
 
 def _join(segments: Segments, source: Path, target: Path, reader: VideoReader, remark: str) -> list[str]:
     """Write the segments into the target, with the source's other streams; return messages about it."""
-    with open_video(source) as container, written_whole(target) as aside:
+    with open_video(source) as container, atomic_write(target) as aside:
         with av.open(f"file:{aside}", "w", **_container_options(target, container, reader.stream)) as output:
             muxer = Muxer(output, container, main_stream(container, source), remark)
             muxer.track.configure(reader.first_frame, *segments.size)

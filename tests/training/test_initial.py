@@ -14,7 +14,7 @@ from cyclegan.reference.importing import import_model
 from cyclegan.training import load_inputs
 from cyclegan.training.build import build_state
 from tests.models_for_tests import write_model
-from tests.pth_files import save_game
+from tests.pth_files import save_networks
 from tests.training.runs_for_tests import tiny_settings, train_run, what_is_left
 
 SPEC = {"generator": {"dropout": False}}
@@ -37,7 +37,7 @@ def is_equal(network: torch.nn.Module, other: torch.nn.Module) -> bool:
 
 
 def test_a_run_begins_with_the_networks_of_an_imported_game(folders, tmp_path):
-    theirs = save_game(tmp_path / "game")
+    theirs = save_networks(tmp_path / "game")
     save_model(tmp_path / "m.safetensors", *import_model([tmp_path / "game"]))
     networks = first_networks(folders, tmp_path, beginning(tmp_path / "m.safetensors"))
     for name, theirs_name in {"a2b": "G_A", "b2a": "G_B", "disc_b": "D_A", "disc_a": "D_B"}.items():
@@ -45,7 +45,7 @@ def test_a_run_begins_with_the_networks_of_an_imported_game(folders, tmp_path):
 
 
 def test_a_grey_game_begins_with_the_networks_of_a_grey_one_alone(folders, tmp_path):
-    theirs = save_game(tmp_path / "game", a=1, b=3)
+    theirs = save_networks(tmp_path / "game", a=1, b=3)
     save_model(tmp_path / "m.safetensors", *import_model([tmp_path / "game"]))
     settings = beginning(tmp_path / "m.safetensors")
     networks = first_networks(folders, tmp_path, settings, {"data": {"channels_a": 1}})
@@ -56,7 +56,7 @@ def test_a_grey_game_begins_with_the_networks_of_a_grey_one_alone(folders, tmp_p
 
 
 def test_networks_that_the_model_does_not_hold_are_drawn_as_ever(folders, tmp_path):
-    theirs = save_game(tmp_path / "game")
+    theirs = save_networks(tmp_path / "game")
     save_model(tmp_path / "m.safetensors", *import_model([tmp_path / "game" / "latest_net_G_B.pth"]))
     networks = first_networks(folders, tmp_path, beginning(tmp_path / "m.safetensors"))
     usual = build_networks(build_config(*tiny_settings(folders, 4), SPEC))
@@ -87,7 +87,7 @@ def test_a_continuation_is_exact_without_the_model_that_the_run_began_with(folde
     ],
 )
 def test_a_model_of_other_networks_is_a_sentence_that_says_what_differs(folders, tmp_path, settings, answer: str):
-    save_game(tmp_path / "game")
+    save_networks(tmp_path / "game")
     save_model(tmp_path / "m.safetensors", *import_model([tmp_path / "game"]))
     with pytest.raises((ConfigError, ModelFileError), match=answer):
         first_networks(folders, tmp_path, beginning(tmp_path / "m.safetensors"), settings)

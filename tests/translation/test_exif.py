@@ -13,7 +13,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from cyclegan.images import exif
-from cyclegan.translation import Manner, Work, plan_tasks, translate_all
+from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
 from tests.translation.pictures_for_tests import picture, translate
 
 Tag = tuple[int, int, int, bytes]
@@ -84,8 +84,8 @@ def block_of(path: Path) -> bytes:
 
 
 def notes_of(source: Path, translator) -> list[str]:
-    tasks = plan_tasks([source], "zebras", output=source.parent / "out")
-    outcome = translate_all(tasks, Work(translator, Manner()))
+    targets = plan_targets([source], "zebras", output=source.parent / "out")
+    outcome = translate_targets(targets, TranslateJob(translator, TranslateOptions()))
     assert not outcome.failed
     return outcome.notes
 
@@ -230,8 +230,8 @@ def test_exif_longer_than_a_segment_comes_back(tmp_path: Path, idle):
     block = camera(">", note_more=bytes(range(256)) * 400)
     picture("RGB").save(tmp_path / "x.png", exif=block)
     task_out = tmp_path / "y.jpg"
-    [task] = plan_tasks([tmp_path / "x.png"], "zebras", output=task_out)
-    assert not translate_all([task], Work(idle, Manner())).failed
+    [target] = plan_targets([tmp_path / "x.png"], "zebras", output=task_out)
+    assert not translate_targets([target], TranslateJob(idle, TranslateOptions())).failed
     assert len(block_of(task_out)) == len(block)
 
 

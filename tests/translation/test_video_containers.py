@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from cyclegan.translation import Manner, Work, plan_tasks, translate_all
+from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
 from cyclegan.video.frames import READ_ONLY_VIDEOS, VIDEO_SUFFIXES
 from tests.support.videos import FRAMES, RATE, picture, write_tone
 
@@ -54,13 +54,13 @@ def make(path: Path, kind: Container) -> Path:
 @pytest.mark.parametrize("kind", CONTAINERS, ids=lambda kind: kind.suffix)
 def test_videos_of_all_containers_are_translated_with_sound(kind: Container, tmp_path, idle):
     source = make(tmp_path / f"x{kind.suffix}", kind)
-    [task] = plan_tasks([source], "zebras", output=tmp_path / "out")
-    outcome = translate_all([task], Work(idle, Manner()))
+    [target] = plan_targets([source], "zebras", output=tmp_path / "out")
+    outcome = translate_targets([target], TranslateJob(idle, TranslateOptions()))
     assert not outcome.failed, outcome.failed
     suffix = READ_ONLY_VIDEOS.get(kind.suffix.lower(), kind.suffix)
-    assert task.target == tmp_path / "out" / f"x{suffix}"
+    assert target.path == tmp_path / "out" / f"x{suffix}"
     assert any(f"becomes {suffix}" in note for note in outcome.notes) == (suffix != kind.suffix)
-    with av.open(str(source)) as before, av.open(str(task.target)) as after:
+    with av.open(str(source)) as before, av.open(str(target.path)) as after:
         assert [stream.type for stream in after.streams] == ["video", "audio"]
         assert after.streams.audio[0].codec_context.name == before.streams.audio[0].codec_context.name
         frames = [frame.to_ndarray(format="rgb24").astype(float) for frame in after.decode(video=0)]
