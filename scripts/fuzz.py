@@ -66,8 +66,8 @@ from cyclegan.video.videos import map_video
 from tests.pth_files import save_networks
 from tests.support.models import write_model
 from tests.support.runs import play_run, tiny_settings
+from tests.support.videos import Recipe, make_video
 from tests.support.zips import zipped_set
-from tests.translation.clips_for_tests import Recipe, make_clip
 
 say = partial(print, flush=True)
 Read = Callable[[Path], object]
@@ -226,7 +226,7 @@ def clips(folder: Path) -> Made:
     small = Recipe(size=(32, 32), clock=Fraction(1, 25), times=range(3), last=1, options={})
     codecs = {".mp4": ("libx264", "aac"), ".mkv": ("libx264", ""), ".webm": ("libvpx-vp9", ""), ".avi": ("mpeg4", "")}
     files = [
-        make_clip(folder / f"clip{suffix}", replace(small, codec=codec, sound=sound))
+        make_video(folder / f"clip{suffix}", replace(small, codec=codec, sound=sound))
         for suffix, (codec, sound) in codecs.items()
     ]
     return files, lambda path: map_video(path, folder / f"redrawn{path.suffix}", np.copy, SMALL_FRAMES)
