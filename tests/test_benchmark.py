@@ -1,41 +1,38 @@
-"""The benchmark compares like with like."""
+"""The benchmarks compare like with like."""
+
+import json
 
 import pytest
-import torch
 
-from cyclegan import Translator
-from cyclegan.models import build_networks
-from scripts import benchmark_translation
-from scripts.benchmark_training import measure, measure_end_to_end, plain_networks
-from tests.training.games import tiny_config
+from tests.support.scripts import run_script
+
+SMALL = ("--size", 32, "--width", 4, "--device", "cpu", "--precision", "fp32")
 
 
-def test_the_plain_networks_compute_what_ours_compute():
-    config = tiny_config({"training": {"init_gain": 0.2}})
-    plain, ours = plain_networks(config, torch.device("cpu")), build_networks(config)
-    image = torch.rand(2, 3, 32, 32) * 2 - 1
-    for (_, network), (_, other) in zip(plain.named_children(), ours.named_children(), strict=True):
-        assert len(list(network.parameters())) > len(list(other.parameters()))  # the biases
-        torch.testing.assert_close(network(image), other(image), rtol=1e-4, atol=1e-5)
+def figures_of(script: str, tmp_path, *options: object) -> dict:
+    result = run_script(script, *options, "--json", tmp_path / "figures.json")
+    assert result.returncode == 0, result.stderr
+    return json.loads((tmp_path / "figures.json").read_text())
 
 
-def test_the_benchmark_of_translation_gives_every_figure(tmp_path):
-    translator = Translator(benchmark_translation.new_model(tmp_path / "m.safetensors", width=4), device="cpu")
-    figures = benchmark_translation.measure(tmp_path, translator, photos=1, small=2, turns=1)
-    assert figures["photos_ratio"] == pytest.approx(figures["photos_folder_s"] / figures["photos_network_s"], rel=0.1)
-    assert figures["small_ratio"] > 0
-
-
-def test_the_benchmark_gives_every_figure():
-    figures = measure(tiny_config({"training": {"precision": "fp32"}}), torch.device("cpu"), turns=1)
+def test_the_training_benchmark_compares_equal_steps(tmp_path):
+    figures = figures_of("benchmark_training", tmp_path, *SMALL, "--turns", 1)
+    assert figures["losses_compared"] == 8
+    assert figures["largest_loss_difference"] < 1e-3
     assert figures["ratio"] == pytest.approx(figures["plain_ms"] / figures["ours_ms"], rel=0.1)
-    assert figures["work_tflop"] >= 0
+    assert figures["tflop_per_step"] >= 0
     assert figures["peak_ratio"] > 0
 
 
-def test_the_benchmark_end_to_end_knows_the_time_outside_the_steps(folders, tmp_path):
-    data = {"size": 32} | {f"folder_{side}": str(folder) for side, folder in zip("ab", folders, strict=True)}
-    config = tiny_config({"data": data, "schedule": {"max_steps": 4}, "training": {"precision": "fp32"}})
-    figures = measure_end_to_end(config, tmp_path / "run")
+def test_the_end_to_end_benchmark_gives_the_time_outside_steps(folders, tmp_path):
+    figures = figures_of("benchmark_training", tmp_path, *SMALL, "--turns", 1, "--end-to-end", *folders, "--steps", 4)
     assert figures["steps"] == 4
-    assert 0 < figures["share_outside"] < 1
+    assert figures["share_outside"] < 1
+    assert figures["samples_per_second"] > 0
+
+
+def test_the_translation_benchmark_gives_every_figure(tmp_path):
+    options = ("--width", 4, "--photos", 1, "--small", 2, "--turns", 1, "--device", "cpu")
+    figures = figures_of("benchmark_translation", tmp_path, *options)
+    assert figures["photos_ratio"] == pytest.approx(figures["photos_folder_s"] / figures["photos_network_s"], rel=0.1)
+    assert figures["small_ratio"] > 0
