@@ -59,9 +59,9 @@ from cyclegan.training.loop import continue_from_state
 from cyclegan.translation import Translator
 from cyclegan.translation.scores import TABLE, Score, write_scores
 from cyclegan.translation.targets import Target
-from cyclegan.video.animations import redraw_animation
-from cyclegan.video.clips import redraw_clip
-from cyclegan.video.frames import ClipManner
+from cyclegan.video.animations import map_animation
+from cyclegan.video.frames import VideoOptions
+from cyclegan.video.videos import map_video
 from tests.data.zips_for_tests import zipped_set
 from tests.models_for_tests import write_model
 from tests.pth_files import save_game
@@ -75,7 +75,7 @@ Made = tuple[list[Path], Read]  # valid files, and what reads one of them
 SECONDS, MEBIBYTES = 5.0, 1024.0  # that no input may take
 HANGING = 30.0  # seconds, after which nobody waits for an answer
 MOST_PIXELS = 50_000_000  # as on the page; larger pictures take their time and memory, hostile or not
-SMALL_FRAMES = ClipManner(mark="generated", max_pixels=2**20)  # so do larger frames
+SMALL_FRAMES = VideoOptions(mark="generated", max_pixels=2**20)  # so do larger frames
 WORDS = (
     b"0", b"-1", b"1024", b"99999999999", b"1e999", b"NaN", b"null", b"true", b'""', b'"\\ud800"', b"[]", b"{}",
     b"[" * 3000, b"9" * 5000, b"../../x", b"/etc/passwd", b"\x1b[2J", b"<script>", b"\xff\xfe", b"\0", b"\n",
@@ -217,7 +217,7 @@ def pictures(folder: Path) -> Made:
 def animations(folder: Path) -> Made:
     """Make pictures that move, whose frames are redrawn as they are."""
     files = [animated(folder / f"moving{suffix}") for suffix in (".gif", ".webp", ".png")]
-    return files, lambda path: redraw_animation(path, folder / f"redrawn{path.suffix}", np.copy, SMALL_FRAMES)
+    return files, lambda path: map_animation(path, folder / f"redrawn{path.suffix}", np.copy, SMALL_FRAMES)
 
 
 def clips(folder: Path) -> Made:
@@ -228,7 +228,7 @@ def clips(folder: Path) -> Made:
         make_clip(folder / f"clip{suffix}", replace(small, codec=codec, sound=sound))
         for suffix, (codec, sound) in codecs.items()
     ]
-    return files, lambda path: redraw_clip(path, folder / f"redrawn{path.suffix}", np.copy, SMALL_FRAMES)
+    return files, lambda path: map_video(path, folder / f"redrawn{path.suffix}", np.copy, SMALL_FRAMES)
 
 
 def models(folder: Path) -> Made:

@@ -29,7 +29,7 @@ from cyclegan.translation.frame_translator import FrameTranslator
 from cyclegan.translation.scores import Score, Scorer, already_scored
 from cyclegan.translation.sequences import SteadySequences
 from cyclegan.translation.targets import Target, describe_changed_formats, is_clip
-from cyclegan.video.frames import ClipManner
+from cyclegan.video.frames import VideoOptions
 
 LONG = 600  # seconds after which a file that is being written is taken for a leftover of a killed translation
 THREADS = 2  # that decode, and as many that encode, while the network computes
@@ -243,7 +243,7 @@ def _redraw(batch: list[Item], job: TranslateJob, sequences: SteadySequences) ->
     """Send a batch through the network; where that fails, one picture after the other."""
     for item in batch:
         if item.moves:
-            item.attempt(partial(_redraw_clip, item, job))
+            item.attempt(partial(_translate_video, item, job))
     items = [item for item in batch if item.picture]
     outputs: list[Picture] = []
     if len(items) > 1:
@@ -290,10 +290,10 @@ def _write(item: Item, options: TranslateOptions) -> Item:
     return item.attempt(write)
 
 
-def _redraw_clip(item: Item, job: TranslateJob) -> None:
+def _translate_video(item: Item, job: TranslateJob) -> None:
     """Redraw a video or an animation, from file to file."""
-    from cyclegan.video.animations import redraw_animation
-    from cyclegan.video.clips import redraw_clip
+    from cyclegan.video.animations import map_animation
+    from cyclegan.video.videos import map_video
 
     source, options = item.target.source, job.options
 
@@ -305,7 +305,7 @@ def _redraw_clip(item: Item, job: TranslateJob) -> None:
 
     def from_file_to_file() -> None:
         redraw = FrameTranslator(translate, options.steady, job.scorer)
-        clip_manner = ClipManner(
+        clip_manner = VideoOptions(
             mark=job.mark,
             composite=options.strength < 1,
             quality=options.quality,
@@ -315,9 +315,7 @@ def _redraw_clip(item: Item, job: TranslateJob) -> None:
             recipe=_recipe(job),
             state=redraw,
         )
-        facts = (redraw_clip if is_clip(item.target) else redraw_animation)(
-            source, item.target.path, redraw, clip_manner
-        )
+        facts = (map_video if is_clip(item.target) else map_animation)(source, item.target.path, redraw, clip_manner)
         item.given_up = not facts.finished
         item.notes += [f"{printable(source)}: {note}" for note in facts.notes]
         if facts.finished:

@@ -8,7 +8,7 @@ from pathlib import Path
 from cyclegan.errors import printable
 from cyclegan.images import Pixels, with_bits, with_channels
 from cyclegan.translation.targets import Target, is_clip
-from cyclegan.video.smoothing import Steadier
+from cyclegan.video.smoothing import TemporalSmoother
 
 NUMBERED = re.compile(r"(.*?)(\d+)(\D*)", re.ASCII)  # the last number in a name counts the frames
 SHORTEST = 3  # frames; two pictures with a number in their names are hardly a sequence
@@ -44,7 +44,7 @@ def describe_sequences(targets: Sequence[Target]) -> list[str]:
 
 
 class SteadySequences:
-    """Blends every frame of a sequence with the one before it; `keep` as in `Steadier`.
+    """Blends every frame of a sequence with the one before it; `keep` as in `TemporalSmoother`.
 
     `read` returns a frame that was translated earlier and is left as it is, or nothing if it cannot be read.
     """
@@ -56,7 +56,7 @@ class SteadySequences:
         self.before = {
             target: before for frames in sequences for before, target in zip([None, *frames], frames, strict=False)
         }
-        self.steadiers: dict[Target, Steadier] = {}  # by the frame that they have seen last
+        self.steadiers: dict[Target, TemporalSmoother] = {}  # by the frame that they have seen last
 
     def ordered(self, targets: Sequence[Target]) -> list[Target]:
         """Return the targets with every sequence in the order of its numbers, after all other pictures."""
@@ -70,14 +70,14 @@ class SteadySequences:
         self.steadiers[target] = steadier
         return with_channels(steadier(*_comparable(source, output)), output.shape[2])
 
-    def _steadier_before(self, target: Target) -> Steadier:
+    def _steadier_before(self, target: Target) -> TemporalSmoother:
         """Return the steadier that has seen the frame before, which may be from an earlier translation."""
         before = self.before[target]
         if before is None:
-            return Steadier(self.keep)
+            return TemporalSmoother(self.keep)
         if before in self.steadiers:
             return self.steadiers.pop(before)
-        steadier = Steadier(self.keep)
+        steadier = TemporalSmoother(self.keep)
         if frame := self.read(before):
             steadier(*_comparable(*frame))
         return steadier

@@ -9,9 +9,9 @@ from pathlib import Path
 from cyclegan.data.folders import count_suffixes, list_pictures, walk
 from cyclegan.errors import DataError, printable
 from cyclegan.images import FORMAT_OF, FORMATS
-from cyclegan.video.frames import CLIP_SUFFIXES, READ_ONLY_CLIPS
+from cyclegan.video.frames import READ_ONLY_VIDEOS, VIDEO_SUFFIXES
 
-SUFFIXES = (*FORMAT_OF, *CLIP_SUFFIXES, *READ_ONLY_CLIPS)
+SUFFIXES = (*FORMAT_OF, *VIDEO_SUFFIXES, *READ_ONLY_VIDEOS)
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def in_formats(targets: Sequence[Target], image_format: str | None) -> list[Targ
 
 def suffix_to_write(suffix: str) -> str:
     """Return the suffix of what is written for a source's: another, where its format is read but not written."""
-    if clip := READ_ONLY_CLIPS.get(suffix.lower()):
+    if clip := READ_ONLY_VIDEOS.get(suffix.lower()):
         return clip
     kind = FORMATS.get(FORMAT_OF.get(suffix.lower(), ""))
     return FORMATS[kind.instead].suffixes[0] if kind and kind.instead else suffix
@@ -145,7 +145,7 @@ def is_clip(target: Target) -> bool:
 
 def names_a_clip(path: Path) -> bool:
     """Tell whether a suffix is a video's."""
-    return path.suffix.lower() in {*CLIP_SUFFIXES, *READ_ONLY_CLIPS}
+    return path.suffix.lower() in {*VIDEO_SUFFIXES, *READ_ONLY_VIDEOS}
 
 
 def _sources(folder: Path, root: Path, watched: bool) -> list[Path]:

@@ -16,7 +16,7 @@ from cyclegan.images.formats import FORMAT_OF
 from cyclegan.images.metadata import Metadata, orientation_of
 from cyclegan.images.picture import upright
 from cyclegan.video.animation_writers import WEBP_QUALITY, WRITERS, Details, Frame, FrameError
-from cyclegan.video.frames import ClipFacts, ClipManner, InterruptedClip, Pixels, Redraw, with_remark
+from cyclegan.video.frames import FrameFunction, InterruptedVideo, Pixels, VideoOptions, VideoResult, with_remark
 
 
 def is_animation(path: Path) -> bool:
@@ -26,8 +26,8 @@ def is_animation(path: Path) -> bool:
     return False
 
 
-def redraw_animation(source: Path, target: Path, redraw: Redraw, manner: ClipManner) -> ClipFacts:
-    """Redraw an animation frame by frame, keeping none of them, also where it is interrupted.
+def map_animation(source: Path, target: Path, redraw: FrameFunction, manner: VideoOptions) -> VideoResult:
+    """Translate an animation frame by frame, keeping none of them, also where it is interrupted.
 
     `redraw` gets every frame as it is seen, uint8 h w 3, RGB, and may change its size, always to the same. Durations,
     loops, transparency, colour profile and comment are the source's. The target is written whole or not at all, in the
@@ -54,13 +54,13 @@ def redraw_animation(source: Path, target: Path, redraw: Redraw, manner: ClipMan
                 details = _details(image, metadata, manner, lossless)
             with written_whole(target) as aside, aside.open("wb") as file:
                 write(file, redrawn(image), details)
-    except InterruptedClip:
+    except InterruptedVideo:
         note = "It was interrupted, and nothing of it is kept; the same command starts it again."
-        return ClipFacts(len(lasting), sum(lasting) / 1000, (note,), finished=False)
+        return VideoResult(len(lasting), sum(lasting) / 1000, (note,), finished=False)
     except (FrameError, OverflowError, struct.error) as error:  # the latter of numbers that a format has no room for
         reason = f"{printable(target)} cannot be written: {printable(error)}."
         raise PictureError(reason, "Choose another format, or a smaller --size.") from error
-    return ClipFacts(len(lasting), sum(lasting) / 1000, metadata.notes)
+    return VideoResult(len(lasting), sum(lasting) / 1000, metadata.notes)
 
 
 @contextmanager
@@ -74,7 +74,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         yield image
 
 
-def _details(image: Image.Image, metadata: Metadata, manner: ClipManner, lossless: bool) -> Details:
+def _details(image: Image.Image, metadata: Metadata, manner: VideoOptions, lossless: bool) -> Details:
     """Return what an opened animation holds beside its frames, and the mark."""
     info = image.info
     metadata = metadata.marked(manner.mark, composite=manner.composite)

@@ -16,8 +16,8 @@ from av.video.stream import VideoStream
 
 from cyclegan.errors import PictureError, printable
 from cyclegan.video.color import Orientation, to_pixels
-from cyclegan.video.encoding import FrameTimes, Shot
-from cyclegan.video.frames import ClipManner, Redraw, State
+from cyclegan.video.encoding import FrameTimes, TimedFrame
+from cyclegan.video.frames import FrameFunction, State, VideoOptions
 
 Decoded = tuple[VideoFrame, int, VideoFrame]  # a frame, its time in ticks, and the first of the video
 
@@ -77,7 +77,7 @@ def read_errors(path: Path, trouble: str = "is damaged") -> Iterator[None]:
 class Frames:
     """The frames of a clip, decoded and redrawn in their order."""
 
-    def __init__(self, clip: InputContainer, path: Path, manner: ClipManner) -> None:
+    def __init__(self, clip: InputContainer, path: Path, manner: VideoOptions) -> None:
         self.clip = clip
         self.path = path
         self.manner = manner
@@ -100,7 +100,7 @@ class Frames:
             else:
                 self.manner.on_frame()
 
-    def redrawn(self, shots: Iterable[Shot], redraw: Redraw) -> Iterator[Shot | State]:
+    def redrawn(self, shots: Iterable[TimedFrame], redraw: FrameFunction) -> Iterator[TimedFrame | State]:
         """Yield redrawn frames, and the state now and then, at the end, and where it is interrupted."""
         began = time.monotonic()
         for shot in shots:
@@ -142,7 +142,7 @@ class Frames:
             raise PictureError(f"{printable(self.path)} is damaged: {held}.")
 
 
-def seen(decoded: Decoded) -> Shot:
+def seen(decoded: Decoded) -> TimedFrame:
     """Return a decoded frame as a person sees it."""
     frame, tick, first = decoded
-    return Shot(frame, Orientation.of(frame).upright(to_pixels(frame)), tick, first)
+    return TimedFrame(frame, Orientation.of(frame).upright(to_pixels(frame)), tick, first)

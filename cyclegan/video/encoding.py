@@ -63,7 +63,7 @@ def choose_pixel_format(encoder: Encoder, wanted: str, taken: Collection[str], s
 
 
 @dataclass(frozen=True)
-class Shot:
+class TimedFrame:
     """A frame as it was decoded, and the pixels to be seen, upright."""
 
     frame: VideoFrame
@@ -148,7 +148,7 @@ class VideoTrack:
         elif display_matrix(like):
             self.stream.set_display_matrix(display_matrix(like))
 
-    def encode(self, shot: Shot) -> list[AnyPacket]:
+    def encode(self, shot: TimedFrame) -> list[AnyPacket]:
         """Encode the next frame, and return the packets that are done."""
         context = self.stream.codec_context
         stored = self.stored(shot)
@@ -157,7 +157,7 @@ class VideoTrack:
         frame.pts, frame.time_base = shot.tick, self.clock
         return self.stream.encode(frame)
 
-    def stored(self, shot: Shot) -> Pixels:
+    def stored(self, shot: TimedFrame) -> Pixels:
         """Return a frame's pixels as they are stored; AVI cannot say how to turn them, so there they are upright."""
         turned = Orientation() if self.container == "avi" else Orientation.of(shot.frame)
         return turned.stored(shot.pixels)

@@ -11,13 +11,13 @@ from cyclegan.errors import PictureError, printable
 from cyclegan.images.xmp import source_type
 
 Pixels = UInt8[np.ndarray, "_h _w 3"]
-Redraw = Callable[[Pixels], Pixels]  # an upright RGB frame into another; all that come out have one size
+FrameFunction = Callable[[Pixels], Pixels]  # an upright RGB frame into another; all that come out have one size
 
 State = Mapping[str, np.ndarray]  # arrays by name, as they are saved
 
 SEGMENT_SECONDS = 60.0  # of work after which a segment of a video is finished, so that no more can be lost
 
-CLIP_SUFFIXES = {  # suffix -> libav's name of the container
+VIDEO_SUFFIXES = {  # suffix -> libav's name of the container
     ".mp4": "mp4",
     ".m4v": "mp4",
     ".mov": "mov",
@@ -28,7 +28,7 @@ CLIP_SUFFIXES = {  # suffix -> libav's name of the container
     ".wmv": "asf",  # Matroska would not take its sound
     ".asf": "asf",
 }
-READ_ONLY_CLIPS = dict.fromkeys(  # suffix -> that of what is written: a container that takes every codec
+READ_ONLY_VIDEOS = dict.fromkeys(  # suffix -> that of what is written: a container that takes every codec
     (".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".vob", ".flv", ".ogv"), ".mkv"
 )
 
@@ -45,7 +45,7 @@ class FrameState:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClipManner:
+class VideoOptions:
     """How clips are redrawn, beside what redraws each frame."""
 
     mark: str  # which system generated it
@@ -63,12 +63,12 @@ class ClipManner:
         """That it was generated, and by which system, for a comment."""
         return f"{self.mark}, {source_type(composite=self.composite)}"
 
-    def watched(self, redraw: Redraw) -> Redraw:
+    def watched(self, redraw: FrameFunction) -> FrameFunction:
         """Return `redraw`, telling of every frame it has done and stopping when asked to."""
 
         def watching(pixels: Pixels) -> Pixels:
             if self.interrupted():
-                raise InterruptedClip
+                raise InterruptedVideo
             redrawn = redraw(pixels)
             self.on_frame()
             return redrawn
@@ -85,7 +85,7 @@ class ClipManner:
 
 
 @dataclass(frozen=True)
-class ClipFacts:
+class VideoResult:
     """What became of a clip."""
 
     frames: int
@@ -94,7 +94,7 @@ class ClipFacts:
     finished: bool = True  # else it was interrupted, and there is no output yet
 
 
-class InterruptedClip(Exception):  # noqa: N818 (nothing went wrong)
+class InterruptedVideo(Exception):  # noqa: N818 (nothing went wrong)
     """Ends the writing of a clip that nobody wants any more."""
 
 

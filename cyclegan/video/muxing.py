@@ -25,7 +25,7 @@ STALE = {  # tags in which a file describes its own bytes
 }
 
 
-class Film:
+class Muxer:
     """A clip being written: takes the encoded frames, and packets of other streams from the source."""
 
     def __init__(self, output: OutputContainer, clip: InputContainer, video: VideoStream, remark: str) -> None:

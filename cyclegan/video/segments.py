@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 from cyclegan import __version__
 from cyclegan.atomic import remove_partials, written_whole
 from cyclegan.errors import PictureError, disk_errors, printable
-from cyclegan.video.encoding import AnyPacket, Shot, VideoTrack
+from cyclegan.video.encoding import AnyPacket, TimedFrame, VideoTrack
 from cyclegan.video.frames import State
 
 CONTAINER = "nut"  # holds every codec, and times to the tick of any clock
@@ -162,16 +162,16 @@ class SegmentWriter:
         self.track: VideoTrack | None = None
         self.frames = 0
 
-    def add(self, item: Shot | State) -> None:
+    def add(self, item: TimedFrame | State) -> None:
         """Take the next frame, or the state at which the segment ends."""
-        if isinstance(item, Shot):
+        if isinstance(item, TimedFrame):
             self.track = self.track or self._begin(item)
             self.output.mux(self.track.encode(item))
             self.frames += 1
         elif self.track:
             self._end(self.track, item)
 
-    def _begin(self, shot: Shot) -> VideoTrack:
+    def _begin(self, shot: TimedFrame) -> VideoTrack:
         aside = self.stack.enter_context(written_whole(self.segments.next_path()))
         self.output = self.stack.enter_context(av.open(f"file:{aside}", "w", CONTAINER))
         track = VideoTrack(self.output, self.source, self.container)

@@ -15,7 +15,7 @@ Drawn = UInt8[np.ndarray, "_h _w 3"] | UInt16[np.ndarray, "_h _w 3"]
 SAME = 20.0  # grey levels by which a place in the source may change and still count as the same thing
 
 
-class Steadier(FrameState):
+class TemporalSmoother(FrameState):
     """Blends every redrawn frame with the one before it, moved along, wherever the source shows the same thing.
 
     `keep`, at least 0 and below 1, is how much of the frame before is in the next: 0.5 about halves what flickers.

@@ -11,7 +11,7 @@ import numpy as np
 from av.codec.context import Flags
 
 from cyclegan.video.color import to_frame, to_pixels
-from cyclegan.video.frames import CLIP_SUFFIXES
+from cyclegan.video.frames import VIDEO_SUFFIXES
 
 FRAMES = 12
 RATE = 25
@@ -49,7 +49,7 @@ def picture(number: int, size: tuple[int, int] = (64, 48)) -> np.ndarray:
 def make_clip(path: Path, recipe: Recipe | None = None) -> Path:
     """Write a clip; its sound, if any, is a tone as long as the video."""
     recipe = recipe or Recipe()
-    with av.open(str(path), "w", format=CLIP_SUFFIXES[path.suffix.lower()]) as output:
+    with av.open(str(path), "w", format=VIDEO_SUFFIXES[path.suffix.lower()]) as output:
         output.metadata.update(recipe.tags)
         options = recipe.options | QUIET.get(recipe.codec, {})
         video: Any = output.add_stream(recipe.codec, RATE, options, time_base=recipe.clock)

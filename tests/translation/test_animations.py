@@ -12,12 +12,12 @@ from PIL.PngImagePlugin import PngInfo
 
 from cyclegan.errors import PictureError
 from cyclegan.images.xmp import marked
-from cyclegan.video.animations import is_animation, redraw_animation
-from cyclegan.video.frames import ClipManner, Pixels
+from cyclegan.video.animations import is_animation, map_animation
+from cyclegan.video.frames import Pixels, VideoOptions
 from tests.translation.clips_for_tests import picture
 
 MARKED = marked(b"", "drawn by a machine", composite=False)
-MANNER = ClipManner(mark="drawn by a machine", max_pixels=1_000_000)
+MANNER = VideoOptions(mark="drawn by a machine", max_pixels=1_000_000)
 NAMES = ("a.gif", "a.webp", "a.png")
 DURATIONS = [100, 50, 250, 40, 1000, 70]
 
@@ -61,7 +61,7 @@ def frames_of(path: Path) -> list[tuple[np.ndarray, float]]:
 def test_frames_durations_and_loops_are_kept(tmp_path, name: str, loop: int):
     source, target = make(tmp_path / name, loop=loop), tmp_path / f"b{name}"
     assert is_animation(source)
-    facts = redraw_animation(source, target, lambda pixels: 255 - pixels, MANNER)
+    facts = map_animation(source, target, lambda pixels: 255 - pixels, MANNER)
     assert facts is not None
     assert (facts.frames, facts.seconds) == (len(frames_of(source)), pytest.approx(sum(DURATIONS) / 1000))
     before, after = frames_of(source), frames_of(target)
@@ -76,7 +76,7 @@ def test_frames_durations_and_loops_are_kept(tmp_path, name: str, loop: int):
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_transparent_stays_so_and_the_rest_is_as_redrawn(tmp_path, name: str):
     source, target = make(tmp_path / name, transparent=True), tmp_path / f"b{name}"
-    redraw_animation(source, target, lambda pixels: np.full_like(pixels, (10, 200, 30)), MANNER)
+    map_animation(source, target, lambda pixels: np.full_like(pixels, (10, 200, 30)), MANNER)
     for number, (pixels, _) in enumerate(frames_of(target)):
         assert np.array_equal(pixels[..., 3], hole(number))
         assert np.abs(pixels[hole(number) == 255][:, :3].astype(int) - (10, 200, 30)).max() < 12
@@ -91,21 +91,21 @@ def test_frames_of_a_gif_are_redrawn_as_they_are_seen(tmp_path, disposal: int):
         given.append(pixels)
         return pixels
 
-    redraw_animation(source, tmp_path / "b.gif", watch, MANNER)
+    map_animation(source, tmp_path / "b.gif", watch, MANNER)
     for (old, _), pixels, (new, _) in zip(frames_of(source), given, frames_of(tmp_path / "b.gif"), strict=True):
         assert np.array_equal(old[..., :3], pixels)
         assert np.array_equal(old[..., 3], new[..., 3])
 
 
 def test_a_gif_shown_once_is_shown_once(tmp_path):
-    redraw_animation(make(tmp_path / "a.gif", loop=None), tmp_path / "b.gif", same, MANNER)
+    map_animation(make(tmp_path / "a.gif", loop=None), tmp_path / "b.gif", same, MANNER)
     with Image.open(tmp_path / "b.gif") as image:
         assert "loop" not in image.info
 
 
 def test_the_mark_profile_and_comment_are_there(tmp_path):
     for name in NAMES:
-        redraw_animation(make(tmp_path / name, icc_profile=b"profile"), tmp_path / f"b{name}", same, MANNER)
+        map_animation(make(tmp_path / name, icc_profile=b"profile"), tmp_path / f"b{name}", same, MANNER)
     with Image.open(tmp_path / "ba.gif") as gif:
         assert gif.info["comment"] == f"by hand\n{MANNER.remark}".encode()
     with Image.open(tmp_path / "ba.webp") as webp:
@@ -118,7 +118,7 @@ def test_the_mark_profile_and_comment_are_there(tmp_path):
 @pytest.mark.parametrize("name", NAMES)
 def test_frames_may_come_back_in_another_size(tmp_path, name: str):
     source, target = make(tmp_path / name, transparent=True), tmp_path / f"b{name}"
-    redraw_animation(source, target, lambda pixels: np.ascontiguousarray(pixels[::2, ::2][:23, :31]), MANNER)
+    map_animation(source, target, lambda pixels: np.ascontiguousarray(pixels[::2, ::2][:23, :31]), MANNER)
     assert {pixels.shape for pixels, _ in frames_of(target)} == {(23, 31, 4)}
 
 
@@ -126,7 +126,7 @@ def test_one_format_becomes_another(tmp_path):
     for name in NAMES:
         for other in NAMES:
             target = tmp_path / f"from_{name[2:]}{Path(other).suffix}"
-            redraw_animation(make(tmp_path / name, transparent=True), target, same, MANNER)
+            map_animation(make(tmp_path / name, transparent=True), target, same, MANNER)
             assert [time for _, time in frames_of(target)] == DURATIONS
 
 
@@ -150,7 +150,7 @@ def test_no_frame_is_kept(tmp_path, name: str):
         alive.append(sum(one() is not None for one in given))
         return redrawn
 
-    redraw_animation(make(tmp_path / name), tmp_path / f"b{name}", count, MANNER)
+    map_animation(make(tmp_path / name), tmp_path / f"b{name}", count, MANNER)
     assert len(alive) == len(DURATIONS)
     assert max(alive) <= 4
 
@@ -164,9 +164,9 @@ def test_what_is_damaged_or_too_large_is_a_sentence_and_leaves_nothing(tmp_path,
     there = sorted(tmp_path.iterdir())
     for bad in ("cut", "empty", "text", "missing"):
         with pytest.raises(PictureError, match=f"{bad}_{name}"):
-            redraw_animation(tmp_path / f"{bad}_{name}", tmp_path / f"b{name}", same, MANNER)
+            map_animation(tmp_path / f"{bad}_{name}", tmp_path / f"b{name}", same, MANNER)
     with pytest.raises(PictureError, match="more than 3,000"):
-        redraw_animation(tmp_path / name, tmp_path / f"b{name}", same, replace(MANNER, max_pixels=3000))
+        map_animation(tmp_path / name, tmp_path / f"b{name}", same, replace(MANNER, max_pixels=3000))
     assert sorted(tmp_path.iterdir()) == there
 
 
@@ -174,7 +174,7 @@ def test_an_interruption_leaves_nothing(tmp_path):
     source = make(tmp_path / "a.gif")
     done: list[int] = []
     manner = replace(MANNER, on_frame=lambda: done.append(1), interrupted=lambda: len(done) == 3)
-    assert not redraw_animation(source, tmp_path / "b.gif", same, manner).finished
+    assert not map_animation(source, tmp_path / "b.gif", same, manner).finished
     assert [path.name for path in tmp_path.iterdir()] == ["a.gif"]
 
 
@@ -185,5 +185,5 @@ def test_an_interruption_leaves_nothing(tmp_path):
 def test_what_a_format_has_no_room_for_is_a_sentence_and_leaves_nothing(tmp_path: Path, options, shape):
     source = make(tmp_path / "a.png", **options)
     with pytest.raises(PictureError, match=r"b.webp cannot be written: .*\."):
-        redraw_animation(source, tmp_path / "b.webp", lambda _: np.zeros((*shape, 3), np.uint8), MANNER)
+        map_animation(source, tmp_path / "b.webp", lambda _: np.zeros((*shape, 3), np.uint8), MANNER)
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from cyclegan.errors import DiskError, PictureError
-from cyclegan.video.clips import redraw_clip
 from cyclegan.video.color import to_pixels
 from cyclegan.video.decoding import count_frames
-from cyclegan.video.frames import ClipManner, Pixels
+from cyclegan.video.frames import Pixels, VideoOptions
+from cyclegan.video.videos import map_video
 from tests.translation.clips_for_tests import FRAMES, Recipe, Seen, coded, make_clip, picture, seen, write_tone
 
-MANNER = ClipManner(mark="drawn by a machine", max_pixels=1_000_000)
+MANNER = VideoOptions(mark="drawn by a machine", max_pixels=1_000_000)
 UNEVEN = (0, 3000, 4500, 12000, 12150, 20000, 23000, 26100, 29000, 40000, 41000, 50000)
 RED = (235, 20, 20)
 
@@ -41,7 +41,7 @@ def same(pixels: Pixels) -> Pixels:
 
 def redrawn(source: Path, redraw: Callable[[Pixels], Pixels] = same) -> Seen:
     target = source.with_name(f"redrawn{source.suffix}")
-    assert redraw_clip(source, target, redraw, MANNER) is not None
+    assert map_video(source, target, redraw, MANNER) is not None
     return seen(target)
 
 
@@ -177,7 +177,7 @@ def test_frames_may_come_back_in_another_size_and_an_odd_one(tmp_path):
 def test_tags_chapters_aspect_and_other_streams_are_kept(tmp_path):
     tags = {"title": "A walk", "comment": "with a dog", "com.apple.quicktime.make": "Apple"}
     source = make_clip(tmp_path / "a.mov", Recipe(sound="aac", aspect=Fraction(4, 3), tags=tags))
-    facts = redraw_clip(source, tmp_path / "b.mov", same, MANNER)
+    facts = map_video(source, tmp_path / "b.mov", same, MANNER)
     after = seen(tmp_path / "b.mov")
     assert facts is not None
     assert (facts.frames, facts.seconds) == (FRAMES, pytest.approx(0.48))
@@ -201,7 +201,7 @@ def test_subtitles_chapters_and_attached_files_are_kept(tmp_path):
         line.pts = line.dts = 10
         line.duration, line.time_base, line.stream = 20, Fraction(1, 1000), text
         output.mux(line)
-    redraw_clip(source, target, same, MANNER)
+    map_video(source, target, same, MANNER)
     assert seen(target).packets == seen(source).packets
     with av.open(str(source)) as before, av.open(str(target)) as after:
         assert [stream.type for stream in after.streams] == ["video", "subtitle", "attachment"]
@@ -212,7 +212,7 @@ def test_subtitles_chapters_and_attached_files_are_kept(tmp_path):
 def test_progress_can_be_told(tmp_path):
     told: list[int] = []
     source = make_clip(tmp_path / "a.mkv")
-    redraw_clip(source, tmp_path / "b.mkv", same, replace(MANNER, on_frame=lambda: told.append(1)))
+    map_video(source, tmp_path / "b.mkv", same, replace(MANNER, on_frame=lambda: told.append(1)))
     assert len(told) == count_frames(source) == FRAMES
 
 
@@ -226,7 +226,7 @@ def test_memory_does_not_grow_with_length(tmp_path):
         alive.append(sum(one() is not None for one in given))
         return pixels.copy()
 
-    redraw_clip(source, tmp_path / "b.mp4", count, MANNER)
+    map_video(source, tmp_path / "b.mp4", count, MANNER)
     assert len(alive) == 80
     assert max(alive) < 12
 
@@ -243,7 +243,7 @@ def test_what_cannot_be_read_is_a_sentence_and_leaves_nothing(tmp_path):
     there = sorted(tmp_path.iterdir())
     for name in ("empty.mp4", "text.mp4", "list.mkv", "cut.mp4", "hurt.mp4", "deaf.mp4", "missing.mp4"):
         with pytest.raises(PictureError, match=name):
-            redraw_clip(tmp_path / name, tmp_path / f"redrawn_{name}", same, MANNER)
+            map_video(tmp_path / name, tmp_path / f"redrawn_{name}", same, MANNER)
     assert sorted(tmp_path.iterdir()) == there
 
 
@@ -258,7 +258,7 @@ def test_a_frame_that_a_decoder_would_patch_up_is_damage(tmp_path):
     (tmp_path / "hurt.mp4").write_bytes(hurt(whole, 3))
     assert len(seen(tmp_path / "hurt.mp4").frames) == FRAMES
     with pytest.raises(PictureError, match=r"hurt.mp4 is damaged: not every frame"):
-        redraw_clip(tmp_path / "hurt.mp4", tmp_path / "b.mp4", same, MANNER)
+        map_video(tmp_path / "hurt.mp4", tmp_path / "b.mp4", same, MANNER)
 
 
 @pytest.mark.parametrize(
@@ -272,26 +272,26 @@ def test_a_clip_that_ends_too_soon_is_damaged(tmp_path, name: str, recipe: Recip
     whole = make_clip(tmp_path / name, recipe).read_bytes()
     (tmp_path / f"cut_{name}").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(PictureError, match=r"cut_a.* is damaged: of 4.0 seconds it holds"):
-        redraw_clip(tmp_path / f"cut_{name}", tmp_path / f"b_{name}", same, MANNER)
+        map_video(tmp_path / f"cut_{name}", tmp_path / f"b_{name}", same, MANNER)
     assert not (tmp_path / f"b_{name}").exists()
 
 
 def test_frames_of_too_many_pixels_are_refused(tmp_path):
     source = make_clip(tmp_path / "a.mp4")
     with pytest.raises(PictureError, match=r"a.mp4 has 64 x 48 pixels, more than 3,000"):
-        redraw_clip(source, tmp_path / "b.mp4", same, replace(MANNER, max_pixels=3000))
+        map_video(source, tmp_path / "b.mp4", same, replace(MANNER, max_pixels=3000))
 
 
 def test_sound_that_a_container_does_not_take_is_a_sentence(tmp_path):
     source = make_clip(tmp_path / "a.mp4", Recipe(sound="aac"))
     with pytest.raises(PictureError, match=r"the sound of .*a.mp4 \(aac\) cannot be put into webm"):
-        redraw_clip(source, tmp_path / "b.webm", same, MANNER)
+        map_video(source, tmp_path / "b.webm", same, MANNER)
 
 
 def test_sound_of_an_unknown_coding_is_left_out_and_that_is_said(tmp_path):
     source = make_clip(tmp_path / "a.mp4", Recipe(sound="aac"))
     source.write_bytes(source.read_bytes().replace(b"\x40\x15", b"\xfe\x15").replace(b"mp4a", b"what"))
-    facts = redraw_clip(source, tmp_path / "b.mp4", same, MANNER)
+    facts = map_video(source, tmp_path / "b.mp4", same, MANNER)
     assert facts.notes == ("Its audio stream (of an unknown kind) is left out.",)
 
 
@@ -305,10 +305,10 @@ def test_a_full_disk_is_a_sentence_and_leaves_finished_segments(tmp_path, room: 
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
     try:
         with pytest.raises(DiskError, match="no room"):
-            redraw_clip(source, tmp_path / "b.mp4", same, MANNER)
+            map_video(source, tmp_path / "b.mp4", same, MANNER)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not (tmp_path / "b.mp4").exists()
     assert [path.name for path in tmp_path.glob(".b.mp4.*/*.nut")] == ["00000000.nut"] * (room == 20_000)
-    redraw_clip(source, tmp_path / "b.mp4", same, MANNER)
+    map_video(source, tmp_path / "b.mp4", same, MANNER)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "b.mp4"]

@@ -14,13 +14,13 @@ from filelock import FileLock
 
 from cyclegan.errors import PictureError
 from cyclegan.translation.frame_translator import FrameTranslator
-from cyclegan.video.clips import redraw_clip
-from cyclegan.video.frames import ClipFacts, ClipManner, Pixels
+from cyclegan.video.frames import Pixels, VideoOptions, VideoResult
 from cyclegan.video.segments import folder_of
+from cyclegan.video.videos import map_video
 from tests.translation.clips_for_tests import FRAMES, Recipe, make_clip, seen
 
 ROOT = Path(__file__).parents[2]
-MANNER = ClipManner(mark="generated", max_pixels=1_000_000, recipe="model 1", segment_seconds=0)
+MANNER = VideoOptions(mark="generated", max_pixels=1_000_000, recipe="model 1", segment_seconds=0)
 KINDS = {
     "a.mp4": Recipe(sound="aac", times=(0, 3000, 4500, 12000, 12150, 20000, 23000, 26100, 29000, 40000, 41000, 50000)),
     "b.mkv": Recipe("libvpx-vp9", "libopus", times=range(45000, 45000 + FRAMES * 3600, 3600)),
@@ -46,22 +46,22 @@ def segment_folders(folder: Path) -> list[Path]:
     return list(folder.glob(".*.segments"))
 
 
-def interrupted(source: Path, target: Path, after: int, manner: ClipManner = MANNER) -> ClipFacts:
+def interrupted(source: Path, target: Path, after: int, manner: VideoOptions = MANNER) -> VideoResult:
     redraw = Counting()
-    return redraw_clip(source, target, redraw, replace(manner, interrupted=lambda: redraw.frames == after))
+    return map_video(source, target, redraw, replace(manner, interrupted=lambda: redraw.frames == after))
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_continued_video_equals_one_never_interrupted(tmp_path, name: str):
     source, target, whole = make_clip(tmp_path / name, KINDS[name]), tmp_path / f"out_{name}", tmp_path / f"x{name}"
-    redraw_clip(source, whole, Counting(), MANNER)
+    map_video(source, whole, Counting(), MANNER)
     facts = interrupted(source, target, 5)
     assert not facts.finished
     assert not target.exists()
     assert "The first 5" in facts.notes[0]
     told: list[int] = []
     redraw = Counting()
-    assert redraw_clip(source, target, redraw, replace(MANNER, on_frame=lambda: told.append(1))).frames == FRAMES
+    assert map_video(source, target, redraw, replace(MANNER, on_frame=lambda: told.append(1))).frames == FRAMES
     assert redraw.frames == FRAMES - 5
     assert len(told) == FRAMES
     one, other = seen(whole), seen(target)
@@ -74,14 +74,14 @@ def test_a_continued_video_equals_one_never_interrupted(tmp_path, name: str):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tests.translation.test_segments import MANNER, redraw_clip
+from tests.translation.test_segments import MANNER, map_video
 frames = []
 def redraw(pixels):
     if len(frames) == 7:
         os.kill(os.getpid(), signal.SIGKILL)
     frames.append(1)
     return 255 - pixels
-redraw_clip(Path(sys.argv[1]), Path(sys.argv[2]), redraw, MANNER)
+map_video(Path(sys.argv[1]), Path(sys.argv[2]), redraw, MANNER)
 """
 
 
@@ -94,7 +94,7 @@ def test_a_killed_video_continues_after_its_last_segment(tmp_path):
     kept = len(list(folder.glob("*.nut")))
     assert kept > 2
     redraw = Counting()
-    facts = redraw_clip(source, target, redraw, MANNER)
+    facts = map_video(source, target, redraw, MANNER)
     assert facts.notes == (f"Its first {kept} frames were there from an interrupted translation.",)
     assert redraw.frames == FRAMES - kept
     assert len(seen(target).frames) == FRAMES
@@ -105,7 +105,7 @@ def test_one_long_segment_is_ended_by_an_interruption(tmp_path):
     source, target = make_clip(tmp_path / "a.mp4"), tmp_path / "out.mp4"
     assert interrupted(source, target, 5, replace(MANNER, segment_seconds=60)).frames == 5
     redraw = Counting()
-    redraw_clip(source, target, redraw, MANNER)
+    map_video(source, target, redraw, MANNER)
     assert redraw.frames == FRAMES - 5
 
 
@@ -117,7 +117,7 @@ def test_segments_of_another_recipe_or_source_are_not_used(tmp_path):
         if other is MANNER:
             make_clip(source, Recipe(options={"crf": "30"}))
         redraw = Counting()
-        facts = redraw_clip(source, target, redraw, other)
+        facts = map_video(source, target, redraw, other)
         assert redraw.frames == FRAMES
         assert [folder.name in facts.notes[0] for folder in tmp_path.glob(".out.mp4.*")] == [True]  # it is said
     assert len(segment_folders(tmp_path)) == 2
@@ -130,7 +130,7 @@ def test_damaged_segments_are_made_again(tmp_path, damage: bytes | None):
     (folder,) = segment_folders(tmp_path)
     first = folder / "00000000.nut"
     first.write_bytes(first.read_bytes()[:-30] if damage is None else damage)
-    redraw_clip(source, target, Counting(), MANNER)
+    map_video(source, target, Counting(), MANNER)
     assert len(seen(target).frames) == FRAMES
 
 
@@ -139,7 +139,7 @@ def test_two_processes_do_not_write_the_same_output(tmp_path):
     interrupted(source, target, 5)
     (folder,) = segment_folders(tmp_path)
     with FileLock(folder / "lock"), pytest.raises(PictureError, match="is being written by another process"):
-        redraw_clip(source, target, Counting(), MANNER)
+        map_video(source, target, Counting(), MANNER)
     assert len(list(folder.glob("*.nut"))) == 5
 
 
@@ -175,7 +175,7 @@ def test_steadied_frames_are_the_same_across_an_interruption(tmp_path, at: int):
             return drawn[-1]
 
         manner = replace(MANNER, state=translator, interrupted=lambda: len(drawn) == stop)
-        redraw_clip(source, target, redraw, manner)
+        map_video(source, target, redraw, manner)
         return drawn, translator
 
     whole, unbroken = run(tmp_path / "whole.mp4", -1)

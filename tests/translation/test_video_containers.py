@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
-from cyclegan.video.frames import CLIP_SUFFIXES, READ_ONLY_CLIPS
+from cyclegan.video.frames import READ_ONLY_VIDEOS, VIDEO_SUFFIXES
 from tests.translation.clips_for_tests import FRAMES, RATE, picture, write_tone
 
 
@@ -57,7 +57,7 @@ def test_a_container_s_video_is_translated_with_its_sound(kind: Container, tmp_p
     [target] = plan_targets([source], "zebras", output=tmp_path / "out")
     outcome = translate_targets([target], TranslateJob(idle, TranslateOptions()))
     assert not outcome.failed, outcome.failed
-    suffix = READ_ONLY_CLIPS.get(kind.suffix.lower(), kind.suffix)
+    suffix = READ_ONLY_VIDEOS.get(kind.suffix.lower(), kind.suffix)
     assert target.path == tmp_path / "out" / f"x{suffix}"
     assert any(f"becomes {suffix}" in note for note in outcome.notes) == (suffix != kind.suffix)
     with av.open(str(source)) as before, av.open(str(target.path)) as after:
@@ -69,5 +69,5 @@ def test_a_container_s_video_is_translated_with_its_sound(kind: Container, tmp_p
 
 
 def test_a_container_that_is_only_read_is_no_output():
-    assert not {*CLIP_SUFFIXES} & {*READ_ONLY_CLIPS}
-    assert {*READ_ONLY_CLIPS.values()} <= {*CLIP_SUFFIXES}
+    assert not {*VIDEO_SUFFIXES} & {*READ_ONLY_VIDEOS}
+    assert {*READ_ONLY_VIDEOS.values()} <= {*VIDEO_SUFFIXES}

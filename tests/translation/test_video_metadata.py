@@ -13,12 +13,12 @@ import pytest
 from av.stream import Disposition
 from PIL import Image
 
-from cyclegan.video.clips import redraw_clip
-from cyclegan.video.frames import ClipManner
+from cyclegan.video.frames import VideoOptions
 from cyclegan.video.location import with_location
+from cyclegan.video.videos import map_video
 from tests.translation.clips_for_tests import Recipe, make_clip, picture, seen
 
-MANNER = ClipManner(mark="generated", max_pixels=1_000_000)
+MANNER = VideoOptions(mark="generated", max_pixels=1_000_000)
 PLACE = "+48.1371+011.5754/"
 CHAPTER = {"id": 0, "start": 0, "end": 480, "time_base": Fraction(1, 1000), "metadata": {"title": "one"}}
 FULL = Recipe("mpeg4", matrix=1, range=2, options={}, clock=Fraction(1, 45000))
@@ -26,7 +26,7 @@ FULL = Recipe("mpeg4", matrix=1, range=2, options={}, clock=Fraction(1, 45000))
 
 def translated(source: Path, target: Path | None = None) -> tuple[Path, Sequence[str]]:
     target = target or source.with_name(f"out_{source.name}")
-    return target, redraw_clip(source, target, np.copy, MANNER).notes
+    return target, map_video(source, target, np.copy, MANNER).notes
 
 
 def make_tagged(path: Path, *, tags: dict[str, str], video_tags: dict[str, str], chapters: Sequence[Any] = ()) -> Path:
