@@ -32,7 +32,8 @@ from cyclegan.devices import describe_device
 from cyclegan.images import read_picture
 from cyclegan.models import build_networks, resolved_generator
 from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
-from scripts.benchmark_training import plain_networks, seconds
+from scripts.benchmark_training import seconds
+from scripts.plain_step import plain_networks
 
 
 def new_model(path: Path, width: int) -> Path:

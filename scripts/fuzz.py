@@ -50,7 +50,7 @@ from cyclegan.images import Picture, read_picture, write_picture
 from cyclegan.images.files import formats
 from cyclegan.images.formats import FORMAT_OF
 from cyclegan.images.metadata import Metadata
-from cyclegan.inspection.models import inspect_model, inspect_run
+from cyclegan.inspection.checkpoints import inspect_model, inspect_run
 from cyclegan.reference.importing import read_network
 from cyclegan.reports import write_report
 from cyclegan.training import prepare
@@ -62,9 +62,9 @@ from cyclegan.translation.targets import Target
 from cyclegan.video.animations import map_animation
 from cyclegan.video.frames import VideoOptions
 from cyclegan.video.videos import map_video
-from tests.data.zips_for_tests import zipped_set
 from tests.models_for_tests import write_model
 from tests.pth_files import save_game
+from tests.support.zips import zipped_set
 from tests.training.runs_for_tests import play_run, tiny_settings
 from tests.translation.clips_for_tests import Recipe, make_clip
 
@@ -314,7 +314,7 @@ def downloads(folder: Path) -> Made:
     """Note what a download that broke off came from; it would be continued from where nothing can be."""
     url, path, notes = "nowhere://example.org/set.zip", folder / "set.zip", folder / "set.zip.json"
     path.write_bytes(bytes(100))
-    notes.write_text(json.dumps(asdict(Source(url, total=100, tag='"1"', modified=""))), encoding="utf-8")
+    notes.write_text(json.dumps(asdict(Source(url, total=100, etag='"1"', modified=""))), encoding="utf-8")
     return [notes], lambda _: fetch([url], path)
 
 

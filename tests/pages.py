@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.data.zips_for_tests import zipped_set
 from tests.pth_files import save_game
-from tests.test_evaluation import SIDE, SmallEye, draw, save_program
+from tests.support.extractors import SIDE, SmallExtractor, draw, save_program
+from tests.support.zips import zipped_set
 from tests.translation.clips_for_tests import make_clip
 
 ROOT = Path(__file__).parent.parent
@@ -61,5 +61,5 @@ def fill(folder: Path) -> None:
     make_clip(folder / "clip.mp4")
     save_game(folder)
     save_game(folder / "their_run")
-    save_program(SmallEye(), folder / "eye.pt2")
+    save_program(SmallExtractor(), folder / "eye.pt2")
     (folder / "days2nights.zip").write_bytes(zipped_set())

@@ -22,9 +22,9 @@ from cyclegan.data.sets import DataSet, known_sets
 from cyclegan.images import FORMATS
 from cyclegan.images.formats import ImageFormat
 from cyclegan.translation import watch
-from tests.data.server_for_tests import Page, serving
-from tests.data.zips_for_tests import zipped_set
 from tests.pages import ROOT, blocks, commands, fill, read, shell_lines, shortened
+from tests.support.file_server import Page, serving
+from tests.support.zips import zipped_set
 
 README = "README.md"
 ELSEWHERE = (

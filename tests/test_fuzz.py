@@ -12,8 +12,8 @@ from cyclegan.data.installing import CHECKSUMS, install
 from cyclegan.data.sets import DataSet
 from cyclegan.errors import DataError, ModelFileError
 from scripts.fuzz import MEBIBYTES, READERS, RunningMeans, feed, hunt, memory, mutated
-from tests.data.zips_for_tests import zipped_set
 from tests.models_for_tests import write_model
+from tests.support.zips import zipped_set
 
 INPUTS = {"animations": 100, "clips": 100, "states": 100, "runs": 100}  # a few, where each takes longer
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from cyclegan.cli.console import Json, Progress, Quiet
-from cyclegan.cli.datasets import data_set_at, without_folders
+from cyclegan.cli.datasets import find_data_set, missing_folders_error
 from cyclegan.cli.training import (
     Assignments,
     BatchSize,
@@ -89,7 +89,7 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train on two folders of pictures, or on a data set; the same command again continues where it stopped."""
-    data_set = data_set_at(a) if a is not None and b is None else None
+    data_set = find_data_set(a) if a is not None and b is None else None
     flags: dict[str, dict[str, Any]] = {
         "data": {
             "size": size,
@@ -115,10 +115,10 @@ def train(
         *map(parse_assignment, assignments or []),
     ]
     if data_set and preset_name != "paper" and not asked_how_to_validate(layers):
-        layers.append({"data": data_set.held_out})
+        layers.append({"data": data_set.validation})
     config = build_config(*layers)
     if not (config.data.folder_a and config.data.folder_b):
-        raise without_folders(a)
+        raise missing_folders_error(a)
     name = name or (data_set.name if data_set else f"{config.data.name_a}2{config.data.name_b}")
     train_and_print(
         config, checkpoints, name, fresh=fresh, dry_run=dry_run, progress=progress, quiet=quiet, as_json=as_json

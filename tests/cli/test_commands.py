@@ -20,7 +20,7 @@ from cyclegan.cli import console
 from cyclegan.config import PRESETS
 from tests.cli.shared import POSIX, TINY, assert_a_sentence
 from tests.models_for_tests import write_model
-from tests.test_evaluation import SmallEye, save_program
+from tests.support.extractors import SmallExtractor, save_program
 
 NO_NUMBERS, OTHERS = "does not hold finite numbers", "does not hold the weights of the network that it describes"
 
@@ -262,7 +262,7 @@ def test_progress_goes_to_standard_error_and_results_to_standard_output(command,
 
 
 def test_no_command_touches_the_network_unasked(folders, tmp_path):
-    save_program(SmallEye(), tmp_path / "eye.pt2")
+    save_program(SmallExtractor(), tmp_path / "eye.pt2")
     code = (
         "import sys\n"
         "asked = []\n"

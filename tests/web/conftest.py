@@ -10,7 +10,7 @@ from PIL import Image
 from cyclegan.checkpoints.runs import Run, append_metrics
 from cyclegan.config import build_config, save_config
 from tests.models_for_tests import write_model
-from tests.web.page_for_tests import Served, serving
+from tests.support.served_ui import Served, serving
 
 EVIL = "<img src=x onerror=alert(1)>"
 

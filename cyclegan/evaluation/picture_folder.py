@@ -1,7 +1,7 @@
-"""Folders of pictures as an evaluation sees them: 8 bits, in colour, all of one size.
+"""Folders of pictures for an evaluation: RGB of 8 bits, all of one size.
 
-They are read as all libraries of metrics do, so that numbers compare: levels as stored, not as a colour profile, EXIF's
-orientation or transparency mean them.
+Pictures are read as all metrics libraries read them, so that numbers compare: pixel values as stored, without regard
+to colour profile, EXIF orientation or alpha.
 """
 
 from collections.abc import Iterator
@@ -18,52 +18,50 @@ from cyclegan.images.files import formats, picture_errors
 from cyclegan.images.tiff import TiffHeader, opened
 from cyclegan.prefetch import map_ahead
 
-THREADS = 2  # that decode while the extractor computes
+DECODE_THREADS = 2  # while the extractor computes
 
 
 @dataclass
-class Folder:
-    """A folder whose pictures are brought to squares of `size` pixels; 0: left as they are.
+class PictureFolder:
+    """A folder whose pictures are resized to squares of `size` pixels; None: not resized.
 
-    Those that cannot be read are left out, and listed in `failed`.
+    Unreadable pictures are skipped and listed in `failed`.
     """
 
-    place: Path
-    size: int = 0
+    folder: Path
+    size: int | None = None
     failed: dict[Path, CycleganError] = field(default_factory=dict)
-    resized: set[Path] = field(default_factory=set)  # those that came in another size
+    resized: set[Path] = field(default_factory=set)  # pictures of another size
 
     @cached_property
     def paths(self) -> list[Path]:
-        """Every picture's file, in a fixed order."""
-        return list_pictures(self.place)
+        """Every picture, in a fixed order."""
+        return list_pictures(self.folder)
 
     @cached_property
     def by_name(self) -> dict[PurePath, Path]:
-        """The files by what a translation keeps of their names: the path in the folder without its suffix."""
-        named: dict[PurePath, Path] = {}
+        """The pictures by their path in the folder without its suffix."""
+        by_name: dict[PurePath, Path] = {}
         for path in self.paths:
-            other = named.setdefault(self.name_of(path), path)
+            other = by_name.setdefault(self.name_of(path), path)
             if other is not path:
-                raise DataError(
-                    f"{printable(other)} and {printable(path)} differ in nothing but their suffix.", "Rename one."
-                )
-        return named
+                raise DataError(f"{printable(other)} and {printable(path)} differ only in their suffix.", "Rename one.")
+        return by_name
 
     def name_of(self, path: Path) -> PurePath:
-        """Return by what a picture is found in another folder."""
-        return path.relative_to(self.place).with_suffix("")
+        """Return the name under which another folder holds the counterpart of a picture."""
+        return path.relative_to(self.folder).with_suffix("")
 
     def pictures(self) -> Iterator[tuple[Path, Pixels]]:
         """Yield every picture that can be read."""
-        for path, pixels in zip(self.paths, map_ahead(self.read, self.paths, workers=THREADS), strict=True):
+        for path, pixels in zip(self.paths, map_ahead(self.read, self.paths, workers=DECODE_THREADS), strict=True):
             if pixels is not None:
                 yield path, pixels
 
     def read(self, path: Path) -> Pixels | None:
-        """Return a picture, or nothing if it is damaged, which is noted."""
+        """Return the pixels of a picture; None if it is damaged, which `failed` then says."""
         try:
-            pixels = stored_levels(path)
+            pixels = read_rgb(path)
         except PictureError as error:
             self.failed[path] = error
             return None
@@ -73,8 +71,8 @@ class Folder:
         return pixels
 
 
-def stored_levels(path: Path) -> Pixels:
-    """Read a picture as Pillow converts it to RGB; greys of 16 bits, which it would cut off at 255, as we do."""
+def read_rgb(path: Path) -> Pixels:
+    """Read a picture as Pillow converts it to RGB, except for 16-bit grey, which Pillow would clip at 255."""
     with picture_errors(path), opened(path, formats(path.suffix)) as image:
         if not isinstance(image, TiffHeader) and image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
             return np.array(image.convert("RGB"))

@@ -10,7 +10,7 @@ from playwright import sync_api as playwright
 
 from cyclegan.checkpoints.runs import append_metrics
 from cyclegan.reports import write_report
-from tests.test_reports import HOSTILE, WINNER, draw_samples, leave_held_out, line_with, make_run
+from tests.support.reported_runs import HOSTILE, WINNER, draw_samples, leave_held_out, line_with, make_run
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -60,7 +60,7 @@ def visit(request, browser, tmp_path: Path) -> Iterator[Visit]:
     context.close()
 
 
-def test_the_slider_moves_through_the_samples_and_asks_nobody(visit: Visit):
+def test_the_slider_shows_each_step_and_makes_no_request(visit: Visit):
     time = visit.page.locator("#time")
     assert visit.page.locator("#step").inner_text() == "step 30"
     assert [alt.rpartition(" ")[2] for alt in visit.shown()] == ["30", "30"]
@@ -78,7 +78,7 @@ def test_the_slider_moves_through_the_samples_and_asks_nobody(visit: Visit):
     assert [address for address in visit.asked if not address.startswith(("file://", "data:"))] == []
 
 
-def test_play_shows_every_sample_and_ends_with_the_newest(visit: Visit):
+def test_play_shows_every_step_and_ends_with_the_newest(visit: Visit):
     visit.page.evaluate(
         "() => { window.seen = []; const step = document.getElementById('step');"
         "new MutationObserver(() => seen.push(step.textContent)).observe(step, {childList: true}); }"
@@ -88,18 +88,18 @@ def test_play_shows_every_sample_and_ends_with_the_newest(visit: Visit):
     assert visit.page.evaluate("seen") == ["step 10", "step 20", "step 30"]
 
 
-def test_nothing_of_a_name_is_run_and_every_picture_is_one(visit: Visit):
+def test_names_run_no_script_and_every_picture_loads(visit: Visit):
     assert visit.page.title() == "run"
     assert visit.page.locator("script").count() == 1
     broken = "pictures => pictures.filter(picture => !picture.naturalWidth).length"
     assert visit.page.eval_on_selector_all("img", broken) == 0
 
 
-def test_a_phone_shows_the_page_at_its_full_width(visit: Visit):
+def test_the_page_fits_a_phone(visit: Visit):
     assert visit.page.evaluate("document.documentElement.scrollWidth") == 360
 
 
-def test_a_page_that_was_tampered_with_runs_nothing(browser, tmp_path: Path):
+def test_an_injected_script_does_not_run(browser, tmp_path: Path):
     report = write_report(make_run(tmp_path))
     report.write_text(report.read_text(encoding="utf-8").replace("<header>", f"{HOSTILE}<header>"), encoding="utf-8")
     page = browser.new_page()

@@ -1,58 +1,28 @@
 """The report stands alone, shows what there is, and trusts nothing that it reads."""
 
-import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from cyclegan.atomic import write_text
-from cyclegan.checkpoints.runs import SAMPLE_GAP, Run, append_metrics, save_evaluation
-from cyclegan.config import build_config, save_config
+from cyclegan.checkpoints.runs import SAMPLE_GAP, append_metrics, save_evaluation
 from cyclegan.reports import write_report
-from cyclegan.reports.curves import POINTS, chart, points, ticks
+from cyclegan.reports.curves import MAX_POINTS, Panel, make_chart, points, ticks
+from cyclegan.reports.diagnosis import logged_findings
 from cyclegan.reports.facts import trained_seconds
-from cyclegan.reports.pictures import FRAMES
-from cyclegan.reports.remarks import collect_remarks
-
-HOSTILE = "<script>document.title='owned'</script>"
-SIDE = 8
+from cyclegan.reports.samples import MAX_FRAMES
+from tests.support.reported_runs import HOSTILE, SIDE, WINNER, draw_samples, leave_held_out, line_with, make_run
 
 
-def make_run(folder: Path, name: str = "horses") -> Run:
-    run = Run(folder / "run")
-    save_config(build_config({"data": {"name_a": name, "name_b": "zebras", "folder_a": name}}), run.config)
-    return run
-
-
-def draw_samples(run: Run, *steps: int) -> None:
-    """Draw a grid of one picture of each domain for each step."""
-    run.samples.mkdir(exist_ok=True)
-    for step in steps:
-        pixels = np.full((SIDE, 6 * SIDE + SAMPLE_GAP, 3), step % 256, np.uint8)
-        Image.fromarray(pixels).save(run.samples / f"{step:09}.png")
-
-
-def leave_held_out(run: Run, *names: str) -> None:
-    """Leave numbers and a grid of held-out pictures, the same of both domains; each is worse than the one before."""
-    facts = [
-        {"picture": name, "cycle_error": number / 10, "score": 1 - number / 10, "row": number}
-        for number, name in enumerate(names)
-    ]
-    run.held_out.mkdir(exist_ok=True)
-    Image.new("RGB", (3 * SIDE, SIDE * len(names))).save(run.held_out / "000000030.png")
-    write_text(run.held_out / "000000030.json", json.dumps({"a": facts, "b": facts}))
-
-
-def test_a_run_that_has_just_begun_has_a_report(tmp_path: Path):
+def test_a_new_run_has_a_report(tmp_path: Path):
     page = write_report(make_run(tmp_path)).read_text()
     assert "None yet" in page
-    assert "Not examined yet" in page
+    assert "Not diagnosed yet" in page
 
 
-def test_a_report_shows_curves_samples_and_scores_and_needs_nothing_else(tmp_path: Path):
+def test_a_report_is_self_contained(tmp_path: Path):
     run = make_run(tmp_path)
     for step in (10, 20, 30):
         append_metrics(run, {"step": step, "epoch": 1, "gan_a2b": 1 / step, "cycle_a": step})
@@ -63,20 +33,20 @@ def test_a_report_shows_curves_samples_and_scores_and_needs_nothing_else(tmp_pat
     assert "<dt>Steps</dt><dd>30</dd>" in page
     assert page.count("<polyline") == 2
     assert page.count("data:image/webp;base64,") == 4
-    assert "redrawn at step 10" in page
+    assert "translated at step 10" in page
     assert "<td>10.00</td><td>40.00</td><td>0.25</td>" in page
     assert not re.search(r"https?://|<script \w|<link|@import|url\(", page)
 
 
-def test_of_many_samples_some_are_shown_the_first_and_the_newest_always(tmp_path: Path):
+def test_of_many_samples_the_first_and_the_newest_are_included(tmp_path: Path):
     run = make_run(tmp_path)
-    draw_samples(run, *range(1, FRAMES + 20))
+    draw_samples(run, *range(1, MAX_FRAMES + 20))
     page = write_report(run).read_text()
-    assert page.count("<img") == 2 * FRAMES
-    assert "redrawn at step 1<" not in page
+    assert page.count("<img") == 2 * MAX_FRAMES
+    assert "translated at step 1<" not in page
     assert 'data-steps="1 ' in page
-    assert f' {FRAMES + 19}"' in page
-    assert f"{FRAMES} of {FRAMES + 19} grids" in page
+    assert f' {MAX_FRAMES + 19}"' in page
+    assert f"{MAX_FRAMES} of {MAX_FRAMES + 19} grids" in page
 
 
 def test_large_samples_are_made_smaller(tmp_path: Path):
@@ -87,7 +57,7 @@ def test_large_samples_are_made_smaller(tmp_path: Path):
     assert [int(width) * int(height) < 410_000 for width, height in widths] == [True, True]
 
 
-def test_the_best_and_the_worst_held_out_pictures_are_shown_each_once(tmp_path: Path):
+def test_the_best_and_worst_held_out_pictures_appear_once(tmp_path: Path):
     run = make_run(tmp_path)
     names = [f"{number}.png" for number in range(7)]
     leave_held_out(run, *names)
@@ -99,22 +69,7 @@ def test_the_best_and_the_worst_held_out_pictures_are_shown_each_once(tmp_path: 
     assert [value for _, value in shown[6:12]] == ["1.00", "0.90", "0.80", "0.40", "0.50", "0.60"]
 
 
-def line_with(step: int, *findings: dict) -> dict:
-    """Return a line of the metrics with findings of the doctor."""
-    verdict = "watch" if findings else "fine"
-    return {"step": step, "disc_accuracy_a": 0.9, "health": {"verdict": verdict, "findings": list(findings)}}
-
-
-WINNER = {
-    "name": "discriminator_wins",
-    "about": "disc_a",
-    "verdict": "watch",
-    "reason": "disc_a <b>wins</b>.",
-    "suggestion": "Widen.",
-}
-
-
-def test_remarks_stand_in_a_list_and_at_their_places_in_the_curves(tmp_path: Path):
+def test_findings_are_listed_and_marked_in_the_curves(tmp_path: Path):
     run = make_run(tmp_path)
     for step in range(10, 60, 10):
         append_metrics(run, line_with(step, *([WINNER] if step in (30, 40) else [])))
@@ -124,7 +79,7 @@ def test_remarks_stand_in_a_list_and_at_their_places_in_the_curves(tmp_path: Pat
     assert '<span class="label" style="left:60.00%">1</span>' in page
 
 
-def test_the_verdict_of_now_stands_with_its_remedy(tmp_path: Path):
+def test_the_latest_verdict_comes_with_its_suggestion(tmp_path: Path):
     run = make_run(tmp_path)
     append_metrics(run, line_with(10, WINNER))
     assert '<section class="verdict watch">' in (page := write_report(run).read_text())
@@ -133,7 +88,7 @@ def test_the_verdict_of_now_stands_with_its_remedy(tmp_path: Path):
     assert '<section class="verdict fine">' in write_report(run).read_text()
 
 
-def test_the_best_step_stands_in_the_curve_of_the_validation(tmp_path: Path):
+def test_the_best_step_is_marked_in_the_validation_curve(tmp_path: Path):
     run = make_run(tmp_path)
     for step, score, best in ((10, 0.5, 10), (20, 0.2, 20), (40, 0.3, 20)):
         append_metrics(run, {"step": step, "validation": score, "swd_a2b": score, "swd_b2a": score, "best_step": best})
@@ -143,11 +98,11 @@ def test_the_best_step_stands_in_the_curve_of_the_validation(tmp_path: Path):
     assert "<dt>Best by validation</dt><dd>step 20</dd>" in page
 
 
-def test_a_remark_that_comes_and_goes_is_one_until_it_stays_away():
+def test_an_intermittent_finding_is_one_until_it_stays_away():
     often = [line_with(step, *([WINNER] if step % 2 else [])) for step in range(10)]
-    assert [(remark.step, remark.until) for remark in collect_remarks(often)] == [(1, 9)]
+    assert [(finding.first_step, finding.last_step) for finding in logged_findings(often)] == [(1, 9)]
     twice = [line_with(step, *([WINNER] if step in (1, 12) else [])) for step in range(15)]
-    assert [(remark.step, remark.until) for remark in collect_remarks(twice)] == [(1, 1), (12, 12)]
+    assert [(finding.first_step, finding.last_step) for finding in logged_findings(twice)] == [(1, 1), (12, 12)]
 
 
 def test_names_are_never_read_as_markup(tmp_path: Path):
@@ -160,11 +115,13 @@ def test_names_are_never_read_as_markup(tmp_path: Path):
     assert "&lt;script&gt;document.title" in page
 
 
-def test_metrics_full_of_garbage_still_give_a_report(tmp_path: Path):
+def test_damaged_metrics_still_give_a_report(tmp_path: Path):
     run = make_run(tmp_path)
-    sick = '{"step": 2, "health": {"findings": [1, {"name": []}]}}\n{"step": 2, "health": [], "disc_accuracy_a": null}'
+    damaged = (
+        '{"step": 2, "health": {"findings": [1, {"name": []}]}}\n{"step": 2, "health": [], "disc_accuracy_a": null}'
+    )
     numbers = '"epoch": [], "elapsed_seconds": NaN, "samples_per_second": Infinity, "best_step": 1e300'
-    write_text(run.metrics, f'{{"step": 1, "gan_a2b": "x"}}\n\x00\n{sick}\n{{"step": -3, "gan_a2b": 1, {numbers}}}')
+    write_text(run.metrics, f'{{"step": 1, "gan_a2b": "x"}}\n\x00\n{damaged}\n{{"step": -3, "gan_a2b": 1, {numbers}}}')
     assert "<dd>-3</dd>" in write_report(run).read_text()
 
 
@@ -176,7 +133,7 @@ HUGE = (
 @pytest.mark.parametrize(
     "text", ["{", "[]", '{"directions": [{}]}', '{"pictures": 1, "directions": [{"from": 1}]}', HUGE % ("0" * 400)]
 )
-def test_scores_and_pictures_full_of_garbage_still_give_a_report(tmp_path: Path, text: str):
+def test_damaged_scores_and_pictures_still_give_a_report(tmp_path: Path, text: str):
     run = make_run(tmp_path)
     leave_held_out(run, "a.png", "b.png")
     for path in (run.evaluation, run.held_out / "000000040.json", run.samples / "000000002.png"):
@@ -185,7 +142,7 @@ def test_scores_and_pictures_full_of_garbage_still_give_a_report(tmp_path: Path,
     assert "<h2>Commands</h2>" in write_report(run).read_text()
 
 
-def test_what_no_run_of_ours_leaves_still_gives_a_report(tmp_path: Path):
+def test_unusual_but_valid_files_still_give_a_report(tmp_path: Path):
     run = make_run(tmp_path)
     leave_held_out(run, "a.png", "b.png", "c.png", "d.png")
     Image.new("RGB", (3 * SIDE, SIDE)).save(run.held_out / "000000030.png")  # one row of four
@@ -194,19 +151,19 @@ def test_what_no_run_of_ours_leaves_still_gives_a_report(tmp_path: Path):
     way = {"from": "\ud800", "to": "zebras", "error": 10.0, "unchanged": 40.0, "ratio": 0.25}
     save_evaluation(run, {"pictures": 3, "directions": [way]})
     page = write_report(run).read_text(encoding="utf-8")
-    assert "What is in held_out/ is damaged." in page
+    assert "held_out/ is damaged." in page
     assert "<td>\\ud800 to zebras</td>" in page
 
 
-def test_long_runs_are_thinned_to_means_and_short_ones_are_not():
-    lines = [{"step": step, "disc_a": step % 10} for step in range(10 * POINTS)]
-    assert points(lines, "disc_a") == [(step, 4.5) for step in range(9, 10 * POINTS, 10)]
+def test_curves_of_long_runs_are_averaged():
+    lines = [{"step": step, "disc_a": step % 10} for step in range(10 * MAX_POINTS)]
+    assert points(lines, "disc_a") == [(step, 4.5) for step in range(9, 10 * MAX_POINTS, 10)]
     assert len(points(lines[:5], "disc_a")) == 5
-    assert chart("title", lines[:1], ["disc_a"]) == ""
+    assert make_chart(Panel("title", ("disc_a",)), lines[:1]) is None
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 2.7), (-0.3, 0.9), (0.0, 2e-4), (0.0, 0.0), (0.0, 1e29), (-5.0, -5.0)])
-def test_the_numbers_beside_a_chart_enclose_its_curves(low: float, high: float):
+def test_ticks_enclose_the_curves(low: float, high: float):
     levels = ticks(low, high)
     assert levels[0] <= low
     assert levels[-1] >= high
@@ -214,6 +171,6 @@ def test_the_numbers_beside_a_chart_enclose_its_curves(low: float, high: float):
     assert levels == sorted(set(levels))
 
 
-def test_the_time_of_every_continuation_counts():
+def test_training_time_includes_every_continuation():
     assert trained_seconds([5.0, 10.0, 3.0, 4.0]) == 14.0
     assert trained_seconds([]) == 0.0

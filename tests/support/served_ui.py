@@ -49,10 +49,10 @@ class Served:
 
     def ask(self, paths: list[str], *, model: str | None = None, strength: float = 1, scores: bool = False) -> str:
         """Ask for translations, and return the number of the request."""
-        given = [{"path": path, "meta": {"_type": "gradio.FileData"}} for path in paths]
+        files = [{"path": path, "meta": {"_type": "gradio.FileData"}} for path in paths]
         answer = httpx.post(
             f"{self.address}/gradio_api/call/translate",
-            json={"data": [given, model, "a2b", strength, scores]},
+            json={"data": [files, model, "a2b", strength, scores]},
             timeout=60,
         )
         answer.raise_for_status()

@@ -1,4 +1,4 @@
-"""Models and runs: what they are, from the headers of their files and from what else is small."""
+"""Models and runs, from the headers of their files and from other small files."""
 
 import json
 import math
@@ -13,25 +13,25 @@ from cyclegan.config import Config, changed_settings
 from cyclegan.errors import ModelFileError, printable
 from cyclegan.inspection.findings import Finding
 from cyclegan.losses import LOSS_NAMES
-from cyclegan.reports.remarks import findings_of, verdict_of
+from cyclegan.reports.diagnosis import findings_of, verdict_of
 
 NETWORKS = ("a2b", "b2a", "disc_a", "disc_b")
-LONGEST_HEADER = 100_000_000  # bytes; what the safetensors library itself accepts
+MAX_HEADER_BYTES = 100_000_000  # limit of the safetensors library
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a safetensors file says of its tensors before they come."""
+    """The header of a safetensors file."""
 
     metadata: dict[str, str]
     shapes: dict[str, tuple[int, ...]]
-    promised: int  # bytes of the whole file
-    there: int  # bytes
+    expected_bytes: int  # of the complete file
+    actual_bytes: int
 
 
 @dataclass(frozen=True)
 class ModelReport:
-    """What a model file says of itself."""
+    """Facts and findings about a model file."""
 
     path: str
     info: ModelInfo
@@ -43,46 +43,46 @@ class ModelReport:
 
 @dataclass(frozen=True)
 class RunReport:
-    """How far a run is, and what there is in its folder."""
+    """The progress of a run, and the files in its folder."""
 
     folder: str
     domain_a: str
     domain_b: str
-    settings: dict[str, Any]  # those that are not the default's
+    settings: dict[str, Any]  # that differ from the defaults
     step: int
     epoch: int
     epochs: int  # in all
     max_steps: int | None  # None: as the epochs say
-    losses: dict[str, float | None]  # the last; none where they are no numbers any more
-    verdict: str  # the doctor's; fine, watch, stop, or nothing where it has not examined yet
+    losses: dict[str, float | None]  # of the last line; None where not finite
+    verdict: str  # fine, watch, stop, or empty before the first diagnosis
     states: list[str]
     models: list[ModelReport]
     findings: list[Finding]
 
 
 def read_header(path: Path) -> Header:
-    """Read the header of a safetensors file, whether or not its tensors are whole."""
-    there = path.stat().st_size
+    """Read the header of a safetensors file, whether or not the tensors are complete."""
+    actual_bytes = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        text = file.read(length) if 2 <= length <= min(LONGEST_HEADER, there) else b""
+        text = file.read(length) if 2 <= length <= min(MAX_HEADER_BYTES, actual_bytes) else b""
     try:
         entries = json.loads(text)
         metadata = entries.pop("__metadata__", {})
         shapes = {str(name): tuple(map(int, entry["shape"])) for name, entry in entries.items()}
         if not all(len(shape) < 9 and all(0 <= side < 2**48 for side in shape) for shape in shapes.values()):
-            raise ValueError("shapes that no tensor has")
+            raise ValueError("impossible shapes")
         end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
-        return Header({str(key): str(value) for key, value in metadata.items()}, shapes, 8 + length + end, there)
+        return Header({str(key): str(value) for key, value in metadata.items()}, shapes, 8 + length + end, actual_bytes)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ModelFileError(
-            f"{printable(path)} is no safetensors file, or cut off within its header.",
+            f"{printable(path)} is no safetensors file, or truncated within its header.",
             "Name a run's folder or its model.safetensors; .pth files become one with `cyclegan import`.",
         ) from error
 
 
 def inspect_model(path: Path) -> ModelReport:
-    """Say what a model file is, from its header alone."""
+    """Inspect a model file by its header alone."""
     header = read_header(path)
     if "facts" in header.metadata:
         raise ModelFileError(f"{printable(path)} is a state of a run, not a model.", "Inspect the run's folder.")
@@ -92,13 +92,13 @@ def inspect_model(path: Path) -> ModelReport:
         info=described(path, header.metadata),
         directions=[name for name in ("a2b", "b2a") if name in parameters],
         parameters=parameters,
-        bytes=header.there,
-        findings=cut_off(path, header, "Copy it again from where it is whole, or train again."),
+        bytes=header.actual_bytes,
+        findings=find_truncation(path, header, "Copy it again from its origin, or train again."),
     )
 
 
 def parameters_of(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
-    """Return how many numbers there are in each network."""
+    """Return the number of parameters of each network."""
     totals = {
         network: sum(math.prod(shape) for name, shape in shapes.items() if name.startswith(f"{network}."))
         for network in NETWORKS
@@ -106,16 +106,17 @@ def parameters_of(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
     return {network: total for network, total in totals.items() if total}
 
 
-def cut_off(path: Path, header: Header, suggestion: str) -> list[Finding]:
-    """Find that a file is not as long as its header promises."""
-    if header.there == header.promised:
+def find_truncation(path: Path, header: Header, suggestion: str) -> list[Finding]:
+    """Return a finding if the size of a file differs from its header."""
+    if header.actual_bytes == header.expected_bytes:
         return []
-    wrong = f"{printable(path)} is damaged: it has {header.there:,} bytes, and its header promises {header.promised:,}."
-    return [Finding("damaged file", wrong, suggestion, files=[[str(path)]])]
+    sizes = f"it has {header.actual_bytes:,} bytes instead of {header.expected_bytes:,}"
+    message = f"{printable(path)} is damaged: {sizes}."
+    return [Finding("damaged file", message, suggestion, files=[[str(path)]])]
 
 
 def inspect_run(run: Run) -> RunReport:
-    """Say what a run is and how far it has come."""
+    """Inspect a run."""
     config, metrics = run.load_config(), read_metrics(run)
     last = metrics[-1] if metrics else {}
     losses = {
@@ -144,29 +145,35 @@ def inspect_run(run: Run) -> RunReport:
         verdict=verdict_of(last),
         states=[path.name for path in states(run)],
         models=models,
-        findings=[*damaged, *what_is_wrong(run, config, losses), *remarks_of(last)],
+        findings=[*damaged, *run_findings(run, config, losses), *diagnosed_findings(last)],
     )
 
 
-def remarks_of(line: dict[str, Any]) -> list[Finding]:
-    """Return what the doctor found in a line of the metrics."""
+def diagnosed_findings(line: dict[str, Any]) -> list[Finding]:
+    """Return the findings of the diagnostics in a line of the metrics."""
     return [
-        Finding(found["name"], printable(f"{found['verdict']}: {found['reason']}"), printable(found["suggestion"]))
-        for found in findings_of(line)
+        Finding(
+            finding["name"],
+            printable(f"{finding['verdict']}: {finding['reason']}"),
+            printable(finding["suggestion"]),
+        )
+        for finding in findings_of(line)
     ]
 
 
-def what_is_wrong(run: Run, config: Config, losses: Mapping[str, float | None]) -> list[Finding]:
-    """Find what keeps a run from going on or being used."""
+def run_findings(run: Run, config: Config, losses: Mapping[str, float | None]) -> list[Finding]:
+    """Return the problems of continuing or using a run."""
     findings = []
     name = printable(run.folder)
     if not run.model.is_file():
         findings.append(
-            Finding("no model", f"{name} holds no model yet.", "A run saves one every few minutes: wait, or train it.")
+            Finding(
+                "no model", f"{name} holds no model yet.", "Training saves one every few minutes: wait, or continue it."
+            )
         )
-    if lost := [loss for loss, value in losses.items() if value is None]:
+    if not_finite := [loss for loss, value in losses.items() if value is None]:
         findings.append(
-            Finding("lost", f"{', '.join(lost)} of {name} are no numbers any more.", "Start again with --fresh.")
+            Finding("not finite", f"{', '.join(not_finite)} of {name} are not finite.", "Start again with --fresh.")
         )
     if run.model.is_file() and not states(run):
         findings.append(
@@ -174,16 +181,16 @@ def what_is_wrong(run: Run, config: Config, losses: Mapping[str, float | None]) 
         )
     for path in states(run):
         try:
-            findings += cut_off(path, read_header(path), "Delete it: a continuation uses the one before.")
+            findings += find_truncation(path, read_header(path), "Delete it: a continuation uses the one before.")
         except ModelFileError as error:
             findings.append(Finding("damaged file", str(error), "Delete it: a continuation uses the one before."))
     findings += [
         Finding(
             "no pictures",
-            f"the pictures of {name} are no longer in {printable(place)}.",
+            f"the pictures of {name} are no longer in {printable(folder)}.",
             "To continue, put them back, or train with the folder in which they are now.",
         )
-        for place in (config.data.folder_a, config.data.folder_b)
-        if not Path(place).is_dir()
+        for folder in (config.data.folder_a, config.data.folder_b)
+        if not Path(folder).is_dir()
     ]
     return findings
