@@ -9,7 +9,7 @@ from cyclegan import Translator
 from cyclegan.errors import CycleganError
 from cyclegan.translation import TranslateJob, TranslateOptions, TranslateResult, plan_targets, translate_targets, watch
 from tests.support.models import write_model
-from tests.translation.clips_for_tests import picture as scene
+from tests.support.videos import picture as scene
 
 
 def test_pictures_are_translated_once_they_are_whole(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""Flicker is what changes from frame to frame though nothing in the source moves it."""
+"""Flicker is change from frame to frame that the motion of the source does not explain."""
 
 from collections.abc import Callable, Iterator
 
@@ -15,16 +15,16 @@ SCENE = cv2.resize(RANDOM.integers(0, 256, (20, 30, 3), dtype=np.uint8), (300, 2
 
 
 def moving(frames: int = 8) -> Iterator[Pixels]:
-    """Yield a scene that drifts by some pixels with every frame, with a little grain."""
+    """Yield a scene that drifts by some pixels per frame, with a little grain."""
     for number in range(frames):
-        seen = SCENE[number * 2 : number * 2 + 96, number * 3 : number * 3 + 128].astype(float)
-        yield (seen + RANDOM.normal(0, 2, seen.shape)).clip(0, 255).astype(np.uint8)
+        crop = SCENE[number * 2 : number * 2 + 96, number * 3 : number * 3 + 128].astype(float)
+        yield (crop + RANDOM.normal(0, 2, crop.shape)).clip(0, 255).astype(np.uint8)
 
 
-def measured(redraw: Callable[[Pixels], Pixels]) -> Flicker:
+def measure(function: Callable[[Pixels], Pixels]) -> Flicker:
     flicker = Flicker()
     for frame in moving():
-        flicker.add(frame, redraw(frame))
+        flicker.add(frame, function(frame))
     return flicker
 
 
@@ -32,29 +32,29 @@ def noisy(pixels: Pixels) -> Pixels:
     return (pixels + RANDOM.normal(0, 10, pixels.shape)).clip(0, 255).astype(np.uint8)
 
 
-def test_a_clip_is_as_steady_as_itself():
-    assert measured(lambda frame: frame).ratio() == 1
+def test_an_unchanged_video_has_flicker_ratio_one():
+    assert measure(lambda frame: frame).ratio() == 1
 
 
-def test_noise_of_its_own_in_every_frame_is_flicker():
-    flicker = measured(noisy)
+def test_independent_noise_is_flicker():
+    flicker = measure(noisy)
     assert flicker.ratio() > 2
     assert flicker.output > 2 * flicker.source > 0
 
 
-def test_brightness_that_comes_and_goes_is_flicker():
+def test_alternating_brightness_is_flicker():
     light = iter([1.0, 0.9] * 4)
-    assert measured(lambda frame: (frame * next(light)).astype(np.uint8)).ratio() > 1.5
+    assert measure(lambda frame: (frame * next(light)).astype(np.uint8)).ratio() > 1.5
 
 
-def test_other_colours_that_stay_are_no_flicker():
-    paler = measured(lambda frame: (frame // 2 + np.array([90, 60, 20])).astype(np.uint8))
+def test_constant_color_changes_are_not_flicker():
+    paler = measure(lambda frame: (frame // 2 + np.array([90, 60, 20])).astype(np.uint8))
     assert paler.ratio() < 1.1
-    swapped = measured(lambda frame: frame[..., ::-1].copy())
+    swapped = measure(lambda frame: frame[..., ::-1].copy())
     assert swapped.ratio() == pytest.approx(1, abs=0.02)
 
 
-def test_motion_is_no_flicker():
+def test_motion_is_not_flicker():
     smooth = cv2.GaussianBlur(SCENE, (0, 0), 4)
     flicker = Flicker()
     for number in range(6):
@@ -63,7 +63,7 @@ def test_motion_is_no_flicker():
     assert flicker.output < 1
 
 
-def test_what_comes_to_light_is_no_flicker():
+def test_disocclusion_is_not_flicker():
     flicker = Flicker()
     for number in range(6):
         frame = SCENE[:96, :128].copy()
@@ -72,14 +72,14 @@ def test_what_comes_to_light_is_no_flicker():
     assert flicker.output < 2
 
 
-def test_a_cut_between_scenes_is_no_flicker():
+def test_a_cut_between_scenes_is_not_flicker():
     flicker = Flicker()
     for frame in (*moving(3), *(frame[::-1, ::-1].copy() for frame in moving(3))):
         flicker.add(frame, frame)
-    assert flicker.output == pytest.approx(measured(lambda frame: frame).output, rel=0.3)
+    assert flicker.output == pytest.approx(measure(lambda frame: frame).output, rel=0.3)
 
 
-def test_sizes_may_differ_and_be_large():
+def test_source_and_output_may_differ_in_size():
     flicker = Flicker()
     for frame in moving(3):
         large = cv2.resize(frame, (LONG_SIDE * 2, LONG_SIDE))
@@ -87,7 +87,7 @@ def test_sizes_may_differ_and_be_large():
     assert 0 < flicker.ratio() < 10
 
 
-def test_nothing_that_changes_is_steady_and_anything_else_is_not():
+def test_a_still_source_has_flicker_ratio_one_or_infinity():
     still = SCENE[:64, :64]
     flicker = Flicker()
     assert flicker.ratio() == 1

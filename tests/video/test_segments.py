@@ -15,12 +15,12 @@ from filelock import FileLock
 from cyclegan.errors import PictureError
 from cyclegan.translation.frame_translator import FrameTranslator
 from cyclegan.video.frames import Pixels, VideoOptions, VideoResult
-from cyclegan.video.segments import folder_of
+from cyclegan.video.segments import segments_folder
 from cyclegan.video.videos import map_video
-from tests.translation.clips_for_tests import FRAMES, Recipe, make_clip, seen
+from tests.support.videos import FRAMES, Recipe, make_video, read_video
 
 ROOT = Path(__file__).parents[2]
-MANNER = VideoOptions(mark="generated", max_pixels=1_000_000, recipe="model 1", segment_seconds=0)
+OPTIONS = VideoOptions(mark="generated", max_pixels=1_000_000, recipe="model 1", segment_seconds=0)
 KINDS = {
     "a.mp4": Recipe(sound="aac", times=(0, 3000, 4500, 12000, 12150, 20000, 23000, 26100, 29000, 40000, 41000, 50000)),
     "b.mkv": Recipe("libvpx-vp9", "libopus", times=range(45000, 45000 + FRAMES * 3600, 3600)),
@@ -37,7 +37,7 @@ class Counting:
         self.frames = 0
 
     def __call__(self, pixels: Pixels) -> Pixels:
-        """Redraw a frame."""
+        """Invert a frame."""
         self.frames += 1
         return 255 - pixels
 
@@ -46,25 +46,25 @@ def segment_folders(folder: Path) -> list[Path]:
     return list(folder.glob(".*.segments"))
 
 
-def interrupted(source: Path, target: Path, after: int, manner: VideoOptions = MANNER) -> VideoResult:
-    redraw = Counting()
-    return map_video(source, target, redraw, replace(manner, interrupted=lambda: redraw.frames == after))
+def interrupted(source: Path, target: Path, after: int, options: VideoOptions = OPTIONS) -> VideoResult:
+    function = Counting()
+    return map_video(source, target, function, replace(options, interrupted=lambda: function.frames == after))
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_continued_video_equals_one_never_interrupted(tmp_path, name: str):
-    source, target, whole = make_clip(tmp_path / name, KINDS[name]), tmp_path / f"out_{name}", tmp_path / f"x{name}"
-    map_video(source, whole, Counting(), MANNER)
-    facts = interrupted(source, target, 5)
-    assert not facts.finished
+    source, target, whole = make_video(tmp_path / name, KINDS[name]), tmp_path / f"out_{name}", tmp_path / f"x{name}"
+    map_video(source, whole, Counting(), OPTIONS)
+    result = interrupted(source, target, 5)
+    assert not result.finished
     assert not target.exists()
-    assert "The first 5" in facts.notes[0]
-    told: list[int] = []
-    redraw = Counting()
-    assert map_video(source, target, redraw, replace(MANNER, on_frame=lambda: told.append(1))).frames == FRAMES
-    assert redraw.frames == FRAMES - 5
-    assert len(told) == FRAMES
-    one, other = seen(whole), seen(target)
+    assert "The first 5" in result.notes[0]
+    calls: list[int] = []
+    function = Counting()
+    assert map_video(source, target, function, replace(OPTIONS, on_frame=lambda: calls.append(1))).frames == FRAMES
+    assert function.frames == FRAMES - 5
+    assert len(calls) == FRAMES
+    one, other = read_video(whole), read_video(target)
     assert (one.times, one.packets, one.codec) == (other.times, other.packets, other.codec)
     assert one.seconds == pytest.approx(other.seconds, abs=1e-3)
     assert all(np.array_equal(a, b) for a, b in zip(one.pixels, other.pixels, strict=True))
@@ -74,90 +74,90 @@ def test_a_continued_video_equals_one_never_interrupted(tmp_path, name: str):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tests.translation.test_segments import MANNER, map_video
+from tests.video.test_segments import OPTIONS, map_video
 frames = []
-def redraw(pixels):
+def function(pixels):
     if len(frames) == 7:
         os.kill(os.getpid(), signal.SIGKILL)
     frames.append(1)
     return 255 - pixels
-map_video(Path(sys.argv[1]), Path(sys.argv[2]), redraw, MANNER)
+map_video(Path(sys.argv[1]), Path(sys.argv[2]), function, OPTIONS)
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal there")
 def test_a_killed_video_continues_after_its_last_segment(tmp_path):
-    source, target = make_clip(tmp_path / "a.mp4"), tmp_path / "out.mp4"
+    source, target = make_video(tmp_path / "a.mp4"), tmp_path / "out.mp4"
     ended = subprocess.run([sys.executable, "-c", KILLED, source, target], cwd=ROOT, check=False)
     assert ended.returncode == -signal.SIGKILL
     (folder,) = segment_folders(tmp_path)
-    kept = len(list(folder.glob("*.nut")))
-    assert kept > 2
-    redraw = Counting()
-    facts = map_video(source, target, redraw, MANNER)
-    assert facts.notes == (f"Its first {kept} frames were there from an interrupted translation.",)
-    assert redraw.frames == FRAMES - kept
-    assert len(seen(target).frames) == FRAMES
+    segments = len(list(folder.glob("*.nut")))
+    assert segments > 2
+    function = Counting()
+    result = map_video(source, target, function, OPTIONS)
+    assert result.notes == (f"Its first {segments} frames were there from an interrupted translation.",)
+    assert function.frames == FRAMES - segments
+    assert len(read_video(target).frames) == FRAMES
     assert segment_folders(tmp_path) == []
 
 
-def test_one_long_segment_is_ended_by_an_interruption(tmp_path):
-    source, target = make_clip(tmp_path / "a.mp4"), tmp_path / "out.mp4"
-    assert interrupted(source, target, 5, replace(MANNER, segment_seconds=60)).frames == 5
-    redraw = Counting()
-    map_video(source, target, redraw, MANNER)
-    assert redraw.frames == FRAMES - 5
+def test_an_interruption_ends_the_current_segment(tmp_path):
+    source, target = make_video(tmp_path / "a.mp4"), tmp_path / "out.mp4"
+    assert interrupted(source, target, 5, replace(OPTIONS, segment_seconds=60)).frames == 5
+    function = Counting()
+    map_video(source, target, function, OPTIONS)
+    assert function.frames == FRAMES - 5
 
 
 def test_segments_of_another_recipe_or_source_are_not_used(tmp_path):
-    source, target = make_clip(tmp_path / "a.mp4"), tmp_path / "out.mp4"
+    source, target = make_video(tmp_path / "a.mp4"), tmp_path / "out.mp4"
     interrupted(source, target, 5)
     interrupted(source, tmp_path / "out.mov", 5)
-    for other in (replace(MANNER, recipe="model 2"), MANNER):
-        if other is MANNER:
-            make_clip(source, Recipe(options={"crf": "30"}))
-        redraw = Counting()
-        facts = map_video(source, target, redraw, other)
-        assert redraw.frames == FRAMES
-        assert [folder.name in facts.notes[0] for folder in tmp_path.glob(".out.mp4.*")] == [True]  # it is said
+    for other in (replace(OPTIONS, recipe="model 2"), OPTIONS):
+        if other is OPTIONS:
+            make_video(source, Recipe(options={"crf": "30"}))
+        function = Counting()
+        result = map_video(source, target, function, other)
+        assert function.frames == FRAMES
+        assert [folder.name in result.notes[0] for folder in tmp_path.glob(".out.mp4.*")] == [True]  # in a note
     assert len(segment_folders(tmp_path)) == 2
 
 
 @pytest.mark.parametrize("damage", [b"", b"no video", None])
-def test_damaged_segments_are_made_again(tmp_path, damage: bytes | None):
-    source, target = make_clip(tmp_path / "a.mp4"), tmp_path / "out.mp4"
+def test_damaged_segments_are_encoded_again(tmp_path, damage: bytes | None):
+    source, target = make_video(tmp_path / "a.mp4"), tmp_path / "out.mp4"
     interrupted(source, target, 5)
     (folder,) = segment_folders(tmp_path)
     first = folder / "00000000.nut"
     first.write_bytes(first.read_bytes()[:-30] if damage is None else damage)
-    map_video(source, target, Counting(), MANNER)
-    assert len(seen(target).frames) == FRAMES
+    map_video(source, target, Counting(), OPTIONS)
+    assert len(read_video(target).frames) == FRAMES
 
 
-def test_two_processes_do_not_write_the_same_output(tmp_path):
-    source, target = make_clip(tmp_path / "a.mp4"), tmp_path / "out.mp4"
+def test_two_processes_cannot_write_the_same_output(tmp_path):
+    source, target = make_video(tmp_path / "a.mp4"), tmp_path / "out.mp4"
     interrupted(source, target, 5)
     (folder,) = segment_folders(tmp_path)
     with FileLock(folder / "lock"), pytest.raises(PictureError, match="is being written by another process"):
-        map_video(source, target, Counting(), MANNER)
+        map_video(source, target, Counting(), OPTIONS)
     assert len(list(folder.glob("*.nut"))) == 5
 
 
-def test_an_interruption_before_the_first_frame_leaves_nothing(tmp_path):
-    source = make_clip(tmp_path / "a.mp4")
+def test_an_interruption_before_the_first_frame_leaves_no_file(tmp_path):
+    source = make_video(tmp_path / "a.mp4")
     assert not interrupted(source, tmp_path / "out.mp4", 0).finished
     assert list(tmp_path.iterdir()) == [source]
 
 
-def test_long_names_have_segments_too():
-    folder = folder_of(Path("ü" * 123 + ".mp4"), "key")
+def test_segment_folders_of_long_names_fit_file_systems():
+    folder = segments_folder(Path("ü" * 123 + ".mp4"), "key")
     assert len(folder.name.encode()) < 255
-    assert folder != folder_of(Path("ü" * 124 + ".mp4"), "key")
+    assert folder != segments_folder(Path("ü" * 124 + ".mp4"), "key")
 
 
 @pytest.mark.parametrize("at", [1, 6])
-def test_steadied_frames_are_the_same_across_an_interruption(tmp_path, at: int):
-    source, target = make_clip(tmp_path / "a.mp4"), tmp_path / "out.mp4"
+def test_smoothed_frames_are_equal_across_an_interruption(tmp_path, at: int):
+    source, target = make_video(tmp_path / "a.mp4"), tmp_path / "out.mp4"
 
     def noisy() -> Iterator[Pixels]:
         random = np.random.default_rng(0)
@@ -168,15 +168,15 @@ def test_steadied_frames_are_the_same_across_an_interruption(tmp_path, at: int):
 
     def run(target: Path, stop: int) -> tuple[list[Pixels], FrameTranslator]:
         translator = FrameTranslator(lambda frame: (frame, frame // 2 + next(noise)), 0.8, None)
-        drawn: list[Pixels] = []
+        outputs: list[Pixels] = []
 
-        def redraw(frame: Pixels) -> Pixels:
-            drawn.append(translator(frame))
-            return drawn[-1]
+        def function(frame: Pixels) -> Pixels:
+            outputs.append(translator(frame))
+            return outputs[-1]
 
-        manner = replace(MANNER, state=translator, interrupted=lambda: len(drawn) == stop)
-        map_video(source, target, redraw, manner)
-        return drawn, translator
+        options = replace(OPTIONS, state=translator, interrupted=lambda: len(outputs) == stop)
+        map_video(source, target, function, options)
+        return outputs, translator
 
     whole, unbroken = run(tmp_path / "whole.mp4", -1)
     noise = noisy()

@@ -1,4 +1,4 @@
-"""What stands in a video's container beside its frames and sound is kept, or it is said that it is not."""
+"""Tags, chapters, covers and time codes of a video are kept, or left out with a note."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,9 +16,9 @@ from PIL import Image
 from cyclegan.video.frames import VideoOptions
 from cyclegan.video.location import with_location
 from cyclegan.video.videos import map_video
-from tests.translation.clips_for_tests import Recipe, make_clip, picture, seen
+from tests.support.videos import Recipe, make_video, picture, read_video
 
-MANNER = VideoOptions(mark="generated", max_pixels=1_000_000)
+OPTIONS = VideoOptions(mark="generated", max_pixels=1_000_000)
 PLACE = "+48.1371+011.5754/"
 CHAPTER = {"id": 0, "start": 0, "end": 480, "time_base": Fraction(1, 1000), "metadata": {"title": "one"}}
 FULL = Recipe("mpeg4", matrix=1, range=2, options={}, clock=Fraction(1, 45000))
@@ -26,7 +26,7 @@ FULL = Recipe("mpeg4", matrix=1, range=2, options={}, clock=Fraction(1, 45000))
 
 def translated(source: Path, target: Path | None = None) -> tuple[Path, Sequence[str]]:
     target = target or source.with_name(f"out_{source.name}")
-    return target, map_video(source, target, np.copy, MANNER).notes
+    return target, map_video(source, target, np.copy, OPTIONS).notes
 
 
 def make_tagged(path: Path, *, tags: dict[str, str], video_tags: dict[str, str], chapters: Sequence[Any] = ()) -> Path:
@@ -66,10 +66,10 @@ def with_cover(path: Path, *, first: bool) -> Path:
 
 
 @pytest.mark.parametrize(("name", "first"), [("a.mp4", True), ("a.mp4", False), ("a.mkv", False)])
-def test_a_cover_is_never_taken_for_the_video(tmp_path, name: str, first: bool):
+def test_cover_pictures_are_not_the_video(tmp_path, name: str, first: bool):
     target, notes = translated(with_cover(tmp_path / name, first=first))
-    assert seen(target).pixels[0].shape == (48, 64, 3)
-    assert len(seen(target).frames) == 3
+    assert read_video(target).pixels[0].shape == (48, 64, 3)
+    assert len(read_video(target).frames) == 3
     assert notes == ("Its cover picture is left out, because it may show the original.",)
 
 
@@ -82,17 +82,17 @@ def test_a_cover_is_never_taken_for_the_video(tmp_path, name: str, first: bool):
         {"com.apple.quicktime.location.ISO6709": "+48.1371+011.5754+520.000/", "com.apple.quicktime.make": "Apple"},
     ],
 )
-def test_the_place_and_time_of_a_phone_are_kept(tmp_path, name: str, tags: dict[str, str]):
+def test_place_and_time_of_recording_are_kept(tmp_path, name: str, tags: dict[str, str]):
     tags = {**tags, "creation_time": "2024-05-01T10:11:12.000000Z"}
     source = make_tagged(tmp_path / name, tags=tags, video_tags={})
     target, notes = translated(source)
-    after = seen(target).tags
+    after = read_video(target).tags
     assert {tag: after[tag] for tag in tags} == tags
     assert notes == ()
     assert (b"\xa9xyz" in target.read_bytes()) == ("location" in tags)
 
 
-def test_a_location_goes_into_user_data_that_may_be_missing():
+def test_a_location_is_added_to_user_data():
     added = bytes.fromhex("0000001a a978797a 000e 15c7") + b"+1.5-002.5+3.4"
     moov = bytes.fromhex("00000010 6d6f6f76 00000008 6d766864")
     begun = bytes.fromhex("00000018 6d6f6f76 00000008 6d766864 00000008 75647461")
@@ -102,26 +102,28 @@ def test_a_location_goes_into_user_data_that_may_be_missing():
 
 
 @pytest.mark.parametrize(("name", "target"), [("a.mov", "b.mov"), ("a.mp4", "b.mp4"), ("a.mov", "b.mkv")])
-def test_a_time_code_is_kept_and_not_said_to_be_left_out(tmp_path, name: str, target: str):
+def test_a_time_code_is_kept_without_a_note(tmp_path, name: str, target: str):
     source = make_tagged(tmp_path / name, tags={}, video_tags={"timecode": "01:02:03:04"})
     path, notes = translated(source, tmp_path / target)
     assert notes == ()
-    with av.open(str(path)) as clip:
-        tags = {tag.lower(): text for tag, text in {**clip.metadata, **clip.streams.video[0].metadata}.items()}
+    with av.open(str(path)) as container:
+        tags = {
+            tag.lower(): text for tag, text in {**container.metadata, **container.streams.video[0].metadata}.items()
+        }
         assert tags["timecode"] == "01:02:03:04"
-        assert [stream.type for stream in clip.streams] == ["video"] + ["data"] * (path.suffix != ".mkv")
+        assert [stream.type for stream in container.streams] == ["video"] + ["data"] * (path.suffix != ".mkv")
 
 
-def test_a_time_code_that_avi_cannot_hold_is_said(tmp_path):
+def test_a_time_code_lost_in_avi_is_noted(tmp_path):
     source = make_tagged(tmp_path / "a.mov", tags={}, video_tags={"timecode": "01:02:03:04"})
     assert translated(source, tmp_path / "b.avi")[1] == ("Its data stream (of an unknown kind) is left out.",)
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov"])
-def test_chapters_are_kept_and_not_said_to_be_left_out(tmp_path, name: str):
+def test_chapters_are_kept_without_a_note(tmp_path, name: str):
     target, notes = translated(make_tagged(tmp_path / name, tags={}, video_tags={}, chapters=[CHAPTER]))
-    with av.open(str(target)) as clip:
-        assert [chapter["metadata"]["title"] for chapter in clip.chapters()] == ["one"]
+    with av.open(str(target)) as container:
+        assert [chapter["metadata"]["title"] for chapter in container.chapters()] == ["one"]
     assert notes == ()
 
 
@@ -130,20 +132,20 @@ def test_chapters_are_kept_and_not_said_to_be_left_out(tmp_path, name: str):
     [("a.mp4", "b.mp4", 2), ("a.mkv", "b.mkv", 2), ("a.mp4", "b.mkv", 2), ("a.mp4", "b.mov", 0), ("a.mp4", "b.avi", 0)],
 )
 def test_full_range_of_mpeg4_is_kept_or_converted(tmp_path, source: str, target: str, limits: int):
-    made = make_clip(tmp_path / "made.mkv", replace(FULL, times=range(0, 6 * 1800, 1800), last=1800))
-    remux(made, tmp_path / source)  # into MP4's `colr`, where nothing is said of primaries
-    before, after = seen(tmp_path / source), seen(translated(tmp_path / source, tmp_path / target)[0])
+    made = make_video(tmp_path / "made.mkv", replace(FULL, times=range(0, 6 * 1800, 1800), last=1800))
+    remux(made, tmp_path / source)  # into MP4's `colr`, without primaries
+    before, after = read_video(tmp_path / source), read_video(translated(tmp_path / source, tmp_path / target)[0])
     assert before.frames[0].color_range == 2
     assert after.frames[0].color_range == limits
     assert np.abs(before.pixels[0].astype(int) - after.pixels[0]).mean() < 2
 
 
 def remux(source: Path, target: Path) -> None:
-    """Copy the video into another container, what is said of its colour with it."""
+    """Copy the video into another container, with its color tags."""
     options = {"movflags": "write_colr"} if target.suffix == ".mp4" else {}
-    with av.open(str(source)) as clip, av.open(str(target), "w", options=options) as output:
-        copy = output.add_stream_from_template(clip.streams.video[0], opaque=True)
-        for packet in clip.demux():
+    with av.open(str(source)) as container, av.open(str(target), "w", options=options) as output:
+        copy = output.add_stream_from_template(container.streams.video[0], opaque=True)
+        for packet in container.demux():
             if packet.dts is not None:
                 packet.stream = copy
                 output.mux(packet)

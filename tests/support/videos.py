@@ -1,4 +1,4 @@
-"""Small clips made by code, and what is in a clip."""
+"""Small synthetic videos, and a plain reader of videos."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,13 +20,13 @@ QUIET = {"libx265": {"x265-params": "log-level=error"}}
 
 @dataclass
 class Recipe:
-    """A clip to make."""
+    """How to make a video."""
 
     codec: str = "libx264"
     sound: str = ""
     size: tuple[int, int] = (64, 48)
     pixel_format: str = "yuv420p"
-    times: Sequence[int] = tuple(range(0, FRAMES * 3600, 3600))  # in ticks of the clock
+    times: Sequence[int] = tuple(range(0, FRAMES * 3600, 3600))  # ticks of the clock
     last: int = 3600
     clock: Fraction = Fraction(1, 90000)
     matrix: int = 2
@@ -38,7 +38,7 @@ class Recipe:
 
 
 def picture(number: int, size: tuple[int, int] = (64, 48)) -> np.ndarray:
-    """Return a smooth scene of saturated colours whose top left is red, a little further on with every frame."""
+    """Return a smooth scene of saturated colors, lighter with every frame, whose top left is red."""
     width, height = size
     y, x = np.mgrid[0:height, 0:width]
     scene = np.stack([200 - 2 * x, 40 + 2 * y, 60 + x + y], -1) + 2 * number
@@ -46,8 +46,8 @@ def picture(number: int, size: tuple[int, int] = (64, 48)) -> np.ndarray:
     return scene.clip(0, 255).astype(np.uint8)
 
 
-def make_clip(path: Path, recipe: Recipe | None = None) -> Path:
-    """Write a clip; its sound, if any, is a tone as long as the video."""
+def make_video(path: Path, recipe: Recipe | None = None) -> Path:
+    """Write a video; its sound, if any, is a tone of its length."""
     recipe = recipe or Recipe()
     with av.open(str(path), "w", format=VIDEO_SUFFIXES[path.suffix.lower()]) as output:
         output.metadata.update(recipe.tags)
@@ -63,19 +63,19 @@ def make_clip(path: Path, recipe: Recipe | None = None) -> Path:
         if recipe.rotation:
             video.set_display_rotation(recipe.rotation[0], hflip=recipe.rotation[1])
         tone: Any = output.add_stream(recipe.sound, 48000, layout="mono") if recipe.sound else None
-        lasting = [later - now for now, later in zip(recipe.times, recipe.times[1:], strict=False)] + [recipe.last]
-        for number, (time, long) in enumerate(zip(recipe.times, lasting, strict=True)):
-            output.mux(video.encode(coded(picture(number, recipe.size), recipe, time, long)))
+        durations = [later - now for now, later in zip(recipe.times, recipe.times[1:], strict=False)] + [recipe.last]
+        for number, (time, duration) in enumerate(zip(recipe.times, durations, strict=True)):
+            output.mux(video.encode(to_coded(picture(number, recipe.size), recipe, time, duration)))
         output.mux(video.encode(None))
         if tone:
             write_tone(output, tone, (recipe.times[-1] + recipe.last) * recipe.clock)
     return path
 
 
-def coded(pixels: np.ndarray, recipe: Recipe, time: int, lasting: int) -> av.VideoFrame:
+def to_coded(pixels: np.ndarray, recipe: Recipe, time: int, duration: int) -> av.VideoFrame:
     like = av.VideoFrame(*recipe.size, recipe.pixel_format)
     like.colorspace, like.color_range = recipe.matrix, recipe.range
-    like.pts, like.duration, like.time_base = time, lasting, recipe.clock
+    like.pts, like.duration, like.time_base = time, duration, recipe.clock
     return to_frame(pixels, like, recipe.pixel_format, recipe.size)
 
 
@@ -88,8 +88,8 @@ def write_tone(output: Any, stream: Any, seconds: Fraction) -> None:
 
 
 @dataclass
-class Seen:
-    """What a clip holds, read the plain way."""
+class VideoContents:
+    """Everything that a video holds, read without the package."""
 
     frames: list[av.VideoFrame]
     pixels: list[np.ndarray]  # as stored, RGB
@@ -101,23 +101,22 @@ class Seen:
     codec: str
 
 
-def seen(path: Path) -> Seen:
-    """Read a clip."""
+def read_video(path: Path) -> VideoContents:
     packets: dict[str, list[tuple[Any, ...]]] = {}
-    with av.open(str(path)) as clip:
-        for packet in clip.demux([stream for stream in clip.streams if stream.type != "video"]):
+    with av.open(str(path)) as container:
+        for packet in container.demux([stream for stream in container.streams if stream.type != "video"]):
             if packet.dts is not None:
                 packets.setdefault(packet.stream.type, []).append((packet.pts * packet.time_base, bytes(packet)))
-    with av.open(str(path)) as clip:
-        video = clip.streams.video[0]
-        frames = list(clip.decode(video))
-        return Seen(
+    with av.open(str(path)) as container:
+        video = container.streams.video[0]
+        frames = list(container.decode(video))
+        return VideoContents(
             frames=frames,
             pixels=[to_pixels(frame) for frame in frames],
             times=[frame.pts * frame.time_base for frame in frames],
-            seconds=clip.duration / 1_000_000,
+            seconds=container.duration / 1_000_000,
             packets=packets,
-            tags=dict(clip.metadata),
+            tags=dict(container.metadata),
             aspect=video.sample_aspect_ratio,
             codec=video.codec.canonical_name,
         )
