@@ -11,7 +11,8 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
-from cyclegan.checkpoints.runs import Run, save_evaluation
+from cyclegan.checkpoints.records import save_evaluation
+from cyclegan.checkpoints.run import Run
 from cyclegan.images.files import formats
 from cyclegan.inspection.models import inspect_model, inspect_run
 from cyclegan.video.clips import redraw_clip
