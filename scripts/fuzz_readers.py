@@ -11,13 +11,14 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
-from cyclegan.checkpoints.runs import Run, save_evaluation
 from cyclegan.images.files import formats
 from cyclegan.inspection.models import inspect_model, inspect_run
 from cyclegan.video.clips import redraw_clip
 from PIL import Image
 
 from cyclegan.checkpoints.model_file import load_model, load_model_info, networks_in
+from cyclegan.checkpoints.records import save_evaluation
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config, build_config, load_settings, save_config
 from cyclegan.data.archives import unpack
 from cyclegan.data.download import Source, fetch

@@ -16,7 +16,7 @@ from cyclegan.data.installing import CHECKSUMS, install
 from cyclegan.data.sets import DataSet
 from cyclegan.errors import DataError, ModelFileError
 from tests.data.zips_for_tests import zipped_set
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 from tests.support.scripts import ROOT, run_script
 
 INPUTS = {"animations": 100, "videos": 100, "states": 100, "runs": 100}  # fewer, where each takes longer

@@ -39,7 +39,7 @@ class TrainResult:
     steps_done: int  # by this process
     seconds: float  # from the first of them to the last
     notes: tuple[str, ...] = ()  # what the user should know about the continuation
-    plateau: int = 0  # the epoch after which nothing got better, where that ended it
+    plateau: int = 0  # the epoch of the best validation, if a plateau ended training; else 0
 
     @property
     def finished(self) -> bool:
@@ -66,7 +66,7 @@ def train(
 def train_locked(
     inputs: TrainInputs, callbacks: Sequence[Callback], interrupted: Callable[[], bool], log: Log
 ) -> TrainResult:
-    """Train as `train` does, within its guards."""
+    """Train as `train` does, within its context managers."""
     ranks = inputs.ranks
     if ranks.is_first:
         write_settings(inputs)
@@ -126,7 +126,7 @@ Evaluation = Callable[[TrainState, dict[str, Any]], dict[str, Any]]  # adds numb
 def all_callbacks(
     inputs: TrainInputs, state: TrainState, callbacks: Sequence[Callback]
 ) -> tuple[list[Evaluation], list[Callback]]:
-    """Return what evaluates each line of the metrics, and the callbacks in their order; saving comes last."""
+    """Return the evaluations of each line of the metrics, and the callbacks in their order; saving comes last."""
     saver = StateSaver(inputs, time.monotonic)
     if not inputs.ranks.is_first:
         return [], [saver]
@@ -153,7 +153,7 @@ def write_settings(inputs: TrainInputs) -> None:
 
 
 def resume(state: TrainState, inputs: TrainInputs) -> tuple[TrainInputs, list[str]]:
-    """Load the newest saved state, if there is one, and forget what was written after it.
+    """Load the newest saved state, if there is one, and delete the records of later steps.
 
     Return the inputs with the batches that were taken before, and notes for the user.
     """
@@ -194,7 +194,7 @@ def learning_rate(state: TrainState, inputs: TrainInputs) -> float:
 
 
 def plateau_epoch(state: TrainState, inputs: TrainInputs) -> int:
-    """Return the epoch since which nothing got better, where the settings end a run by that; else 0."""
+    """Return the epoch of the best validation if a plateau ends the run; else 0."""
     schedule, best = inputs.config.schedule, state.best
     return best.least_epoch if schedule.stop_on_plateau and best and best.since >= schedule.plateau_patience else 0
 
@@ -219,7 +219,7 @@ def metrics_line(
 def evaluated(
     metrics: dict[str, Any], state: TrainState, inputs: TrainInputs, evaluations: Sequence[Evaluation]
 ) -> dict[str, Any]:
-    """Return a line of the metrics with what validation and diagnostics add."""
+    """Return a line of the metrics with the numbers of validation and diagnostics."""
     if inputs.ranks.is_first:
         require_run(inputs.run)
     for evaluate in evaluations:
