@@ -11,10 +11,10 @@ from cyclegan.config import Config
 from cyclegan.data.augment import Augmentation
 from cyclegan.data.domains import Domain
 from cyclegan.data.folders import picture_index
-from cyclegan.images import Levels, with_bits
+from cyclegan.images import PixelValues, with_bits
 from cyclegan.prefetch import map_ahead
 
-Batch = tuple[Levels, Levels]
+Batch = tuple[PixelValues, PixelValues]
 
 
 def batches(domain_a: Domain, domain_b: Domain, config: Config, first: int, every: int = 1) -> Iterator[Batch]:

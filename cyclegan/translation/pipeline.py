@@ -205,7 +205,7 @@ def _open(item: Item, options: TranslateOptions) -> Item:
             item.moves = True
             return None
         picture = read_picture(source, options.max_pixels)
-        item.notes += [picture.only_the_first(source)] if picture.frames > 1 else []
+        item.notes += [picture.first_frame_note(source)] if picture.frames > 1 else []
         item.notes += [f"{printable(source)}: {note}" for note in picture.metadata.notes]
         return picture.with_pixels(_at_size(picture.pixels, source, options))
 
@@ -243,7 +243,7 @@ def _redraw(batch: list[Item], job: TranslateJob, sequences: SteadySequences) ->
     """Send a batch through the network; where that fails, one picture after the other."""
     for item in batch:
         if item.moves:
-            item.attempt(partial(_redraw_clip, item, job))
+            item.attempt(partial(_translate_video, item, job))
     items = [item for item in batch if item.picture]
     outputs: list[Picture] = []
     if len(items) > 1:
@@ -273,7 +273,7 @@ def _finish(item: Item, output: Picture | None, job: TranslateJob, sequences: St
                 item.score = job.scorer.score(item.picture, picture)
     except DeviceError as error:
         raise DeviceError(f"{printable(item.target.source)} is too large: {error}", error.hint) from error
-    return replace(picture, metadata=picture.metadata.marked(job.mark, composite=job.options.strength < 1))
+    return replace(picture, metadata=picture.metadata.mark_generated(job.mark, composite=job.options.strength < 1))
 
 
 def _write(item: Item, options: TranslateOptions) -> Item:
@@ -283,14 +283,14 @@ def _write(item: Item, options: TranslateOptions) -> Item:
             renamed = target.suffix.lower() != item.target.source.suffix.lower()
             wanted = FORMAT_OF.get(target.suffix.lower()) if renamed else None
             image_format = wanted or item.picture.format
-            if instead := FORMATS[image_format].instead:  # under another format's suffix, or under none
+            if instead := FORMATS[image_format].written_as:  # under another format's suffix, or under none
                 image_format = FORMAT_OF.get(target.suffix.lower(), instead)
             write_picture(item.picture, target, image_format, quality=options.quality)
 
     return item.attempt(write)
 
 
-def _redraw_clip(item: Item, job: TranslateJob) -> None:
+def _translate_video(item: Item, job: TranslateJob) -> None:
     """Redraw a video or an animation, from file to file."""
     from cyclegan.video.animations import map_animation
     from cyclegan.video.videos import map_video

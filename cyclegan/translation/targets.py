@@ -117,7 +117,7 @@ def suffix_to_write(suffix: str) -> str:
     if clip := READ_ONLY_VIDEOS.get(suffix.lower()):
         return clip
     kind = FORMATS.get(FORMAT_OF.get(suffix.lower(), ""))
-    return FORMATS[kind.instead].suffixes[0] if kind and kind.instead else suffix
+    return FORMATS[kind.written_as].suffixes[0] if kind and kind.written_as else suffix
 
 
 def describe_changed_formats(targets: Iterable[Target]) -> list[str]:

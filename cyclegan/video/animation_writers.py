@@ -16,7 +16,7 @@ import numpy as np
 from PIL import GifImagePlugin, Image
 from PIL.PngImagePlugin import PngInfo, getchunks, putchunk
 
-from cyclegan.images.metadata import xmp_block_of_gif
+from cyclegan.images.metadata import gif_xmp_block
 
 DEFAULT_WEBP_QUALITY = 95
 XMP_IN_PNG = "XML:com.adobe.xmp"
@@ -60,7 +60,7 @@ def write_gif(file: BinaryIO, frames: Iterable[Frame], info: AnimationInfo) -> N
         if transparent_index is not None:
             options["transparency"] = transparent_index
         file.writelines(GifImagePlugin.getdata(indexed, **options))
-    file.write(xmp_block_of_gif(info.xmp) + b";")
+    file.write(gif_xmp_block(info.xmp) + b";")
 
 
 def with_palette(image: Image.Image) -> tuple[Image.Image, int | None]:

@@ -10,11 +10,12 @@ from PIL import Image
 
 from cyclegan.atomic import atomic_write
 from cyclegan.errors import PictureError, printable
-from cyclegan.images.cicp import missed_profile
-from cyclegan.images.files import is_lossless_webp, picture_errors
+from cyclegan.images.cicp import profile_from_code_points
+from cyclegan.images.decoding_errors import picture_errors
+from cyclegan.images.encoding import is_lossless_webp
 from cyclegan.images.formats import FORMAT_OF
-from cyclegan.images.metadata import Metadata, orientation_of
-from cyclegan.images.picture import upright
+from cyclegan.images.metadata import Metadata, read_orientation
+from cyclegan.images.picture import exif_transpose
 from cyclegan.video.animation_writers import DEFAULT_WEBP_QUALITY, WRITERS, AnimationInfo, EncodeError, Frame
 from cyclegan.video.frames import FrameFunction, Pixels, VideoOptions, VideoResult, with_remark
 
@@ -55,7 +56,7 @@ def map_animation(source: Path, target: Path, function: FrameFunction, options: 
             converts = source.suffix.lower() != target.suffix.lower()
             write = WRITERS[FORMAT_OF[target.suffix.lower()] if converts else str(image.format)]
             with picture_errors(source):
-                metadata = Metadata.of_image(image)
+                metadata = Metadata.from_image(image)
                 lossless = image.format == "WEBP" and is_lossless_webp(source.read_bytes())
                 info = _animation_info(image, metadata, options, lossless)
             with atomic_write(target) as aside, aside.open("wb") as file:
@@ -75,7 +76,7 @@ def _open_animation(path: Path) -> Iterator[Image.Image]:
         image = Image.open(path, formats=list(WRITERS))
     with image:
         with picture_errors(path):
-            profile = missed_profile(image, path)
+            profile = profile_from_code_points(image, path)
         image.info |= {"icc_profile": profile} if profile else {}
         yield image
 
@@ -83,7 +84,7 @@ def _open_animation(path: Path) -> Iterator[Image.Image]:
 def _animation_info(image: Image.Image, metadata: Metadata, options: VideoOptions, lossless: bool) -> AnimationInfo:
     """Return everything that the output holds beside its frames, with the mark."""
     info = image.info
-    metadata = metadata.marked(options.mark, composite=options.composite)
+    metadata = metadata.mark_generated(options.mark, composite=options.composite)
     texts = metadata.text | metadata.png_texts()
     comment = texts.pop("Comment", "") or texts.pop("comment", "") or metadata.comment.decode("utf-8", "replace")
     return AnimationInfo(
@@ -102,13 +103,13 @@ def _animation_info(image: Image.Image, metadata: Metadata, options: VideoOption
 def _read_frames(image: Image.Image, path: Path) -> Iterator[Frame]:
     """Yield the frames of an animation, upright, without a PNG's default image for viewers of stills."""
     with picture_errors(path):
-        orientation = orientation_of(image)
+        orientation = read_orientation(image)
         for number in range(1 if image.info.get("default_image") else 0, getattr(image, "n_frames", 1)):
             image.seek(number)
             image.load()
             frame = image.convert("RGBA" if image.has_transparency_data else "RGB")
             if orientation > 1:
-                frame = Image.fromarray(upright(np.array(frame), orientation))
+                frame = Image.fromarray(exif_transpose(np.array(frame), orientation))
             yield Frame(frame, float(image.info.get("duration", 0)))
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from cyclegan.images import read_picture, with_bits, write_picture
-from cyclegan.images.colour import srgb
+from cyclegan.images.icc import srgb
 from tests.translation.pictures_for_tests import difference, picture, read_levels, smooth, translate
 
 WIDE = imagecodecs.cms_profile("adobergb")

@@ -166,7 +166,7 @@ def test_a_real_photograph_comes_back(tmp_path: Path, idle):
         assert difference(source, written) < 1.5
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     width=st.integers(1, 300),
     height=st.integers(1, 300),

@@ -20,7 +20,7 @@ from cyclegan.translation import (
     translate_targets,
 )
 from cyclegan.translation.pipeline import Item, batched_by_size
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 from tests.support.videos import make_video, picture, read_video
 
 

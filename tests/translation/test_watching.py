@@ -8,7 +8,7 @@ from PIL import Image
 from cyclegan import Translator
 from cyclegan.errors import CycleganError
 from cyclegan.translation import TranslateJob, TranslateOptions, TranslateResult, plan_targets, translate_targets, watch
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 from tests.support.videos import picture as scene
 
 
