@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from cyclegan.checkpoints.runs import Run
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config, build_config
 from cyclegan.data.domains import Domain
 from cyclegan.devices import choose_device, cuda_side_stream, describe_device, uses_bf16

@@ -154,7 +154,7 @@ def test_the_page_s_lines_run_and_its_programs_describe_themselves(tmp_path, fol
     for block in blocks(page, "python"):
         assert "cyclegan" not in block
         exec(compile(block, page, "exec"), {})
-    drawn = [np.asarray(Image.open(tmp_path / name)).astype(int) for name in ("photo_zebra.png", "redrawn.png")]
+    drawn = [np.asarray(Image.open(tmp_path / name)).astype(int) for name in ("photo_zebra.png", "translated.png")]
     with Image.open(tmp_path / "photo.jpg") as photo:
         exact = np.asarray(Translator(tmp_path / "horse2zebra.safetensors", device="cpu", precision="fp32")(photo))
     assert all(np.abs(redrawn - exact).max() <= 1 for redrawn in drawn)

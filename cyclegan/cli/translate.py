@@ -91,8 +91,8 @@ def translate(
     """Redraw pictures and clips with a trained model; names, folders, formats and sizes stay as they are."""
     from PIL import Image
 
+    from cyclegan.checkpoints.find import find_model
     from cyclegan.checkpoints.model_file import load_model_info
-    from cyclegan.checkpoints.runs import find_model
     from cyclegan.translation import (
         Scorer,
         TranslateJob,

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cyclegan.checkpoints.find import find_model, model_name
 from cyclegan.checkpoints.model_file import Direction, ModelInfo, generator_weights, load_model
-from cyclegan.checkpoints.runs import find_model, model_name
 from cyclegan.devices import choose_device, free_memory, uses_bf16
 from cyclegan.errors import ModelFileError, printable
 from cyclegan.images import Images, Picture, Pixels, PixelValues, read_picture, to_images, to_pixels, with_channels

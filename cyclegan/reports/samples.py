@@ -7,7 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from cyclegan.checkpoints.runs import SAMPLE_GAP, Run, sample_grids
+from cyclegan.checkpoints.records import SAMPLE_GAP, sample_grids
+from cyclegan.checkpoints.run import Run
 from cyclegan.data.folders import evenly_spaced
 from cyclegan.errors import PictureError
 from cyclegan.images import Pixels, read_picture

@@ -243,7 +243,7 @@ def _redraw(batch: list[Item], job: TranslateJob, sequences: SteadySequences) ->
     """Send a batch through the network; where that fails, one picture after the other."""
     for item in batch:
         if item.moves:
-            item.attempt(partial(_redraw_clip, item, job))
+            item.attempt(partial(_translate_video, item, job))
     items = [item for item in batch if item.picture]
     outputs: list[Picture] = []
     if len(items) > 1:
@@ -290,7 +290,7 @@ def _write(item: Item, options: TranslateOptions) -> Item:
     return item.attempt(write)
 
 
-def _redraw_clip(item: Item, job: TranslateJob) -> None:
+def _translate_video(item: Item, job: TranslateJob) -> None:
     """Redraw a video or an animation, from file to file."""
     from cyclegan.video.animations import map_animation
     from cyclegan.video.videos import map_video

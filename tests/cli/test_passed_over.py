@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.shared import TINY
-from tests.images.test_decoding_errors import psd
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
+from tests.support.pictures import psd
 
 WORDS = "3 files were passed over: 2 .nef, 1 .xcf."
 

@@ -20,8 +20,8 @@ from cyclegan.translation import (
     translate_targets,
 )
 from cyclegan.translation.pipeline import Item, batched_by_size
-from tests.models_for_tests import write_model
-from tests.translation.clips_for_tests import make_clip, picture, seen
+from tests.support.models import write_model
+from tests.support.videos import make_video, picture, read_video
 
 
 @pytest.fixture
@@ -296,7 +296,7 @@ def test_neighbours_of_one_size_go_together(tmp_path):
 
 
 def test_clips_in_a_folder_are_redrawn_beside_its_pictures(folders, translator):
-    clip = make_clip(folders[0] / "deeper" / "6.mp4")
+    clip = make_video(folders[0] / "deeper" / "6.mp4")
     moving = [Image.fromarray(picture(number)) for number in range(5)]
     moving[0].save(folders[0] / "7.webp", save_all=True, append_images=moving[1:], duration=80, lossless=True)
     targets = plan_targets([folders[0]], "zebras")
@@ -309,7 +309,7 @@ def test_clips_in_a_folder_are_redrawn_beside_its_pictures(folders, translator):
     assert not result.failed
     output = folders[0].with_name("horses_zebras")
     assert files_below(output) == files_below(folders[0])
-    before, after = seen(clip), seen(output / "deeper" / "6.mp4")
+    before, after = read_video(clip), read_video(output / "deeper" / "6.mp4")
     assert after.times == before.times
     assert np.abs(after.pixels[3].astype(int) - before.pixels[3]).mean() > 5
     with Image.open(output / "7.webp") as written:
@@ -328,7 +328,7 @@ def test_clips_in_a_folder_are_redrawn_beside_its_pictures(folders, translator):
 def test_a_format_makes_a_still_picture_of_what_moves_and_says_so(folders, translator):
     moving = [Image.fromarray(picture(number)) for number in range(3)]
     moving[0].save(folders[0] / "7.gif", save_all=True, append_images=moving[1:])
-    make_clip(folders[0] / "8.mkv")
+    make_video(folders[0] / "8.mkv")
     targets = plan_targets([folders[0]], "zebras", image_format="png")
     assert {target.path.suffix for target in targets} == {".png", ".mkv"}
     result = translate_targets(
@@ -338,7 +338,7 @@ def test_a_format_makes_a_still_picture_of_what_moves_and_says_so(folders, trans
 
 
 def test_an_interrupted_clip_leaves_nothing(folders, translator):
-    clip = make_clip(folders[0] / "6.mp4")
+    clip = make_video(folders[0] / "6.mp4")
     asked: list[int] = []
     job = TranslateJob(
         translator, TranslateOptions(), on_frame=lambda: asked.append(1), interrupted=lambda: len(asked) > 2
