@@ -26,11 +26,7 @@ PROFILES = {
 
 
 @pytest.mark.parametrize(("suffix", "mode", "profile"), PROFILES.values(), ids=PROFILES)
-<<<<<<<< HEAD:tests/images/test_icc.py
 def test_an_icc_profile_is_applied_and_comes_back(suffix, mode, profile, tmp_path, both):
-========
-def test_a_color_profile_is_applied_and_kept(suffix, mode, profile, tmp_path, both):
->>>>>>>> main:tests/translation/test_color_profiles.py
     source = tmp_path / f"x.{suffix}"
     soft = Image.fromarray((smooth() * 0.5 + 60).astype(np.uint8)).convert(mode)  # within sRGB, so nothing is cut off
     soft.save(source, icc_profile=profile, **({"lossless": True} if suffix == "webp" else {}))
@@ -52,26 +48,16 @@ def test_a_profile_of_srgb_changes_nothing(tmp_path: Path, idle):
 
 
 @pytest.mark.parametrize("profile", [b"no profile at all", GREY, b"\0" * 200], ids=["text", "of greys", "zeros"])
-<<<<<<<< HEAD:tests/images/test_icc.py
 def test_an_invalid_profile_is_passed_on(profile: bytes, tmp_path: Path, idle):
-========
-def test_an_invalid_profile_is_kept(profile: bytes, tmp_path: Path, idle):
->>>>>>>> main:tests/translation/test_color_profiles.py
     picture("RGB").save(tmp_path / "x.png", icc_profile=profile)
     with Image.open(translate(tmp_path / "x.png", idle)) as after:
         assert np.array_equal(np.asarray(after), smooth())
         assert after.info["icc_profile"] == profile
 
 
-<<<<<<<< HEAD:tests/images/test_icc.py
 def test_a_profile_keeps_16_bits(tmp_path: Path, idle):
     values = (smooth().astype(np.uint16) * 100) + 9000
     data = imagecodecs.png_encode(values)
-========
-def test_a_profile_does_not_reduce_sixteen_bits_to_eight(tmp_path: Path, idle):
-    levels = (smooth().astype(np.uint16) * 100) + 9000
-    data = imagecodecs.png_encode(levels)
->>>>>>>> main:tests/translation/test_color_profiles.py
     source = tmp_path / "x.png"
     source.write_bytes(data)
     image = read_picture(source)
@@ -84,22 +70,14 @@ def test_a_profile_does_not_reduce_sixteen_bits_to_eight(tmp_path: Path, idle):
         assert written.info["icc_profile"] == WIDE
 
 
-<<<<<<<< HEAD:tests/images/test_icc.py
 def test_a_lossless_webp_with_a_long_profile_stays_lossless(tmp_path: Path, idle):
-========
-def test_a_lossless_webp_is_recognised_behind_a_long_profile(tmp_path: Path, idle):
->>>>>>>> main:tests/translation/test_color_profiles.py
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)).save(
         tmp_path / "x.webp", lossless=True, icc_profile=srgb() + bytes(9_000)
     )
     assert difference(tmp_path / "x.webp", translate(tmp_path / "x.webp", idle)) == 0
 
 
-<<<<<<<< HEAD:tests/images/test_icc.py
 def test_gamma_of_a_png_becomes_a_profile(tmp_path: Path, idle):
-========
-def test_the_gamma_of_a_png_is_applied_and_written(tmp_path: Path, idle):
->>>>>>>> main:tests/translation/test_color_profiles.py
     picture("RGB").save(tmp_path / "x.png")
     data = (tmp_path / "x.png").read_bytes()
     gamma = b"gAMA" + struct.pack(">I", 100_000)  # 1: values proportional to light
