@@ -1,15 +1,15 @@
-"""How good images are, in numbers that need no downloaded weights: tensors in, numbers out.
+"""Image metrics that need no downloaded weights: tensors in, numbers out.
 
 Two sets of images are compared by the sliced Wasserstein distance over Laplacian pyramids of Karras et al. 2018
 (1710.10196, section 5), an image and its counterpart by the structural similarity of Wang et al. 2004.
 
-Two departures from Karras et al., who compare 16,384 images: a level is described by so many patches in all, drawn
-evenly from however many images there are; and both sets are normalised by the real one, where they normalise each by
-itself, so that a tint or a lack of contrast counts.
+Two differences from Karras et al., who compare 16,384 images: a fixed number of patches describes a level, drawn evenly
+from all images; and the statistics of the real set normalise both sets, where they normalise each by its own, so that a
+tint or a lack of contrast counts.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 
@@ -20,24 +20,24 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cyclegan.images import Images
-from cyclegan.images.convention import LUMA
+from cyclegan.images.pixels import LUMA
 
-FAINTEST = 1e-6  # spread of a channel; a flat one is not divided by zero
-PATCH = 7  # pixels, side of what a descriptor sees
-COARSEST = 16  # pixels, the least that the short side of a level may have
-DESCRIPTORS = 2048  # of each level
-DIRECTIONS = 128  # that they are projected on
+MIN_STD = 1e-6  # of a channel, so that a flat one is not divided by zero
+PATCH_SIZE = 7  # pixels
+MIN_LEVEL_SIDE = 16  # pixels, of the coarsest level
+PATCHES_PER_LEVEL = 2048
+PROJECTIONS = 128
 BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)  # the pyramid's filter (Burt and Adelson 1983)
 
-WINDOW, SIGMA = 11, 1.5  # pixels, of the structural similarity
-STEADY_LIGHT, STEADY_CONTRAST = 0.01**2, 0.03**2  # its two constants, for light from 0 to 1
+SSIM_WINDOW, SSIM_SIGMA = 11, 1.5  # pixels
+C1, C2 = 0.01**2, 0.03**2  # the constants of SSIM for luminance from 0 to 1
 
-Descriptors = Float[Tensor, "_m _d"]
-Floats = Float[np.ndarray, "_k _m"]
+Patches = Float[Tensor, "_m _d"]
+Projected = Float[np.ndarray, "_k _m"]
 
 
 class SlicedWasserstein:
-    """The distance of images from a fixed set of real ones of the same size; chance is drawn once, by a fixed seed."""
+    """The distance of images from a fixed set of real ones of the same size; equal calls give equal numbers."""
 
     def __init__(self, real: Images) -> None:
         self.levels = [RealLevel.of(level, seed) for seed, level in enumerate(laplacian_pyramid(real))]
@@ -51,105 +51,106 @@ class SlicedWasserstein:
 
 @dataclass(frozen=True)
 class RealLevel:
-    """What is remembered of a level of the real images."""
+    """Statistics and projected patches of one level of the real images."""
 
     mean: Tensor  # of each channel
-    spread: Tensor  # standard deviation of each channel
+    std: Tensor  # of each channel
     directions: Float[Tensor, "_d _k"]
     seed: int
-    shadows: Floats  # its descriptors, projected on each direction and sorted
+    projected: Projected
 
     @classmethod
     def of(cls, level: Images, seed: int) -> "RealLevel":
         """Describe a level of the pyramid of real images."""
         mean = level.mean((0, 2, 3), keepdim=True)
-        spread = level.std((0, 2, 3), keepdim=True).clamp_min(FAINTEST)
-        random = torch.Generator().manual_seed(seed)
-        directions = torch.randn(level.shape[1] * PATCH**2, DIRECTIONS, generator=random).to(level)
+        std = level.std((0, 2, 3), keepdim=True).clamp_min(MIN_STD)
+        generator = torch.Generator().manual_seed(seed)
+        directions = torch.randn(level.shape[1] * PATCH_SIZE**2, PROJECTIONS, generator=generator).to(level)
         directions = F.normalize(directions, dim=0)
-        return cls(mean, spread, directions, seed, shadows(drawn_patches((level - mean) / spread, seed), directions))
+        projected = project(draw_patches((level - mean) / std, seed), directions)
+        return cls(mean, std, directions, seed, projected)
 
     def distance(self, level: Images) -> float:
         """Return the sliced Wasserstein distance of the same level of other images."""
-        patches = drawn_patches((level - self.mean) / self.spread, self.seed)
-        return float(np.abs(shadows(patches, self.directions) - self.shadows).mean())
+        patches = draw_patches((level - self.mean) / self.std, self.seed)
+        return float(np.abs(project(patches, self.directions) - self.projected).mean())
 
 
-def shadows(descriptors: Descriptors, directions: Tensor) -> Floats:
-    """Return descriptors projected on each direction, sorted: where two sets lie on a line, that pairs them best."""
-    sorted_shadows: Floats = np.sort((descriptors @ directions).T.cpu().numpy())  # 8 times as fast as torch's on a CPU
-    return sorted_shadows
+def project(patches: Patches, directions: Tensor) -> Projected:
+    """Return patches projected on each direction, sorted: in one dimension, sorting is the optimal transport."""
+    in_order: Projected = np.sort((patches @ directions).T.cpu().numpy())  # 8 times as fast as torch's on a CPU
+    return in_order
 
 
-def drawn_patches(level: Images, seed: int) -> Descriptors:
-    """Return patches from random places, as many from each image as from any other, as descriptors."""
+def draw_patches(level: Images, seed: int) -> Patches:
+    """Return patches from random positions, evenly many from each image."""
     count, _, height, width = level.shape
-    random = torch.Generator().manual_seed(seed)
-    image = torch.arange(DESCRIPTORS) % count
-    top, left = (torch.randint(side - PATCH + 1, (DESCRIPTORS,), generator=random) for side in (height, width))
-    within = torch.arange(PATCH)
-    rows, columns = (top[:, None] + within)[:, :, None], (left[:, None] + within)[:, None, :]
+    generator = torch.Generator().manual_seed(seed)
+    image = torch.arange(PATCHES_PER_LEVEL) % count
+    top, left = (
+        torch.randint(length - PATCH_SIZE + 1, (PATCHES_PER_LEVEL,), generator=generator) for length in (height, width)
+    )
+    offsets = torch.arange(PATCH_SIZE)
+    rows, columns = (top[:, None] + offsets)[:, :, None], (left[:, None] + offsets)[:, None, :]
     patches: Tensor = level[image[:, None, None], :, rows, columns]
     return patches.flatten(1)
 
 
 def laplacian_pyramid(images: Images) -> list[Tensor]:
-    """Return what each halving loses, the finest first, and at last what is left of at least 16 pixels."""
+    """Return the details that each halving loses, the finest first, and last the images of at least 16 pixels."""
     levels = []
-    while min(images.shape[2:]) // 2 >= COARSEST:
-        half = blurred(images)[:, :, ::2, ::2]
-        levels.append(images - doubled(half, images))
-        images = half
+    while min(images.shape[2:]) // 2 >= MIN_LEVEL_SIDE:
+        halved = blur(images)[:, :, ::2, ::2]
+        levels.append(images - upsample(halved, images))
+        images = halved
     return [*levels, images]
 
 
-def doubled(half: Float[Tensor, "n c _h _w"], like: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-    """Return images at twice their size, which is that of others."""
+def upsample(halved: Float[Tensor, "n c _h _w"], like: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """Return images at twice their size, that of `like`."""
     sparse = torch.zeros_like(like)
-    sparse[:, :, ::2, ::2] = half
-    return 4 * blurred(sparse)
+    sparse[:, :, ::2, ::2] = halved
+    return 4 * blur(sparse)
 
 
-def blurred(images: Images) -> Images:
-    """Smooth images with the pyramid's filter, mirrored at their edges."""
-    return smoothed(F.pad(images, [len(BINOMIAL) // 2] * 4, mode="reflect"), BINOMIAL)
+def blur(images: Images) -> Images:
+    """Apply the pyramid's filter, with reflection at the borders."""
+    return separable_filter(F.pad(images, [len(BINOMIAL) // 2] * 4, mode="reflect"), BINOMIAL)
 
 
 def structural_similarity(images: Images, others: Images) -> Float[Tensor, " n"]:
-    """Return how alike the structures of each image and its counterpart are in luminance: 1 if they are the same."""
-    mean = partial(smoothed, weights=gaussian())
+    """Return the SSIM of the luminance of each image and its counterpart, 1 for equal ones."""
+    mean = partial(separable_filter, weights=gaussian())
     x, y = luminance(images), luminance(others)
     mean_x, mean_y = mean(x), mean(y)
     variance_x, variance_y = mean(x * x) - mean_x**2, mean(y * y) - mean_y**2
     covariance = mean(x * y) - mean_x * mean_y
-    light = (2 * mean_x * mean_y + STEADY_LIGHT) / (mean_x**2 + mean_y**2 + STEADY_LIGHT)
-    structure = (2 * covariance + STEADY_CONTRAST) / (variance_x + variance_y + STEADY_CONTRAST)
+    light = (2 * mean_x * mean_y + C1) / (mean_x**2 + mean_y**2 + C1)
+    structure = (2 * covariance + C2) / (variance_x + variance_y + C2)
     return (light * structure).mean((1, 2, 3))
 
 
 def luminance(images: Images) -> Float[Tensor, "n 1 h w"]:
-    """Return how light images are, from 0 to 1."""
-    light = images.add(1.0).div(2.0)
-    return light if images.shape[1] == 1 else torch.einsum("nchw,c->nhw", light, torch.tensor(LUMA).to(light))[:, None]
+    """Return the luminance of images, from 0 to 1."""
+    scaled = images.add(1.0).div(2.0)
+    if scaled.shape[1] == 1:
+        return scaled
+    return torch.einsum("nchw,c->nhw", scaled, torch.tensor(LUMA).to(scaled))[:, None]
 
 
 def gaussian() -> list[float]:
-    """Return the window of the structural similarity along one side."""
-    bell = [math.exp(-((place - WINDOW // 2) ** 2) / (2 * SIGMA**2)) for place in range(WINDOW)]
+    """Return the weights of SSIM's window along one axis."""
+    bell = [math.exp(-((position - SSIM_WINDOW // 2) ** 2) / (2 * SSIM_SIGMA**2)) for position in range(SSIM_WINDOW)]
     return [height / sum(bell) for height in bell]
 
 
-def smoothed(images: Float[Tensor, "n c _h _w"], weights: Sequence[float]) -> Float[Tensor, "n c _y _x"]:
-    """Average along both sides with weights, where these lie wholly within the image.
+def separable_filter(images: Float[Tensor, "n c _h _w"], weights: Sequence[float]) -> Float[Tensor, "n c _y _x"]:
+    """Correlate images with the weights along both axes, without padding.
 
-    A sum of shifted images: a convolution of each channel by itself takes 20 times as long on a CPU.
+    A sum of shifted images: a grouped convolution takes 20 times as long on a CPU.
     """
-    for side in (2, 3):
-        length = images.shape[side] - len(weights) + 1
-        images = sum_of(images.narrow(side, shift, length) * weight for shift, weight in enumerate(weights))
+    for axis in (2, 3):
+        length = images.shape[axis] - len(weights) + 1
+        shifted = (images.narrow(axis, shift, length) * weight for shift, weight in enumerate(weights))
+        images = reduce(Tensor.add_, shifted)
     return images
-
-
-def sum_of(images: Iterable[Tensor]) -> Tensor:
-    """Return the sum of images, in the order they come."""
-    return reduce(Tensor.add_, images)

@@ -5,10 +5,10 @@
 Two folders are drawn: photographs of 1024 x 768 and pictures of 256 x 256, all JPEG. Each turn measures, one after the
 other in one process:
 
-- photographs: `translate_all`, as `cyclegan translate` does it, against the network's own time, the same generator on
-  the same pictures with nothing read or written;
-- small pictures: `translate_all` against the plain loop: fp32, torch's own instance norm, NCHW; one picture at a time
-  is decoded, translated and encoded.
+- photographs: `translate_targets`, as `cyclegan translate` does it, against the network's own time, the same generator
+  on the same pictures with nothing read or written;
+- small pictures: `translate_targets` against the plain loop: fp32, torch's own instance norm, NCHW; one picture at a
+  time is decoded, translated and encoded.
 
 Medians are compared. `--model` takes a trained one; without it a new one of the default architecture is measured.
 """
@@ -29,9 +29,9 @@ from cyclegan.config import build_config, preset
 from cyclegan.data.synthetic import draw_pair
 from cyclegan.devices import describe_device
 from cyclegan.images import read_picture
-from cyclegan.translation import Manner, Work, plan_tasks, translate_all
+from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
 from scripts.benchmark_training import seconds
-from scripts.plain_training import plain_networks
+from scripts.plain_step import plain_networks
 from scripts.untrained_model import write_untrained_model
 
 
@@ -51,13 +51,13 @@ def plain_loop(folder: Path, output: Path, network: torch.nn.Module, device: tor
         pixels = np.asarray(Image.open(path).convert("RGB"))
         image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float().div(127.5).sub(1).to(device)
         with torch.no_grad():
-            redrawn = network(image)[0].add(1).mul(127.5).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
-        Image.fromarray(redrawn).save(output / path.name, quality=92)
+            translated = network(image)[0].add(1).mul(127.5).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
+        Image.fromarray(translated).save(output / path.name, quality=92)
 
 
 def measure(folder: Path, translator: Translator, *, photos: int, small: int, turns: int) -> dict[str, object]:
     """Measure everything in turns and return the figures."""
-    work = Work(translator, Manner(overwrite=True))
+    work = TranslateJob(translator, TranslateOptions(overwrite=True))
     large_folder = draw_folder(folder / "photos", photos, 1024, 768)
     small_folder = draw_folder(folder / "small", small, 256, 256)
     config = build_config(preset("default"), {"generator": {"width": translator.info.generator.width}})
@@ -65,17 +65,17 @@ def measure(folder: Path, translator: Translator, *, photos: int, small: int, tu
     decoded = [read_picture(path).pixels for path in sorted(large_folder.iterdir())]
 
     def translated(source: Path) -> Callable[[], object]:
-        tasks = plan_tasks([source], "b", output=folder / f"{source.name}_ours")
-        return lambda: translate_all(tasks, work)
+        targets = plan_targets([source], "b", output=folder / f"{source.name}_ours")
+        return lambda: translate_targets(targets, work)
 
     versions: dict[str, Callable[[], object]] = {
-        "photos_network": lambda: [translator.redraw_pixels([pixels]) for pixels in decoded],
+        "photos_network": lambda: [translator.translate_pixels([pixels]) for pixels in decoded],
         "photos_folder": translated(large_folder),
         "small_plain": lambda: plain_loop(small_folder, folder / "small_plain", plain, translator.device),
         "small_folder": translated(small_folder),
     }
     times: dict[str, list[float]] = {name: [] for name in versions}
-    translator.redraw_pixels(decoded[:1])  # warms up
+    translator.translate_pixels(decoded[:1])  # warms up
     for _ in range(turns):
         for name, version in versions.items():
             times[name].append(seconds(version, translator.device))
@@ -110,8 +110,9 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        config = build_config(preset("default"), {"generator": {"width": options.width}})
-        model = options.model or write_untrained_model(folder / "model.safetensors", config)
+        model = options.model or write_untrained_model(
+            folder / "model.safetensors", build_config(preset("default"), {"generator": {"width": options.width}})
+        )
         translator = Translator(model, device=options.device)
         figures = measure(folder, translator, photos=options.photos, small=options.small, turns=options.turns)
     print("\n".join(f"{name:20} {value}" for name, value in figures.items()))  # noqa: T201

@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 
 from cyclegan.checkpoints.model_file import load_model, load_model_info, networks_in
-from cyclegan.checkpoints.runs import Run, save_evaluation
+from cyclegan.checkpoints.records import save_evaluation
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config, build_config, load_settings, save_config
 from cyclegan.data.archives import unpack
 from cyclegan.data.download import Source, fetch
@@ -22,10 +23,10 @@ from cyclegan.data.installing import CHECKSUMS, install
 from cyclegan.data.sets import DataSet
 from cyclegan.export import export_reference
 from cyclegan.images import Picture, read_picture, write_picture
-from cyclegan.images.files import formats
 from cyclegan.images.formats import FORMAT_OF
 from cyclegan.images.metadata import Metadata
-from cyclegan.inspection.models import inspect_model, inspect_run
+from cyclegan.images.plugins import readable_formats
+from cyclegan.inspection.checkpoints import inspect_model, inspect_run
 from cyclegan.reference.importing import read_network
 from cyclegan.reports import write_report
 from cyclegan.training import load_inputs, run
@@ -33,17 +34,17 @@ from cyclegan.training.build import build_state
 from cyclegan.training.loop import resume
 from cyclegan.translation import Translator
 from cyclegan.translation.scores import TABLE, Score, write_scores
-from cyclegan.translation.targets import Task
-from cyclegan.video.animations import redraw_animation
-from cyclegan.video.clips import redraw_clip
-from cyclegan.video.frames import ClipManner
+from cyclegan.translation.targets import Target
+from cyclegan.video.animations import map_animation
+from cyclegan.video.frames import VideoOptions
+from cyclegan.video.videos import map_video
 from scripts.untrained_model import write_untrained_model
 
 Read = Callable[[Path], object]
 ValidFiles = tuple[list[Path], Read]
 
 MAX_PIXELS = 50_000_000  # as on the page; larger pictures take their time and memory, hostile or not
-SMALL_FRAMES = ClipManner(mark="generated", max_pixels=2**20)  # so do larger frames
+SMALL_FRAMES = VideoOptions(mark="generated", max_pixels=2**20)  # so do larger frames
 TINY = {
     "data": {"size": 32},
     "generator": {"width": 4, "blocks": 1},
@@ -62,7 +63,7 @@ def pictures(folder: Path) -> ValidFiles:
     metadata = Metadata(exif=exif.tobytes(), xmp=b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>", dpi=(72, 72))
     files = []
     for suffix in (".jpg", ".png", ".webp", ".tif", ".bmp", ".gif", ".ppm", ".avif", ".heic"):
-        if FORMAT_OF[suffix] in formats():
+        if FORMAT_OF[suffix] in readable_formats():
             files.append(folder / f"picture{suffix}")
             write_picture(Picture(pixels, metadata=metadata), files[-1], FORMAT_OF[suffix])
     for suffix in (".png", ".tif"):
@@ -75,13 +76,13 @@ def pictures(folder: Path) -> ValidFiles:
 def animations(folder: Path) -> ValidFiles:
     """Write animations; each is read and written with its frames unchanged."""
     files = [write_animation(folder / f"moving{suffix}") for suffix in (".gif", ".webp", ".png")]
-    return files, lambda path: redraw_animation(path, folder / f"output{path.suffix}", np.copy, SMALL_FRAMES)
+    return files, lambda path: map_animation(path, folder / f"output{path.suffix}", np.copy, SMALL_FRAMES)
 
 
 def videos(folder: Path) -> ValidFiles:
     """Write videos; each is read and written with its frames unchanged."""
     files = [write_video(folder / f"video{suffix}", *codecs) for suffix, codecs in CODECS.items()]
-    return files, lambda path: redraw_clip(path, folder / f"output{path.suffix}", np.copy, SMALL_FRAMES)
+    return files, lambda path: map_video(path, folder / f"output{path.suffix}", np.copy, SMALL_FRAMES)
 
 
 def models(folder: Path) -> ValidFiles:
@@ -169,13 +170,13 @@ def downloads(folder: Path) -> ValidFiles:
     """Write the record of an interrupted download, which would continue from an address that does not exist."""
     url, path, record = "nowhere://example.org/set.zip", folder / "set.zip", folder / "set.zip.json"
     path.write_bytes(bytes(100))
-    record.write_text(json.dumps(asdict(Source(url, total=100, tag='"1"', modified=""))), encoding="utf-8")
+    record.write_text(json.dumps(asdict(Source(url, total=100, etag='"1"', modified=""))), encoding="utf-8")
     return [record], lambda _: fetch([url], path)
 
 
 def tables(folder: Path) -> ValidFiles:
     """Write a table of scores, to which a line is added."""
-    target = Task(folder / "1.png", folder / "out" / "1.png", folder / "out")
+    target = Target(folder / "1.png", folder / "out" / "1.png", folder / "out")
     write_scores({target: Score(realism=0.5, cycle_error=10.0)})
     return [folder / "out" / TABLE], lambda _: write_scores({target: Score(realism=0.6, cycle_error=9.0)})
 

@@ -28,9 +28,9 @@ from PIL import Image, ImageOps, ImageSequence
 from cyclegan.checkpoints.model_file import ModelInfo, save_model
 from cyclegan.config import build_config
 from cyclegan.images import FORMAT_OF, Pixels
-from cyclegan.images.files import formats
+from cyclegan.images.plugins import readable_formats
 from cyclegan.models import build_networks, resolved_generator
-from cyclegan.translation import Manner, Task, Translator, Work, plan_tasks, translate_all
+from cyclegan.translation import Target, TranslateJob, TranslateOptions, Translator, plan_targets, translate_targets
 
 say = partial(print, flush=True)
 
@@ -66,7 +66,7 @@ class Row:
 
 def pictures_in(path: Path) -> dict[str, Any]:
     """Return what Pillow sees in a file: every frame's pixels as they are seen, their times, the colour profile."""
-    with Image.open(path, formats=[*formats()]) as image:
+    with Image.open(path, formats=[*readable_formats()]) as image:
         icc = image.info.get("icc_profile") or b""
         first = [ImageOps.exif_transpose(image)] if image.format in ("TIFF", "MPO") else ImageSequence.Iterator(image)
         frames, durations = [], []
@@ -167,13 +167,13 @@ def brief(value: object) -> str:
 class Unchanged(Translator):
     """A translator that returns every picture's pixels as they came."""
 
-    def redraw_pixels(self, pictures: Sequence[Pixels]) -> list[Pixels]:
+    def translate_pixels(self, pictures: Sequence[Pixels]) -> list[Pixels]:
         """Return them."""
         return [*pictures]
 
 
-def translate_unchanged(folder: Path, output: Path) -> tuple[list[Task], list[str]]:
-    """Translate a folder without changing a pixel; return the tasks, and what failed."""
+def translate_unchanged(folder: Path, output: Path) -> tuple[list[Target], list[str]]:
+    """Translate a folder without changing a pixel; return the targets, and what failed."""
     config = build_config({"generator": {"width": 4, "blocks": 1}, "discriminator": {"width": 4}})
     networks = build_networks(config)
     info = ModelInfo(
@@ -192,33 +192,33 @@ def translate_unchanged(folder: Path, output: Path) -> tuple[list[Task], list[st
         model = Path(place) / "nothing.safetensors"
         save_model(model, info, weights)
         translator = Unchanged(model, device="cpu", precision="fp32")
-    tasks = plan_tasks([folder], "same", output=output)
-    outcome = translate_all(tasks, Work(translator, Manner(max_pixels=MAX_PIXELS)))
-    return tasks, [str(error) for error in outcome.failed]
+    targets = plan_targets([folder], "same", output=output)
+    outcome = translate_targets(targets, TranslateJob(translator, TranslateOptions(max_pixels=MAX_PIXELS)))
+    return targets, [str(error) for error in outcome.failed]
 
 
 def measure(folder: Path, output: Path, *, listed: bool) -> dict[str, Row]:
     """Return a row for every format."""
-    tasks, failed = translate_unchanged(folder, output)
-    done = [task for task in tasks if task.target.exists()]
-    tags = tags_of(path for task in done for path in (task.source, task.target))
+    targets, failed = translate_unchanged(folder, output)
+    done = [target for target in targets if target.path.exists()]
+    tags = tags_of(path for target in done for path in (target.source, target.path))
     rows: defaultdict[str, Row] = defaultdict(Row)
-    for task in tasks:
-        row = rows[task.source.suffix.lower().lstrip(".")]
+    for target in targets:
+        row = rows[target.source.suffix.lower().lstrip(".")]
         row.files += 1
-        if task not in done:
+        if target not in done:
             row.refused += 1
             continue
         try:
-            found = [*differences(task.source, task.target)]
+            found = [*differences(target.source, target.path)]
         except Exception as error:  # decoders raise whatever they like
             found = [("unread", str(error))]
-        found += tag_differences(tags.get(task.source, {}), tags.get(task.target, {}))
+        found += tag_differences(tags.get(target.source, {}), tags.get(target.path, {}))
         kinds = {kind for kind, _ in found}
         row.kinds.update(kinds)
         row.same += not kinds
         for kind, what in found if listed else ():
-            say(f"{task.source.name}: {kind}: {what}")
+            say(f"{target.source.name}: {kind}: {what}")
     for reason in failed if listed else ():
         say(f"refused: {reason}")
     return rows

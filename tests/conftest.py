@@ -11,13 +11,13 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 import jaxtyping
 
-import tests.typecheck  # noqa: F401 (the hook below looks it up by its name)
+import tests.support.typecheck  # noqa: F401 (the hook below looks it up by its name)
 
 SHAPED = (
     *("images", "losses", "models", "metrics", "diagnostics", "training"),
     *("data", "inference", "video", "translation", "evaluation"),
 )
-jaxtyping.install_import_hook([f"cyclegan.{module}" for module in SHAPED], "tests.typecheck.checked")
+jaxtyping.install_import_hook([f"cyclegan.{module}" for module in SHAPED], "tests.support.typecheck.checked")
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402

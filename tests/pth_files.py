@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from cyclegan.models import PatchDiscriminator, ResNetGenerator
 from cyclegan.models.init import initialize
 from cyclegan.reference.pth import to_reference
-from tests.golden_files import golden, under
+from tests.support.golden import golden, under
 
 GENERATORS = (
     "generator_resnet_6blocks",

@@ -22,9 +22,9 @@ from cyclegan.data.sets import DataSet, known_sets
 from cyclegan.images import FORMATS
 from cyclegan.images.formats import ImageFormat
 from cyclegan.translation import watch
-from tests.data.server_for_tests import Page, serving
-from tests.data.zips_for_tests import zipped_set
 from tests.pages import ROOT, blocks, commands, fill, read, shell_lines, shortened
+from tests.support.file_server import Page, serving
+from tests.support.zips import zipped_set
 
 README = "README.md"
 ELSEWHERE = "docs/using-models-elsewhere.md"  # tests/test_export.py runs its lines and checks their results
@@ -168,11 +168,11 @@ def test_the_documented_formats_are_those_of_the_program():
     expected = [
         [
             " ".join(f"`{suffix}`" for suffix in kind.suffixes),
-            f"`{FORMATS[kind.instead].suffixes[0]}`" if kind.instead else "as it is",
-            "" if kind.instead else bits_of(kind),
-            "" if kind.instead else "yes" if kind.alpha else "no",
-            "" if kind.instead else "yes" if kind.profile else "no",
-            "" if kind.instead else "all" if kind.animated else "first",
+            f"`{FORMATS[kind.written_as].suffixes[0]}`" if kind.written_as else "as it is",
+            "" if kind.written_as else bits_of(kind),
+            "" if kind.written_as else "yes" if kind.alpha else "no",
+            "" if kind.written_as else "yes" if kind.profile else "no",
+            "" if kind.written_as else "all" if kind.animated else "first",
         ]
         for kind in FORMATS.values()
     ]

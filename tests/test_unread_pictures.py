@@ -77,7 +77,7 @@ def test_the_main_picture_of_a_heic_is_not_called_the_first(tmp_path: Path):
     pictures.save(tmp_path / "x.heic", primary_index=1)
     picture = read_picture(tmp_path / "x.heic")
     assert picture.pixels[8, 8, 2] > 200
-    assert picture.only_the_first(Path("x")) == "x holds 2 pictures; the main one is taken."
+    assert picture.first_frame_note(Path("x")) == "x holds 2 pictures; the main one is taken."
 
 
 @pytest.mark.parametrize("name", [name for name, kind in FORMATS.items() if kind.modes and name not in ("TGA", "HEIF")])

@@ -48,8 +48,9 @@ def export(
 ) -> None:
     """Write a model as a model file, as the authors' .pth files, or as a program that runs without cyclegan."""
     from cyclegan.atomic import check_new_file, refuse_to_overwrite, require_writable
+    from cyclegan.checkpoints.find import find_model, find_run, model_name
     from cyclegan.checkpoints.model_file import generator_weights, load_model, save_model, weights_of
-    from cyclegan.checkpoints.runs import find_model, find_run, model_name, unaveraged_model
+    from cyclegan.checkpoints.states import unaveraged_model
     from cyclegan.export import (
         OPSET,
         ProgramOptions,

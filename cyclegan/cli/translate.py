@@ -25,7 +25,7 @@ from cyclegan.cli.models import model_facts, tell_model
 from cyclegan.errors import CycleganError, DataError, printable
 
 if TYPE_CHECKING:
-    from cyclegan.translation import Outcome, Task, Work
+    from cyclegan.translation import Target, TranslateJob, TranslateResult
 
 PIPE = Path("-")
 
@@ -91,9 +91,17 @@ def translate(
     """Redraw pictures and clips with a trained model; names, folders, formats and sizes stay as they are."""
     from PIL import Image
 
+    from cyclegan.checkpoints.find import find_model
     from cyclegan.checkpoints.model_file import load_model_info
-    from cyclegan.checkpoints.runs import find_model
-    from cyclegan.translation import Manner, Scorer, Translator, Work, choose_direction, passed_over_in, plan_tasks
+    from cyclegan.translation import (
+        Scorer,
+        TranslateJob,
+        TranslateOptions,
+        Translator,
+        choose_direction,
+        passed_over_in,
+        plan_targets,
+    )
 
     Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow's own limit would come first
     path = find_model(model)
@@ -102,16 +110,16 @@ def translate(
     target = info.domains(way)[1]
     refuse_combinations(inputs, output, ray=spread_by == "ray", watch=watch, scores=scores, as_json=as_json)
 
-    def plan(output: Path | None = output) -> list["Task"]:
+    def plan(output: Path | None = output) -> list["Target"]:
         with tell_if_slow("Listing the pictures.", quiet=quiet or watch):
-            return plan_tasks(inputs, target, output=output, image_format=image_format, watched=watch)
+            return plan_targets(inputs, target, output=output, image_format=image_format, watched=watch)
 
     check_output(inputs, output, image_format, overwrite=overwrite)
-    tasks = [] if spread_by == "ray" else planned(inputs, target, output, plan, overwrite=overwrite, watched=watch)
+    targets = [] if spread_by == "ray" else planned(inputs, target, output, plan, overwrite=overwrite, watched=watch)
     tell_model(path, info, way, quiet=quiet)
-    options: dict[str, Any] = {"direction": way, "device": device, "precision": precision, "tile": tile}
-    translator = Translator(path, **options)
-    manner = Manner(
+    translator_options: dict[str, Any] = {"direction": way, "device": device, "precision": precision, "tile": tile}
+    translator = Translator(path, **translator_options)
+    options = TranslateOptions(
         size=size,
         strength=strength,
         batch_size=batch_size,
@@ -123,8 +131,8 @@ def translate(
     if spread_by == "ray":
         spread_over_ray(
             inputs,
-            Work(translator, manner),
-            options,
+            TranslateJob(translator, options),
+            translator_options,
             output,
             image_format,
             progress=progress,
@@ -133,21 +141,21 @@ def translate(
         )
         return
     if PIPE in inputs:
-        translate_pipe(Work(translator, manner), output, image_format, quiet=quiet)
+        translate_pipe(TranslateJob(translator, options), output, image_format, quiet=quiet)
         return
     with interruptible("picture") as interrupted:
-        work = Work(translator, manner, Scorer(translator) if scores else None, interrupted=interrupted)
+        job = TranslateJob(translator, options, Scorer(translator) if scores else None, interrupted=interrupted)
 
-        def show(outcome: "Outcome") -> None:
-            show_outcome(outcome, work, quiet=quiet, as_json=as_json)
+        def show(result: "TranslateResult") -> None:
+            show_result(result, job, quiet=quiet, as_json=as_json)
 
         if watch:
-            watch_folders(inputs, plan, work, show, quiet=quiet)
+            watch_folders(inputs, plan, job, show, quiet=quiet)
         else:
-            outcome = translate_planned(tasks, plan, output, work, progress=progress, quiet=quiet)
-            outcome.passed_over = passed_over_in(inputs, translator.target, output)
-            show(outcome)
-            if outcome.failed and not interrupted():
+            result = translate_planned(targets, plan, output, job, progress=progress, quiet=quiet)
+            result.passed_over = passed_over_in(inputs, translator.target, output)
+            show(result)
+            if result.failed and not interrupted():
                 raise typer.Exit(1)
         if interrupted():
             raise typer.Exit(130)
@@ -167,7 +175,7 @@ def check_output(inputs: Sequence[Path], output: Path | None, image_format: str 
 
 def planned(
     inputs: Sequence[Path], target: str, output: Path | None, plan: Any, *, overwrite: bool, watched: bool
-) -> list["Task"]:
+) -> list["Target"]:
     """Return what is to be translated to folders that can be written; nothing yet of a watch, an archive or a pipe."""
     from cyclegan.atomic import require_writable
     from cyclegan.translation import check_places, is_archive
@@ -182,57 +190,59 @@ def planned(
         return []
     if PIPE in inputs or is_archive(output):
         return []
-    tasks: list[Task] = plan()
-    check_places(tasks, overwrite=overwrite)
-    return tasks
+    targets: list[Target] = plan()
+    check_places(targets, overwrite=overwrite)
+    return targets
 
 
 def translate_planned(
-    tasks: Sequence["Task"],
+    targets: Sequence["Target"],
     plan: Any,
     output: Path | None,
-    work: "Work",
+    job: "TranslateJob",
     *,
     progress: ProgressStyle,
     quiet: bool,
-) -> "Outcome":
-    """Translate tasks to their places, or what is planned into an archive."""
+) -> "TranslateResult":
+    """Translate targets to their places, or what is planned into an archive."""
     from cyclegan.translation import is_archive, translate_into_archive
 
     if output is None or not is_archive(output):
-        return translate_tasks(tasks, work, progress=progress, quiet=quiet)
+        return translate_with_bar(targets, job, progress=progress, quiet=quiet)
     return translate_into_archive(
-        output, lambda folder: translate_tasks(plan(folder), work, progress=progress, quiet=quiet), work.interrupted
+        output, lambda folder: translate_with_bar(plan(folder), job, progress=progress, quiet=quiet), job.interrupted
     )
 
 
-def translate_tasks(tasks: Sequence["Task"], work: "Work", *, progress: ProgressStyle, quiet: bool) -> "Outcome":
+def translate_with_bar(
+    targets: Sequence["Target"], job: "TranslateJob", *, progress: ProgressStyle, quiet: bool
+) -> "TranslateResult":
     """Translate with a bar that counts pictures, and frames of clips."""
     from dataclasses import replace
 
-    from cyclegan.translation import amount_of_work, scale_note, translate_all
+    from cyclegan.translation import count_pictures_and_frames, scale_note, translate_targets
 
-    if note := scale_note(tasks, work.manner.size, work.translator.info.size):
+    if note := scale_note(targets, job.options.size, job.translator.info.size):
         tell(f"cyclegan: {note}", quiet=quiet)
-    tell_sequences(tasks, work, quiet=quiet)
-    with counting("Redrawing", amount_of_work(tasks), progress=progress, quiet=quiet) as advance:
-        return translate_all(tasks, replace(work, on_frame=advance), on_picture=advance)
+    tell_sequences(targets, job, quiet=quiet)
+    with counting("Redrawing", count_pictures_and_frames(targets), progress=progress, quiet=quiet) as advance:
+        return translate_targets(targets, replace(job, on_frame=advance), on_picture=advance)
 
 
-def tell_sequences(tasks: Sequence["Task"], work: "Work", *, quiet: bool) -> None:
+def tell_sequences(targets: Sequence["Target"], job: "TranslateJob", *, quiet: bool) -> None:
     """Say which pictures are steadied, if that is asked for."""
     from cyclegan.translation import describe_sequences
 
-    for note in describe_sequences(tasks) if work.manner.steady else ():
+    for note in describe_sequences(targets) if job.options.steady else ():
         tell(f"cyclegan: {note}", quiet=quiet)
 
 
-def watch_folders(inputs: Sequence[Path], plan: Any, work: "Work", show: Any, *, quiet: bool) -> None:
+def watch_folders(inputs: Sequence[Path], plan: Any, job: "TranslateJob", show: Any, *, quiet: bool) -> None:
     """Translate what appears in folders, until interrupted."""
     from cyclegan.translation import watch
 
     tell(f"Watching {', '.join(map(printable, inputs))}. Ctrl-C ends it.", quiet=quiet)
-    watch(plan, work, show, on_trouble=complain)
+    watch(plan, job, show, on_trouble=complain)
 
 
 def refuse_combinations(
@@ -258,8 +268,8 @@ def refuse_beside(rule: str, *asked: bool) -> None:
 
 def spread_over_ray(
     inputs: Sequence[Path],
-    work: "Work",
-    options: dict[str, Any],
+    job: "TranslateJob",
+    translator_options: dict[str, Any],
     output: Path | None,
     image_format: str | None,
     *,
@@ -272,26 +282,26 @@ def spread_over_ray(
 
     from cyclegan.translation import check_places, passed_over_far, plan_spread, spread
 
-    tasks = plan_spread(inputs, work.translator.target, output=output, image_format=image_format)
-    check_places(tasks, overwrite=work.manner.overwrite)
-    tell_sequences(tasks, work, quiet=quiet)
+    targets = plan_spread(inputs, job.translator.target, output=output, image_format=image_format)
+    check_places(targets, overwrite=job.options.overwrite)
+    tell_sequences(targets, job, quiet=quiet)
     with (
         interruptible("picture") as interrupted,
-        counting("Redrawing", len(tasks), progress=progress, quiet=quiet) as advance,
+        counting("Redrawing", len(targets), progress=progress, quiet=quiet) as advance,
     ):
-        outcome = spread(tasks, replace(work, interrupted=interrupted), options, on_picture=advance)
+        result = spread(targets, replace(job, interrupted=interrupted), translator_options, on_picture=advance)
         stopped = interrupted()
-    outcome.passed_over = passed_over_far(inputs, work.translator.target, output)
-    show_outcome(outcome, work, quiet=quiet, as_json=as_json)
-    if outcome.failed or stopped:
+    result.passed_over = passed_over_far(inputs, job.translator.target, output)
+    show_result(result, job, quiet=quiet, as_json=as_json)
+    if result.failed or stopped:
         raise typer.Exit(130 if stopped else 1)
 
 
-def translate_pipe(work: "Work", output: Path | None, image_format: str | None, *, quiet: bool) -> None:
+def translate_pipe(job: "TranslateJob", output: Path | None, image_format: str | None, *, quiet: bool) -> None:
     """Translate one picture from standard input to standard output, or to a file."""
     from dataclasses import replace
 
-    from cyclegan.translation import Task, translate_all
+    from cyclegan.translation import Target, translate_targets
 
     if output is None and sys.stdout.isatty():
         raise DataError("the picture would be printed on the terminal.", "Redirect it: > picture.png")
@@ -302,11 +312,11 @@ def translate_pipe(work: "Work", output: Path | None, image_format: str | None, 
         source.write_bytes(sys.stdin.buffer.read())
         target = output or Path(folder) / "standard output"
         target = target.with_suffix(f".{image_format}") if image_format else target
-        always = replace(work, manner=replace(work.manner, overwrite=True))
-        outcome = translate_all([Task(source, target, target.parent)], always)
-        for note in outcome.notes:
+        always = replace(job, options=replace(job.options, overwrite=True))
+        result = translate_targets([Target(source, target, target.parent)], always)
+        for note in result.notes:
             tell(f"cyclegan: {note}".replace(str(source), source.name), quiet=quiet)
-        for error in outcome.failed:
+        for error in result.failed:
             complain(type(error)(str(error).replace(str(source), source.name), error.hint))
             raise typer.Exit(1)
         if output is None:
@@ -314,51 +324,51 @@ def translate_pipe(work: "Work", output: Path | None, image_format: str | None, 
             sys.stdout.buffer.flush()
 
 
-def show_outcome(outcome: "Outcome", work: "Work", *, quiet: bool, as_json: bool) -> None:
+def show_result(result: "TranslateResult", job: "TranslateJob", *, quiet: bool, as_json: bool) -> None:
     """Write the scores asked for, and print what became of a translation."""
     from cyclegan.data.folders import describe_passed_over
     from cyclegan.translation import write_scores
 
     tables: list[Path] = []
     try:
-        tables = write_scores(outcome.scores)
+        tables = write_scores(result.scores)
     except CycleganError as trouble:  # which must not hide what else failed
-        outcome.failed.append(trouble)
-    for note in outcome.notes:
+        result.failed.append(trouble)
+    for note in result.notes:
         tell(f"cyclegan: {note}", quiet=quiet)
-    if others := describe_passed_over(outcome.passed_over):
+    if others := describe_passed_over(result.passed_over):
         tell(f"cyclegan: {others} Save what is a picture as PNG, TIFF or JPEG to have it translated.", quiet=quiet)
-    for error in outcome.failed:
+    for error in result.failed:
         complain(error)
     if as_json:
-        say_json(as_facts(outcome, work, tables))
+        say_json(as_facts(result, job, tables))
     elif not quiet:
-        say(in_words(outcome, work.translator.target, tables))
+        say(in_words(result, job.translator.target, tables))
 
 
-def as_facts(outcome: "Outcome", work: "Work", tables: Sequence[Path]) -> dict[str, Any]:
+def as_facts(result: "TranslateResult", job: "TranslateJob", tables: Sequence[Path]) -> dict[str, Any]:
     """Return what became of a translation, for programs."""
     from cyclegan.translation import shown
 
     return {
-        **model_facts(work.translator.path, work.translator.info, work.translator.direction),
-        "domain": work.translator.target,
-        "written": [shown(task.target) for task in outcome.done],
-        "skipped": [shown(task.target) for task in outcome.skipped],
-        "failed": [str(error) for error in outcome.failed],
-        "passed_over": outcome.passed_over,
-        "notes": outcome.notes,
+        **model_facts(job.translator.path, job.translator.info, job.translator.direction),
+        "domain": job.translator.target,
+        "written": [shown(target.path) for target in result.done],
+        "skipped": [shown(target.path) for target in result.skipped],
+        "failed": [str(error) for error in result.failed],
+        "passed_over": result.passed_over,
+        "notes": result.notes,
         "scores": [str(table) for table in tables],
     }
 
 
-def in_words(outcome: "Outcome", domain: str, tables: Sequence[Path]) -> str:
+def in_words(result: "TranslateResult", domain: str, tables: Sequence[Path]) -> str:
     """Return what became of a translation, as one line for people."""
     from cyclegan.translation import shown
 
-    folder = outcome.done[0].target.parent if outcome.done else Path()
+    folder = result.done[0].path.parent if result.done else Path()
     where = f" in {printable(shown(folder))}" if folder != Path() else ""
-    there = f", {len(outcome.skipped)} were there already" if outcome.skipped else ""
-    lost = f", {len(outcome.failed)} failed" if outcome.failed else ""
+    there = f", {len(result.skipped)} were there already" if result.skipped else ""
+    lost = f", {len(result.failed)} failed" if result.failed else ""
     table = f" Scores: {', '.join(map(printable, tables))}." if tables else ""
-    return f"{len(outcome.done)} redrawn as {printable(domain)}{where}{there}{lost}.{table}"
+    return f"{len(result.done)} redrawn as {printable(domain)}{where}{there}{lost}.{table}"

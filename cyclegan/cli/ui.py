@@ -15,21 +15,21 @@ def ui(
     model: Annotated[
         Path | None,
         typer.Option(
-            help="Offer this first: a run's folder or name, or a model file.  [default: the newest run]",
+            help="A run's folder or name, or a model file, that is offered first.  [default: the newest run]",
             show_default=False,
         ),
     ] = None,
-    checkpoints: Annotated[Path, typer.Option(help="Where runs are.")] = Path("checkpoints"),
+    checkpoints: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("checkpoints"),
     port: Annotated[
         int | None,
         typer.Option(
             min=0,
             max=65_535,
-            help="Listen here; 0: where it is free.  [default: 7860, or the next]",
+            help="0: any free port.  [default: 7860, or the next free one]",
             show_default=False,
         ),
     ] = None,
-    host: Annotated[str, typer.Option(help="Listen on this address; others than this machine's are for everybody.")] = (
+    host: Annotated[str, typer.Option(help="Address to listen on; any but this machine's own lets others in.")] = (
         "127.0.0.1"
     ),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
@@ -37,30 +37,30 @@ def ui(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Serve a page in the browser of this machine, to redraw pictures on and to watch runs."""
-    from cyclegan.checkpoints.runs import find_model
+    """Serve a local web page that translates pictures and shows the progress of runs."""
+    from cyclegan.checkpoints.find import find_model
     from cyclegan.devices import choose_device
-    from cyclegan.web import Settings, serve
+    from cyclegan.web import ServerSettings, serve
 
     def show(address: str) -> None:
         if as_json:
             say_json({"address": address})
         elif not quiet:
             say(address)
-        tell("Ctrl-C ends it.", quiet=quiet)
+        tell("Press Ctrl-C to stop.", quiet=quiet)
         if open_:
             webbrowser.open(address)
 
-    settings = Settings(
+    settings = ServerSettings(
         checkpoints=checkpoints,
         model=find_model(model, checkpoints) if model else None,
         device=str(choose_device(device)),
         host=host,
         port=port,
     )
-    for ending in (signal.SIGINT, signal.SIGTERM):  # also where a shell has us ignore Ctrl-C
-        signal.signal(ending, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell made the process ignore Ctrl-C
+        signal.signal(number, signal.default_int_handler)
     try:
         serve(settings, show)
     except KeyboardInterrupt:
-        os._exit(130)  # a picture that is being redrawn would hold it up, and nothing of it is kept
+        os._exit(130)  # without waiting for a translation whose result nobody gets

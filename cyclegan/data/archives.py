@@ -1,4 +1,4 @@
-"""Unpacking zip archives that may come from anybody: nothing is written outside the folder, nor without bounds."""
+"""Zip archives from unknown sources: unpacked into one folder only, within limits of size and number."""
 
 import re
 import shutil
@@ -13,112 +13,112 @@ from pathlib import Path
 from cyclegan.data.folders import is_hidden
 from cyclegan.errors import DataError, DiskError, disk_errors, printable
 
-MOST_FILES = 1_000_000
-MOST_GROWTH = 50  # times the archive's size; pictures hardly shrink in an archive, bombs do
-SMALL = 64 * 2**20  # bytes that any archive may unpack to
-FORBIDDEN = str.maketrans(dict.fromkeys(':<>|"?*', "_"))  # on Windows; photographs of the CycleGAN authors have colons
-DAMAGE = (  # as what reads archives says it; entries may claim to lie where no file has a place
+MAX_FILES = 1_000_000
+MAX_EXPANSION = 50  # times the archive's size; zip bombs expand more, pictures hardly at all
+ALWAYS_ALLOWED_BYTES = 64 * 2**20  # unpacked, however small the archive
+FORBIDDEN_ON_WINDOWS = str.maketrans(dict.fromkeys(':<>|"?*', "_"))  # some names in the authors' data sets have colons
+DAMAGE_ERRORS = (  # that zipfile raises; offsets in a damaged archive can be out of any range
     zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError, OverflowError
 )  # fmt: skip
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those that need little memory, whatever the archive says
+COMPRESSION_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may need much memory
 
 
-def unpack(archive: Path, folder: Path, *, on_file: Callable[[int, int], object] = lambda _done, _all: None) -> None:
-    """Unpack a zip archive into a new folder; hidden files in it are left out, names become valid on every system.
+def unpack(archive: Path, folder: Path, *, on_file: Callable[[int, int], object] = lambda _done, _total: None) -> None:
+    """Unpack a zip archive into a new folder, without hidden files; names become valid on every system.
 
-    Every entry is checked before the first is written: one that is hostile condemns the archive.
+    Every entry is checked before the first is written: one unsafe entry makes the whole archive an error.
     """
-    with _opened(archive) as opened:
+    with _open(archive) as opened:
         entries = opened.infolist()
-        _check_bounds(entries, archive.stat().st_size)
+        _check_limits(entries, archive.stat().st_size)
         _check_names(entries)
-        wanted = [entry for entry in entries if not (entry.is_dir() or _is_hidden(entry))]
+        files = [entry for entry in entries if not (entry.is_dir() or _is_hidden(entry))]
         with disk_errors(folder):
             folder.mkdir(parents=True)
-            _check_room(folder, sum(entry.file_size for entry in wanted))
-        for done, entry in enumerate(wanted, start=1):
+            _check_free_space(folder, sum(entry.file_size for entry in files))
+        for done, entry in enumerate(files, start=1):
             _write(opened, entry, folder.joinpath(*_parts(entry)))
-            on_file(done, len(wanted))
+            on_file(done, len(files))
 
 
 @contextmanager
-def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
-    """Open an archive; damage met while it is open is a sentence."""
+def _open(archive: Path) -> Iterator[zipfile.ZipFile]:
+    """Open an archive; damage found while it is open raises `DataError`."""
     try:
         with zipfile.ZipFile(archive) as opened:
             yield opened
-    except DAMAGE as error:
+    except DAMAGE_ERRORS as error:
         raise DataError(
-            "the archive is no zip file, or is damaged.", "Get it again, or from another place with --from."
+            "the archive is no zip file, or is damaged.", "Download it again, or from another source with --from."
         ) from error
 
 
-def _check_bounds(entries: list[zipfile.ZipInfo], packed: int) -> None:
+def _check_limits(entries: list[zipfile.ZipInfo], archive_bytes: int) -> None:
     size = sum(entry.file_size for entry in entries)
-    if len(entries) > MOST_FILES or size > max(SMALL, MOST_GROWTH * packed):
+    if len(entries) > MAX_FILES or size > max(ALWAYS_ALLOWED_BYTES, MAX_EXPANSION * archive_bytes):
         raise DataError(
             f"the archive would unpack to {len(entries):,} files of {size:,} bytes in all, "
             "far more than pictures would.",
-            "Nothing of it is unpacked; check where it came from.",
+            "Nothing was unpacked; check its source.",
         )
 
 
-def _check_room(folder: Path, size: int) -> None:
+def _check_free_space(folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if size > free:
         raise DiskError(
-            f"no room on the disk for {printable(folder)}: {size:,} bytes are needed, {free:,} are free.",
+            f"no room left on the disk for {printable(folder)}: {size:,} bytes are needed, {free:,} are free.",
             "Free some space and run it again.",
         )
 
 
 def _check_names(entries: list[zipfile.ZipInfo]) -> None:
-    """Refuse an archive with an entry that leads elsewhere, is no plain file, or is another one's on some system."""
-    seen: dict[str, tuple[str, bool]] = {}  # as a system without case has it -> as written, whether a folder
+    """Raise an error for an entry with an unsafe name or type, and for two with the same name on some system."""
+    paths: dict[str, tuple[str, bool]] = {}  # by case-folded path: the path as written, whether it is a folder
     for entry in entries:
-        if reason := _hostile(entry) or _collision(entry, seen):
+        if reason := _unsafe(entry) or _collision(entry, paths):
             raise DataError(
                 f"the archive holds {printable(entry.orig_filename)!r}, {reason}.",
-                "Nothing of it is unpacked; check where it came from.",
+                "Nothing was unpacked; check its source.",
             )
 
 
-def _hostile(entry: zipfile.ZipInfo) -> str:
-    """Return what is wrong with an entry by itself."""
+def _unsafe(entry: zipfile.ZipInfo) -> str:
+    """Return why an entry is unsafe; an empty string if it is safe."""
     name = entry.orig_filename.removesuffix("/")
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if name.startswith("/") or re.match("[A-Za-z]:", name) or any(character in name for character in "\\\0"):
-        return "which is no path within a folder"
+        return "not a relative path"
     if any(part != part.rstrip(". ") or not part for part in name.split("/")):
-        return "which leads out of the folder or is no name on every system"
+        return "a path out of the folder, or a name that is invalid on some system"
     if not name.isprintable():
         return "a name with control characters"
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "a link or a device"
     if entry.flag_bits & 1:
         return "which is encrypted"
-    return "" if entry.compress_type in METHODS else "which is compressed in an unusual way"
+    return "" if entry.compress_type in COMPRESSION_METHODS else "which has an unusual compression"
 
 
-def _collision(entry: zipfile.ZipInfo, seen: dict[str, tuple[str, bool]]) -> str:
-    """Return whether an entry would be written over, or into, another one where case does not count."""
+def _collision(entry: zipfile.ZipInfo, paths: dict[str, tuple[str, bool]]) -> str:
+    """Return why an entry would overwrite another on a case-insensitive system; an empty string if it does not."""
     parts = _parts(entry)
     for depth in range(1, len(parts) + 1):
         path = "/".join(parts[:depth])
         new = (path, depth < len(parts) or entry.is_dir())
         key = unicodedata.normalize("NFC", path).casefold()
-        if (old := seen.setdefault(key, new)) != new or (old is not new and not new[1]):
+        if (old := paths.setdefault(key, new)) != new or (old is not new and not new[1]):
             return f"which collides with {printable(old[0])!r}"
     return ""
 
 
 def _parts(entry: zipfile.ZipInfo) -> list[str]:
-    """Return the folders and the name that an entry is unpacked to."""
-    return entry.filename.translate(FORBIDDEN).removesuffix("/").split("/")
+    """Return the folders and the name of the unpacked file."""
+    return entry.filename.translate(FORBIDDEN_ON_WINDOWS).removesuffix("/").split("/")
 
 
 def _is_hidden(entry: zipfile.ZipInfo) -> bool:
-    """Tell whether a file is one that listings pass over, such as what macOS adds."""
+    """Return whether a file is hidden, or added by macOS."""
     return any(is_hidden(part) for part in entry.filename.split("/"))
 
 

@@ -117,7 +117,7 @@ def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callabl
             original += [side_before] if number < len(files) else []
             (domain.files if number < len(files) else domain.held_out_files).append(path)
             domain.sizes[path] = path.stat().st_size
-            domain.notes += [picture.only_the_first(path)] if picture.frames > 1 else []
+            domain.notes += [picture.first_frame_note(path)] if picture.frames > 1 else []
             store.add(picture.pixels)
         on_picture()
     check_most_were_read(domain, len(everything))

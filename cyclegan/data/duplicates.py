@@ -1,7 +1,7 @@
-"""Pictures that repeat each other: one file twice, or one picture saved, sized or mirrored otherwise.
+"""Duplicates: equal files, or one picture that was saved, resized or mirrored.
 
-Candidates share a perceptual hash (pHash): of a 32 x 32 grey thumbnail, which of the 8 x 8 slowest cosine terms are
-above their median. Their thumbnails decide. Pictures that are all but one colour are not compared: they show nothing.
+Candidates have near perceptual hashes (pHash): of the 8 x 8 lowest frequencies (DCT-II) of a 32 x 32 grey thumbnail,
+which are above their median. The correlation of the thumbnails decides. Flat pictures have no fingerprint.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,113 +14,119 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating[Any]]
 Hashes = NDArray[np.uint64]
-Places = NDArray[np.intp]
+Indices = NDArray[np.intp]
 
-SIDE = 32  # pixels, of a thumbnail
-TERMS = 8  # cosine terms each way; their 64 bits are the hash
-NEAR = 6  # bits of 64 in which the hashes of one picture may differ
-BANDS = NEAR + 1  # two hashes that are near agree in at least one of so many groups of bits
+THUMBNAIL_SIDE = 32  # pixels
+FREQUENCIES = 8  # in each dimension; 64 bits make the hash
+MAX_HASH_DISTANCE = 6  # bits of 64, between hashes of the same picture
+BANDS = MAX_HASH_DISTANCE + 1  # near hashes are equal in at least one of this many groups of bits
 BAND_BITS = 64 // BANDS
-ALIKE = 0.96  # correlation of two thumbnails; in horse2zebra copies have 0.965 and more, other pictures 0.950 and less
-AT_ONCE = 2**16  # comparisons held in memory
+MIN_CORRELATION = 0.96  # of thumbnails of one picture; in horse2zebra copies have at least 0.965, others at most 0.950
+MAX_COMPARISONS = 2**16  # in memory at once
 
-BITS_IN = np.array([number.bit_count() for number in range(2**16)], dtype=np.uint8)
+BIT_COUNTS = np.array([number.bit_count() for number in range(2**16)], dtype=np.uint8)
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What tells whether two pictures are one."""
+    """The values by which duplicates are found."""
 
     digest: bytes  # of the file
-    thumbnail: Floats  # SIDE x SIDE greys, upright, of mean 0 and length 1
+    thumbnail: Floats  # grey, upright, of mean 0 and norm 1
 
 
 @dataclass(frozen=True)
-class Repeat:
-    """Pictures that are one and the same, as places in the list that was compared."""
+class Duplicates:
+    """Pictures that are duplicates of each other."""
 
-    places: tuple[int, ...]
-    exact: bool  # whether their files are the same to the byte
-    mirrored: bool  # whether some show it as in a mirror
+    indices: tuple[int, ...]  # in the list that was searched
+    exact: bool  # equal files
+    mirrored: bool  # some are mirrored
 
 
-def find_repeats(prints: Sequence[Fingerprint]) -> list[Repeat]:
-    """Return the groups of pictures that repeat each other, in the order of their first."""
-    if not prints:
+def find_duplicates(fingerprints: Sequence[Fingerprint]) -> list[Duplicates]:
+    """Return the groups of duplicates, in the order of their first pictures."""
+    if not fingerprints:
         return []
-    first_of: dict[bytes, int] = {}  # one place for each file that differs
-    leaders = [first_of.setdefault(one.digest, place) for place, one in enumerate(prints)]
+    # Union-find: each picture points to another of its group, the first of the group to itself. Equal files first.
+    first_of: dict[bytes, int] = {}
+    parents = [first_of.setdefault(fingerprint.digest, index) for index, fingerprint in enumerate(fingerprints)]
     firsts = list(first_of.values())
-    mirrored = set()
-    for one, other, is_mirrored in near_pairs(np.stack([prints[place].thumbnail for place in firsts])):
-        keep, drop = sorted((_leader(leaders, firsts[one]), _leader(leaders, firsts[other])))
-        leaders[drop] = keep
-        mirrored |= {firsts[one]} if is_mirrored else set()
+    mirrored: set[int] = set()
+    for i, j, is_mirrored in near_pairs(np.stack([fingerprints[index].thumbnail for index in firsts])):
+        first, second = sorted((_root(parents, firsts[i]), _root(parents, firsts[j])))
+        parents[second] = first
+        if is_mirrored:
+            mirrored.add(firsts[i])
     groups: dict[int, list[int]] = {}
-    for place in range(len(prints)):
-        groups.setdefault(_leader(leaders, place), []).append(place)
+    for index in range(len(fingerprints)):
+        groups.setdefault(_root(parents, index), []).append(index)
     return [
-        Repeat(tuple(places), len({prints[place].digest for place in places}) == 1, not mirrored.isdisjoint(places))
-        for places in groups.values()
-        if len(places) > 1
+        Duplicates(
+            tuple(indices),
+            exact=len({fingerprints[index].digest for index in indices}) == 1,
+            mirrored=not mirrored.isdisjoint(indices),
+        )
+        for indices in groups.values()
+        if len(indices) > 1
     ]
 
 
 def near_pairs(thumbnails: Floats) -> Iterator[tuple[int, int, bool]]:
-    """Yield the places of every two thumbnails, n SIDE SIDE, that show one picture, and whether one is mirrored."""
+    """Yield the indices of every two of n thumbnails that show one picture, and whether one is mirrored."""
     count = len(thumbnails)
     both = np.concatenate([thumbnails, thumbnails[:, :, ::-1]])
-    for ones, others in candidates(perceptual_hashes(both), count):
-        likeness = (both[ones].astype(np.float32) * both[others]).sum(axis=(1, 2))
-        for one, other in zip(ones[likeness >= ALIKE], others[likeness >= ALIKE], strict=True):
-            yield int(one), int(other) % count, bool(other >= count)
+    for i, j in candidates(perceptual_hashes(both), count):
+        same = (both[i].astype(np.float32) * both[j]).sum(axis=(1, 2)) >= MIN_CORRELATION
+        for first, second in zip(i[same], j[same], strict=True):
+            yield int(first), int(second) % count, bool(second >= count)
 
 
 def perceptual_hashes(thumbnails: Floats) -> Hashes:
-    """Return the hash of each of the thumbnails, n SIDE SIDE."""
-    waves = cosines()
-    terms = np.einsum("kh,nhw,lw->nkl", waves, thumbnails.astype(np.float32), waves, optimize=True).reshape(
-        -1, TERMS**2
-    )
+    """Return the hash of each thumbnail."""
+    cosines = dct_matrix()
+    terms = np.einsum("kh,nhw,lw->nkl", cosines, thumbnails.astype(np.float32), cosines, optimize=True)
+    terms = terms.reshape(-1, FREQUENCIES**2)
     above = terms > np.median(terms, axis=1, keepdims=True)
     return np.packbits(above, axis=1).view(np.uint64)[:, 0]
 
 
 @cache
-def cosines() -> Floats:
-    """Return the slowest waves of the cosine transform (DCT-II), TERMS x SIDE."""
-    waves: Floats = np.cos(np.pi * np.outer(np.arange(TERMS), np.arange(SIDE) + 0.5) / SIDE).astype(np.float32)
-    return waves
+def dct_matrix() -> Floats:
+    """Return the lowest frequencies of the DCT-II, FREQUENCIES x THUMBNAIL_SIDE."""
+    angles = np.outer(np.arange(FREQUENCIES), np.arange(THUMBNAIL_SIDE) + 0.5) * (np.pi / THUMBNAIL_SIDE)
+    matrix: Floats = np.cos(angles).astype(np.float32)
+    return matrix
 
 
-def candidates(hashes: Hashes, count: int) -> Iterator[tuple[Places, Places]]:
-    """Yield places of near hashes, one among the first `count`, the other behind it and of another picture.
+def candidates(hashes: Hashes, count: int) -> Iterator[tuple[Indices, Indices]]:
+    """Yield indices of near hashes: the first below `count`, the second behind it and of another picture.
 
-    Only hashes that agree in a whole band of their bits are compared, so the work grows hardly faster than the pictures
-    do; a pair may come more than once.
+    Only hashes that are equal in a whole band of bits are compared, so the time grows hardly faster than the number of
+    pictures. A pair may come more than once.
     """
     for band in range(BANDS):
         values = (hashes >> np.uint64(band * BAND_BITS)) & np.uint64(2**BAND_BITS - 1)
         order = np.argsort(values, kind="stable")
         for bucket in np.split(order, np.flatnonzero(np.diff(values[order])) + 1):
             rows = bucket[bucket < count]
-            for start in range(0, len(rows), step := max(1, AT_ONCE // len(bucket))):
-                ones, others = near_in(hashes, rows[start : start + step], bucket)
-                apart = (ones < others) & (others != ones + count)
-                yield ones[apart], others[apart]
+            for start in range(0, len(rows), step := max(1, MAX_COMPARISONS // len(bucket))):
+                i, j = near_in(hashes, rows[start : start + step], bucket)
+                distinct = (i < j) & (j != i + count)
+                yield i[distinct], j[distinct]
 
 
-def near_in(hashes: Hashes, rows: Places, bucket: Places) -> tuple[Places, Places]:
-    """Return the places of all near hashes, one of `rows` and one of `bucket`."""
+def near_in(hashes: Hashes, rows: Indices, bucket: Indices) -> tuple[Indices, Indices]:
+    """Return the indices of all near hashes, one of `rows` and one of `bucket`."""
     differing = (hashes[rows][:, None] ^ hashes[bucket][None]).view(np.uint16)
-    distances = BITS_IN[differing].reshape(len(rows), len(bucket), 4).sum(axis=2)
-    ones, others = np.nonzero(distances <= NEAR)
-    return rows[ones], bucket[others]
+    distances = BIT_COUNTS[differing].reshape(len(rows), len(bucket), 4).sum(axis=2)
+    i, j = np.nonzero(distances <= MAX_HASH_DISTANCE)
+    return rows[i], bucket[j]
 
 
-def _leader(leaders: list[int], place: int) -> int:
-    """Return the first place of the group that a place is in, and shorten the way there."""
-    while leaders[place] != place:
-        leaders[place] = leaders[leaders[place]]
-        place = leaders[place]
-    return place
+def _root(parents: list[int], index: int) -> int:
+    """Return the first index of the group of an index, and shorten the path to it."""
+    while parents[index] != index:
+        parents[index] = parents[parents[index]]
+        index = parents[index]
+    return index

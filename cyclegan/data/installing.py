@@ -1,4 +1,4 @@
-"""A data set, from its address to its folder: fetched, checked, unpacked aside, counted, and only then named."""
+"""Installation of a data set: download, check, unpack in a staging folder, count the pictures, then rename."""
 
 import hashlib
 import re
@@ -20,123 +20,128 @@ from cyclegan.data.folders import find_domains, list_pictures
 from cyclegan.data.sets import DataSet, known_sets
 from cyclegan.errors import DataError, DownloadError, disk_errors, printable
 
-CHECKSUMS = "checksums.toml"  # beside the data sets: the SHA-256 of each archive that the table does not know
+CHECKSUMS = "checksums.toml"  # beside the data sets: SHA-256 of archives for which sets.toml has none
 
 
 @dataclass(frozen=True)
-class Installed:
+class InstalledSet:
     """A data set in its folder."""
 
     folder: Path
-    pictures: Mapping[str, int]  # folder within it -> pictures
-    new: bool  # false if it was there before
+    pictures: Mapping[str, int]  # by folder within it
+    new: bool  # False: it was installed before
 
 
 @dataclass(frozen=True)
-class Watchers:
-    """Who wants to know how far it is: each is told how much is done, of how much."""
+class ProgressCallbacks:
+    """Functions that get the progress: how much is done, of how much."""
 
-    on_bytes: Progress = lambda _done, _all: None
-    on_file: Callable[[int, int], object] = lambda _done, _all: None
-
-
-NOBODY = Watchers()
+    on_bytes: Progress = lambda _done, _total: None
+    on_file: Callable[[int, int], object] = lambda _done, _total: None
 
 
-def install(data_set: DataSet, home: Path, *, source: str = "", watchers: Watchers = NOBODY) -> Installed:
-    """Bring a data set to `home / name`, from its own addresses or from `source`, an address or a file.
+NO_PROGRESS = ProgressCallbacks()
 
-    What an interrupted download left is continued; an archive that fails a check is deleted, a user's file never.
+
+def install(
+    data_set: DataSet, home: Path, *, source: str = "", progress: ProgressCallbacks = NO_PROGRESS
+) -> InstalledSet:
+    """Install a data set in `home / name`, from its own URLs or from `source`, a URL or a file.
+
+    An interrupted download is resumed; an archive that fails a check is deleted, a user's file never.
     """
     folder = home / data_set.name
     if folder.exists():
-        return _already(data_set, folder, source)
-    given = _given(source)
-    urls = () if given else _addresses(data_set, source)
-    expected = data_set.sha256 or _recorded(home).get(data_set.name)
-    aside = home / f".cyclegan-{data_set.name}{PARTIAL}"
-    fetched, unpacked = aside / f"{data_set.name}.zip", aside / "unpacked"
-    with _alone_in(aside):
-        if not given:
-            fetch(urls, fetched, on_progress=watchers.on_bytes)
+        return _check_installed(data_set, folder, source)
+    local_file = _local_file(source)
+    urls = () if local_file else _urls(data_set, source)
+    expected = data_set.sha256 or _recorded_checksums(home).get(data_set.name)
+    staging = home / f".cyclegan-{data_set.name}{PARTIAL}"
+    archive, unpacked = local_file or staging / f"{data_set.name}.zip", staging / "unpacked"
+    with _staging_folder(staging):
+        if not local_file:
+            fetch(urls, archive, on_progress=progress.on_bytes)
         try:
-            sha256 = _checked_sum(data_set, given or fetched, expected, home)
-            unpack(given or fetched, unpacked, on_file=watchers.on_file)
+            sha256 = _check_sha256(data_set, archive, expected, home)
+            unpack(archive, unpacked, on_file=progress.on_file)
             root = _root(unpacked)
-            pictures = _counted(data_set, root, "the archive", "Try another place with --from.")
-            _remember(data_set, sha256, home)
+            pictures = _count_pictures(data_set, root, "the archive", "Try another source with --from.")
+            _record_checksum(data_set, sha256, home)
             with disk_errors(folder):
                 root.rename(folder)
-            fetched.unlink(missing_ok=True)
+            if not local_file:
+                archive.unlink(missing_ok=True)
         except (DataError, DownloadError):
-            fetched.unlink(missing_ok=True)
+            if not local_file:
+                archive.unlink(missing_ok=True)
             raise
-    return Installed(folder, pictures, new=True)
+    return InstalledSet(folder, pictures, new=True)
 
 
 @contextmanager
-def _alone_in(aside: Path) -> Iterator[None]:
-    """Keep every other download of this set out; at the end leave nothing but what can be continued."""
-    lock = FileLock(aside / "lock", timeout=0)
-    with disk_errors(aside):
-        aside.mkdir(parents=True, exist_ok=True)
+def _staging_folder(staging: Path) -> Iterator[None]:
+    """Lock the staging folder of a data set; at the end leave only a partial archive."""
+    lock = FileLock(staging / "lock", timeout=0)
+    with disk_errors(staging):
+        staging.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire()
         except Timeout as error:
             raise DownloadError("this data set is being downloaded already.", "Wait for it, or stop it.") from error
     try:
-        shutil.rmtree(aside / "unpacked", ignore_errors=True)  # half of a set, of a run that was killed
+        shutil.rmtree(staging / "unpacked", ignore_errors=True)  # of a process that was killed
         yield
     finally:
         lock.release()
-        shutil.rmtree(aside / "unpacked" if any(aside.glob("*.zip")) else aside, ignore_errors=True)
+        shutil.rmtree(staging / "unpacked" if any(staging.glob("*.zip")) else staging, ignore_errors=True)
 
 
-def _already(data_set: DataSet, folder: Path, source: str) -> Installed:
-    """Return a data set that is there; whether another archive of the same name would be the same, nobody knows."""
+def _check_installed(data_set: DataSet, folder: Path, source: str) -> InstalledSet:
+    """Return a data set that is installed; an archive of the user's own could differ from it, which is an error."""
     if source and data_set.name not in known_sets():
         raise DataError(f"there is a {printable(folder)} already.", "Move it away, or choose another name.")
     hint = "Move it away and run the same command again."
-    return Installed(folder, _counted(data_set, folder, f"{printable(folder)} is there already, but", hint), new=False)
+    pictures = _count_pictures(data_set, folder, f"{printable(folder)} is there already, but", hint)
+    return InstalledSet(folder, pictures, new=False)
 
 
-def _given(source: str) -> Path | None:
-    """Return the file that the user names as a source; nothing if it is an address, or if there is none."""
+def _local_file(source: str) -> Path | None:
+    """Return a source that is a file; None if it is a URL, or empty."""
     if not source or re.match("https?://", source, re.IGNORECASE):
         return None
     if not Path(source).is_file():
-        raise DataError(f"there is no file {printable(source)}.", "Name a zip archive, or an address: https://…")
+        raise DataError(f"there is no file {printable(source)}.", "Name a zip archive, or a URL: https://…")
     return Path(source)
 
 
-def _addresses(data_set: DataSet, source: str) -> tuple[str, ...]:
+def _urls(data_set: DataSet, source: str) -> tuple[str, ...]:
     urls = (source,) if source else data_set.urls
     if not urls:
-        raise DownloadError(f"nobody serves {data_set.name}; its licence: {data_set.licence}.", data_set.instead)
+        raise DownloadError(f"{data_set.name} cannot be downloaded; its licence: {data_set.licence}.", data_set.instead)
     return urls
 
 
-def _checked_sum(data_set: DataSet, archive: Path, expected: str | None, home: Path) -> str:
-    """Return an archive's SHA-256, which must be the one that is known, or else that was recorded the first time."""
+def _check_sha256(data_set: DataSet, archive: Path, expected: str | None, home: Path) -> str:
+    """Return the SHA-256 of an archive; one that differs from the expected is an error."""
     with archive.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != (expected or found):
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if sha256 != (expected or sha256):
         raise DownloadError(
-            f"this is not the archive of {data_set.name} that is known: its SHA-256 is {found}, not {expected}.",
-            "Try again, or another place with --from; an archive of your own needs a name of its own."
+            f"this is another archive than the known one of {data_set.name}: its SHA-256 is {sha256}, not {expected}.",
+            "Try again, or another source with --from; an archive of your own needs another name."
             if data_set.sha256
-            else f"If it was meant to change, delete its line in {printable(home / CHECKSUMS)}.",
+            else f"If this change is intended, delete its line in {printable(home / CHECKSUMS)}.",
         )
-    return found
+    return sha256
 
 
-def _remember(data_set: DataSet, sha256: str, home: Path) -> None:
+def _record_checksum(data_set: DataSet, sha256: str, home: Path) -> None:
     if data_set.sha256 is None:
-        write_text(home / CHECKSUMS, tomli_w.dumps(_recorded(home) | {data_set.name: sha256}))
+        write_text(home / CHECKSUMS, tomli_w.dumps(_recorded_checksums(home) | {data_set.name: sha256}))
 
 
-def _recorded(home: Path) -> dict[str, str]:
-    """Return the sums of archives that came before, by the names of their sets."""
+def _recorded_checksums(home: Path) -> dict[str, str]:
+    """Return the SHA-256 of earlier archives by the names of their data sets."""
     path = home / CHECKSUMS
     try:
         return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -145,19 +150,19 @@ def _recorded(home: Path) -> dict[str, str]:
 
 
 def _root(unpacked: Path) -> Path:
-    """Return the folder that is the data set: many archives hold a single folder with everything in it."""
-    places = list(unpacked.iterdir())
-    return places[0] if len(places) == 1 and places[0].is_dir() and not find_domains(unpacked) else unpacked
+    """Return the folder of the data set: many archives hold a single folder with everything in it."""
+    entries = list(unpacked.iterdir())
+    return entries[0] if len(entries) == 1 and entries[0].is_dir() and not find_domains(unpacked) else unpacked
 
 
-def _counted(data_set: DataSet, folder: Path, what: str, hint: str) -> Mapping[str, int]:
-    """Return how many pictures each folder holds, which must be as many as are known to be there."""
+def _count_pictures(data_set: DataSet, folder: Path, subject: str, hint: str) -> Mapping[str, int]:
+    """Return the number of pictures in each folder; numbers that differ from the known ones are an error."""
     pictures = Counter(path.parent.relative_to(folder).as_posix() for path in list_pictures(folder, allow_empty=True))
-    wrong = [
-        f"{pictures[place]:,} pictures in {place}, not {count:,}"
-        for place, count in data_set.counts.items()
-        if pictures[place] != count
+    differences = [
+        f"{pictures[part]:,} pictures in {part}, not {count:,}"
+        for part, count in data_set.counts.items()
+        if pictures[part] != count
     ]
-    if wrong or not pictures:
-        raise DataError(f"{what} holds {'; '.join(wrong) or 'no pictures'}.", hint)
+    if differences or not pictures:
+        raise DataError(f"{subject} holds {'; '.join(differences) or 'no pictures'}.", hint)
     return pictures

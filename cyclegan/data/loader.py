@@ -1,4 +1,4 @@
-"""An endless stream of unpaired batches, any point of which can be computed on its own."""
+"""An endless stream of unpaired batches; each follows from its number alone."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -11,14 +11,14 @@ from cyclegan.config import Config
 from cyclegan.data.augment import Augmentation
 from cyclegan.data.domains import Domain
 from cyclegan.data.folders import picture_index
-from cyclegan.images import Levels, with_bits
+from cyclegan.images import PixelValues, with_bits
 from cyclegan.prefetch import map_ahead
 
-Batch = tuple[Levels, Levels]
+Batch = tuple[PixelValues, PixelValues]
 
 
 def batches(domain_a: Domain, domain_b: Domain, config: Config, first: int, every: int = 1) -> Iterator[Batch]:
-    """Yield each `every`-th batch of A and B from number `first` (from 0) on, prepared ahead by worker threads."""
+    """Yield every `every`-th batch of A and B from number `first` on, prepared ahead by worker threads."""
     augment = Augmentation(config.data)
     size, seed = config.training.batch_size, config.training.seed
 
@@ -37,5 +37,5 @@ def batches(domain_a: Domain, domain_b: Domain, config: Config, first: int, ever
 
 
 def batches_per_epoch(domain_a: Domain, domain_b: Domain, batch_size: int) -> int:
-    """Return the batches of an epoch: as many pairs as the larger folder has images."""
+    """Return the batches of an epoch: as many samples as the larger folder has images."""
     return -(-max(len(domain_a.pictures), len(domain_b.pictures)) // batch_size)

@@ -1,4 +1,4 @@
-"""Data sets with a name: a table of the known ones, and what the domains of any are called."""
+"""Known data sets, and the names of their domains."""
 
 import re
 import tomllib
@@ -14,7 +14,7 @@ from cyclegan.errors import DataError, printable
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """What is known of a data set; `sets.toml` says what each means."""
+    """A data set; `sets.toml` explains the fields."""
 
     name: str
     licence: str = "unknown"
@@ -23,7 +23,7 @@ class DataSet:
     size: int | None = None  # bytes of the archive
     sha256: str | None = None
     domains: tuple[str, str] | None = None
-    counts: Mapping[str, int] = field(default_factory=dict)  # folder -> pictures
+    counts: Mapping[str, int] = field(default_factory=dict)  # pictures by folder
 
 
 @cache
@@ -33,30 +33,30 @@ def known_sets() -> dict[str, DataSet]:
     return {name: DataSet(name=name, **_with_tuples(entry)) for name, entry in table.items()}
 
 
-def find_set(name: str, *, elsewhere: bool = False) -> DataSet:
-    """Return a known data set, or one of any name whose archive the user has `elsewhere`."""
+def find_set(name: str, *, has_source: bool = False) -> DataSet:
+    """Return a known data set; one of any name if the user names its source."""
     if name in known_sets():
         return known_sets()[name]
     if not re.fullmatch(r"\w[\w-]*", name):
-        raise DataError(f"{printable(name)} cannot be a data set's name.", "Use letters, digits, _ and - alone.")
-    if elsewhere:
+        raise DataError(f"{printable(name)} cannot be a data set's name.", "Use only letters, digits, _ and -.")
+    if has_source:
         return DataSet(name=name)
-    near = near_names(name)
+    similar = similar_names(name)
     raise DataError(
         f"no data set called {printable(name)} is known.",
-        f"Did you mean {' or '.join(near)}?"
-        if near
+        f"Did you mean {' or '.join(similar)}?"
+        if similar
         else "See cyclegan download --list, or name its archive with --from.",
     )
 
 
-def near_names(name: str) -> list[str]:
-    """Return the known names that `name` may have been meant to be."""
+def similar_names(name: str) -> list[str]:
+    """Return known names that resemble `name`."""
     return get_close_matches(name.lower(), known_sets(), n=3, cutoff=0.5)
 
 
 def domain_names(name: str) -> tuple[str, str]:
-    """Return what the domains of a data set are called: as is known, as in `horse2zebra`, else A and B."""
+    """Return the names of a data set's domains: known ones, or from a name like `horse2zebra`, else A and B."""
     known = known_sets().get(name)
     if known and known.domains:
         return known.domains

@@ -1,4 +1,4 @@
-"""Looking over a folder of pictures: what each is, from one quick reading, and which cannot be read."""
+"""Facts about every picture in a folder, from one quick reading."""
 
 import hashlib
 from collections.abc import Callable
@@ -9,36 +9,37 @@ import numpy as np
 import psutil
 from PIL import JpegImagePlugin
 
-from cyclegan.data.duplicates import SIDE, Fingerprint, Floats
+from cyclegan.data.duplicates import THUMBNAIL_SIDE, Fingerprint, Floats
 from cyclegan.data.folders import list_pictures, passed_over
 from cyclegan.errors import CycleganError
 from cyclegan.images import MAX_PIXELS, Picture, Pixels, read_picture
-from cyclegan.images.convention import LUMA
-from cyclegan.images.files import formats, picture_errors
-from cyclegan.images.metadata import orientation_of
-from cyclegan.images.tiff import opened
+from cyclegan.images.decoding_errors import picture_errors
+from cyclegan.images.metadata import read_orientation
+from cyclegan.images.pixels import LUMA
+from cyclegan.images.plugins import readable_formats
+from cyclegan.images.tiff import open_image
 from cyclegan.prefetch import map_ahead
 
-SEEN = 64  # pixels, side of the small copy in which colours are looked for
-TINT = 4  # of 255: channels that differ by less are grey to the eye, whatever a lossy format made of them
-COLOURED = 0.01  # share of a picture that must have colour
-FLAT = 2.0  # levels: the standard deviation below which a picture is all but one colour
+SMALL_SIDE = 64  # pixels, of the copy in which colour is measured
+MIN_TINT = 4  # of 255; a smaller difference of channels is invisible, and lossy formats make it of grey
+MIN_COLOR_SHARE = 0.01  # of the pixels, in a picture in colour
+MIN_STD = 2.0  # of pixel values; below it a picture is flat
 
 
 @dataclass(frozen=True)
-class Look:
-    """What one picture is, upright."""
+class PictureFacts:
+    """Facts about one picture, EXIF-transposed."""
 
     path: Path
     width: int  # pixels
     height: int
     mode: str  # as in `Picture`
-    bits: int  # of a level: 8 or 16
-    grey: bool  # what it shows, however it is stored
-    see_through: bool  # somewhere
+    bits: int  # 8 or 16
+    grey: bool  # in appearance, in whatever mode
+    transparent: bool  # in some pixel
     frames: int
-    brightest: float  # its largest level, as a share of white
-    fingerprint: Fingerprint | None  # none if it is all but one colour
+    max_value: float  # of all pixels, as a share of white
+    fingerprint: Fingerprint | None  # None if it is flat
 
     @property
     def short_side(self) -> int:
@@ -46,96 +47,96 @@ class Look:
         return min(self.width, self.height)
 
     @property
-    def elongation(self) -> float:
+    def aspect(self) -> float:
         """The longer side over the shorter."""
         return max(self.width, self.height) / self.short_side
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What is in a folder."""
+    """The pictures in a folder."""
 
     folder: Path
-    looks: list[Look]
+    pictures: list[PictureFacts]
     unreadable: list[tuple[Path, CycleganError]]
-    passed_over: dict[str, int]  # suffix -> files that are no pictures, by their name
+    passed_over: dict[str, int]  # files that are no pictures, by suffix
 
 
 def survey_folder(folder: Path, *, on_picture: Callable[[], object] = lambda: None) -> Survey:
-    """Look at every picture below a folder; each that cannot be read is listed with the reason."""
+    """Return facts about every picture below a folder; unreadable ones are listed with their errors."""
     files = list_pictures(folder)
     survey = Survey(folder, [], [], dict(passed_over(folder)))
 
-    def look(path: Path) -> Look | CycleganError:
+    def facts_or_error(path: Path) -> PictureFacts | CycleganError:
         try:
-            return look_at(path)
+            return picture_facts(path)
         except CycleganError as error:
             return error
 
-    for path, seen in zip(files, map_ahead(look, files, workers=psutil.cpu_count() or 1), strict=True):
-        if isinstance(seen, Look):
-            survey.looks.append(seen)
+    for path, result in zip(files, map_ahead(facts_or_error, files, workers=psutil.cpu_count() or 1), strict=True):
+        if isinstance(result, PictureFacts):
+            survey.pictures.append(result)
         else:
-            survey.unreadable.append((path, seen))
+            survey.unreadable.append((path, result))
         on_picture()
     return survey
 
 
-def look_at(path: Path) -> Look:
-    """Return what a picture is; one that cannot be read is an error that names it."""
-    picture, width, height = glimpse(path)
+def picture_facts(path: Path) -> PictureFacts:
+    """Return facts about a picture; raise an error that names it if it cannot be read."""
+    picture, width, height = read_coarsely(path)
     pixels = picture.pixels
     white = float(np.iinfo(pixels.dtype).max)
-    return Look(
+    return PictureFacts(
         path=path,
         width=width,
         height=height,
         mode=picture.mode,
         bits=picture.bits,
         grey=is_grey(pixels),
-        see_through=picture.alpha is not None and bool(picture.alpha.min() < np.iinfo(picture.alpha.dtype).max),
+        transparent=picture.alpha is not None and bool(picture.alpha.min() < np.iinfo(picture.alpha.dtype).max),
         frames=picture.frames,
-        brightest=float(pixels.max()) / white,
-        fingerprint=fingerprint(path, small(pixels, SIDE) / white, depth=2**picture.bits - 1),
+        max_value=float(pixels.max()) / white,
+        fingerprint=fingerprint(path, shrink(pixels, THUMBNAIL_SIDE) / white, depth=2**picture.bits - 1),
     )
 
 
-def glimpse(path: Path) -> tuple[Picture, int, int]:
-    """Read a picture, and its full width and height; a JPEG only as finely as need be, which is much faster."""
-    with picture_errors(path), opened(path, formats(path.suffix)) as image:
+def read_coarsely(path: Path) -> tuple[Picture, int, int]:
+    """Return a picture and its full width and height; a JPEG is decoded at a lower resolution, which is much faster."""
+    with picture_errors(path), open_image(path, readable_formats(path.suffix)) as image:
         width, height = image.size
         if isinstance(image, JpegImagePlugin.JpegImageFile) and width * height <= MAX_PIXELS:
-            image.draft(None, (SEEN, SEEN))
-            turned = orientation_of(image) > 4
-            return Picture.from_image(image), *((height, width) if turned else (width, height))
+            image.draft(None, (SMALL_SIDE, SMALL_SIDE))
+            transposed = read_orientation(image) > 4
+            return Picture.from_image(image), *((height, width) if transposed else (width, height))
     picture = read_picture(path)
     return picture, picture.pixels.shape[1], picture.pixels.shape[0]
 
 
-def small(pixels: Pixels, side: int) -> Floats:
-    """Return a copy of side x side pixels, h w c, each the mean of those it covers; aspect is lost."""
+def shrink(pixels: Pixels, side: int) -> Floats:
+    """Return a copy of side x side pixels, h w c, by area averaging, without regard to aspect."""
     import cv2
 
-    shrunk: Floats = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
-    return shrunk.reshape(side, side, pixels.shape[2])
+    small: Floats = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return small.reshape(side, side, pixels.shape[2])
 
 
 def is_grey(pixels: Pixels) -> bool:
-    """Tell whether a picture shows no colour to speak of."""
+    """Return whether a picture has no visible colour."""
     if pixels.shape[2] == 1:
         return True
-    red, green, blue = np.moveaxis(small(pixels, SEEN), 2, 0)
-    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
-    tint = spread / np.iinfo(pixels.dtype).max * 255
-    return bool((tint > TINT).mean() < COLOURED)
+    red, green, blue = np.moveaxis(shrink(pixels, SMALL_SIDE), 2, 0)
+    difference = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    tint = difference / np.iinfo(pixels.dtype).max * 255
+    return bool((tint > MIN_TINT).mean() < MIN_COLOR_SHARE)
 
 
 def fingerprint(path: Path, thumbnail: Floats, depth: int) -> Fingerprint | None:
-    """Return what a picture is known by, from a thumbnail of values from 0 to 1; none if it is all but one colour."""
+    """Return the fingerprint of a picture with this thumbnail of 0 to 1; None if it is flat."""
     grey = thumbnail @ LUMA if thumbnail.shape[2] == 3 else thumbnail[..., 0]
-    if grey.std() * depth < FLAT:
+    if grey.std() * depth < MIN_STD:
         return None
-    centred = grey - grey.mean()
+    centered = grey - grey.mean()
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "blake2b").digest()
-    return Fingerprint(digest, (centred / np.linalg.norm(centred)).astype(np.float16))
+    return Fingerprint(digest, (centered / np.linalg.norm(centered)).astype(np.float16))

@@ -193,7 +193,7 @@ def plateau(history: History) -> Iterator[Finding]:
             "Stop (the best is kept), or continue with a learning rate that falls from here on: "
             f"--epochs {line['epoch']}, and as many --decay-epochs as you like."
         )
-    yield Finding("plateau", "game", "watch", f"no better since epoch {line['no_better_since_epoch']}.", suggestion)
+    yield Finding("plateau", "training", "watch", f"no better since epoch {line['no_better_since_epoch']}.", suggestion)
 
 
 # diversity relative to that of real images. Healthy: from 0.47 up; one picture for all: 0.001

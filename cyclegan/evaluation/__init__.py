@@ -1,15 +1,15 @@
-"""Evaluation: how far translations are from real pictures, and how faithful they are."""
+"""Evaluation: distance of translations from real pictures, faithfulness to their sources."""
 
+from cyclegan.evaluation.comparison import Evaluation, check_enough, evaluate
 from cyclegan.evaluation.extractors import Extractor, load_extractor
-from cyclegan.evaluation.folders import Folder
+from cyclegan.evaluation.picture_folder import PictureFolder
 from cyclegan.evaluation.resizing import RESIZINGS, Resizing
-from cyclegan.evaluation.scores import Evaluation, check_enough, evaluate
 
 __all__ = [
     "RESIZINGS",
     "Evaluation",
     "Extractor",
-    "Folder",
+    "PictureFolder",
     "Resizing",
     "check_enough",
     "evaluate",

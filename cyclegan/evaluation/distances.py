@@ -1,7 +1,7 @@
-"""How far two sets of pictures are apart, in the features of an extractor.
+"""Distances of two sets of pictures in the features of an extractor.
 
-FID (Heusel et al. 2017) takes both sets for Gaussians. KID (Bińkowski et al. 2018) does not, and is unbiased however
-few the pictures are.
+FID (Heusel et al. 2017) assumes that both are Gaussian. KID (Bińkowski et al. 2018) does not, and is unbiased for any
+number of pictures.
 """
 
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from jaxtyping import Float64
 
 Features = Float64[np.ndarray, "_n _d"]  # a row for each picture
 
-FEWEST = 3  # pictures, without one of which there is still a variance
-SUBSETS, LARGEST_SUBSET = 100, 1000  # of KID, as its authors and all libraries have them
-WITHIN_95 = 1.96  # standard errors, to either side
-AT_A_TIME = 1000  # rows of a kernel matrix
+MIN_PICTURES = 3  # the jackknife leaves one out, and two have a variance
+KID_SUBSETS, MAX_SUBSET_SIZE = 100, 1000  # as in the paper and in all libraries
+Z_95 = 1.96  # standard errors on each side of a 95 % confidence interval
+KERNEL_ROWS = 1000  # of the kernel matrix that are in memory at once
 
 
 @dataclass(frozen=True)
 class KernelDistance:
-    """KID, the mean over random subsets, and how sure it is."""
+    """KID, the mean over random subsets, and its confidence interval."""
 
     mean: float
-    deviation: float  # over the subsets, which overlap: not an error of the mean
-    low: float  # the 95 % confidence interval, over other pictures of the same kinds
+    deviation: float  # standard deviation over the subsets; they overlap, so it is no error of the mean
+    low: float  # 95 % confidence interval
     high: float
     subsets: int
     subset_size: int
@@ -33,49 +33,50 @@ class KernelDistance:
 def frechet_distance(a: Features, b: Features) -> float:
     """Return the Fréchet distance of two Gaussians with the means and covariances of the features.
 
-    Where the covariances are AᵀA and BᵀB, the trace of the root of their product is the sum of the singular values of
-    ABᵀ. The eigenvalues of the product, which libraries take, lose half of the digits where there are fewer pictures
-    than features, and take minutes.
+    For covariances AᵀA and BᵀB, the trace of the square root of their product is the sum of the singular values of ABᵀ.
+    Libraries use the eigenvalues of the product, which lose half of the digits where there are fewer pictures than
+    features, and take minutes.
     """
-    root_a, root_b = root_of_covariance(a), root_of_covariance(b)
-    apart = a.mean(0) - b.mean(0)
-    shared = np.linalg.svd(root_a @ root_b.T, compute_uv=False).sum()
-    return float(apart @ apart + np.square(root_a).sum() + np.square(root_b).sum() - 2 * shared)
+    root_a, root_b = covariance_root(a), covariance_root(b)
+    difference = a.mean(0) - b.mean(0)
+    cross = np.linalg.svd(root_a @ root_b.T, compute_uv=False).sum()
+    return float(difference @ difference + np.square(root_a).sum() + np.square(root_b).sum() - 2 * cross)
 
 
-def root_of_covariance(features: Features) -> Features:
+def covariance_root(features: Features) -> Features:
     """Return a matrix A, of no more rows than columns, for which AᵀA is the covariance."""
     centered = (features - features.mean(0)) / np.sqrt(len(features) - 1)
     return centered if len(centered) <= centered.shape[1] else np.linalg.qr(centered)[1]
 
 
 def kernel_distance(a: Features, b: Features, *, seed: int = 0) -> KernelDistance:
-    """Return KID over subsets as large as the smaller set allows, as torch-fidelity calculates it."""
+    """Return KID as torch-fidelity computes it, over subsets as large as the smaller set allows."""
     from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, kid_features_to_metric
 
-    size = min(len(a), len(b), LARGEST_SUBSET)
-    asked = {"kid_subsets": SUBSETS, "kid_subset_size": size, "rng_seed": seed, "verbose": False}
-    found = kid_features_to_metric(torch.from_numpy(a), torch.from_numpy(b), **asked)
-    mean, margin = found[KEY_METRIC_KID_MEAN], WITHIN_95 * kernel_error(a, b)
-    return KernelDistance(mean, found[KEY_METRIC_KID_STD], mean - margin, mean + margin, SUBSETS, size)
+    size = min(len(a), len(b), MAX_SUBSET_SIZE)
+    options = {"kid_subsets": KID_SUBSETS, "kid_subset_size": size, "rng_seed": seed, "verbose": False}
+    result = kid_features_to_metric(torch.from_numpy(a), torch.from_numpy(b), **options)
+    mean, margin = result[KEY_METRIC_KID_MEAN], Z_95 * kid_standard_error(a, b)
+    return KernelDistance(mean, result[KEY_METRIC_KID_STD], mean - margin, mean + margin, KID_SUBSETS, size)
 
 
-def kernel_error(a: Features, b: Features) -> float:
-    """Return KID's standard error over all pictures: what it becomes without each one of them (the jackknife)."""
-    return float(np.sqrt(_variance_without_each(a, b) + _variance_without_each(b, a)))
+def kid_standard_error(a: Features, b: Features) -> float:
+    """Return the jackknife standard error of KID, over the pictures of both sets."""
+    return float(np.sqrt(_jackknife_variance(a, b) + _jackknife_variance(b, a)))
 
 
-def _variance_without_each(one: Features, other: Features) -> float:
-    left, others = len(one) - 1, len(other)
-    to_itself = (np.square(one).mean(1) + 1) ** 3
-    within, across = affinities(one, one) - to_itself, affinities(one, other)
-    without = (within.sum() - 2 * within) / (left * (left - 1)) - 2 * (across.sum() - across) / (left * others)
-    return float(left * without.var())
+def _jackknife_variance(x: Features, y: Features) -> float:
+    """Return (n - 1) times the variance of KID without each of the n rows of x, left out in turn."""
+    n = len(x) - 1
+    diagonal = (np.square(x).mean(1) + 1) ** 3
+    xx, xy = kernel_sums(x, x) - diagonal, kernel_sums(x, y)
+    without_each = (xx.sum() - 2 * xx) / (n * (n - 1)) - 2 * (xy.sum() - xy) / (n * len(y))
+    return float(n * without_each.var())
 
 
-def affinities(one: Features, other: Features) -> np.ndarray:
-    """Return the sum of the kernel of each picture with all those of another set, n."""
+def kernel_sums(x: Features, y: Features) -> np.ndarray:
+    """Return the kernel of each row of x with all rows of y, summed: an array of n."""
     from torch_fidelity.metric_kid import kernel_poly
 
-    blocks = (one[start : start + AT_A_TIME] for start in range(0, len(one), AT_A_TIME))
-    return np.concatenate([kernel_poly(block, other).sum(1) for block in blocks])
+    blocks = (x[start : start + KERNEL_ROWS] for start in range(0, len(x), KERNEL_ROWS))
+    return np.concatenate([kernel_poly(block, y).sum(1) for block in blocks])

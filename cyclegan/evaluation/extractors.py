@@ -1,4 +1,4 @@
-"""What looks at the pictures: the Inception network that papers use, or a network of the user's own."""
+"""Feature extractors: the Inception network that papers use, or a network of the user."""
 
 import hashlib
 import io
@@ -18,48 +18,51 @@ from cyclegan.evaluation.distances import Features
 
 INCEPTION_SIDE = 299  # pixels
 INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
-CACHED_AS = ("weights-inception-2015-12-05-6726825d.pth", "pt_inception-2015-12-05-6726825d.pth")  # one file, two names
-EXPECTED = (
-    "It must take float32 images, n 3 {side} {side}, of levels 0 to 255, for any n, and return n rows of numbers."
+WEIGHT_FILE_NAMES = (
+    "weights-inception-2015-12-05-6726825d.pth",
+    "pt_inception-2015-12-05-6726825d.pth",
+)  # of torch-fidelity and of pytorch-fid, one file
+CONTRACT = (
+    "It must take float32 images, n 3 {side} {side}, of values 0 to 255, for any n, and return n rows of numbers."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Extractor:
-    """A network that makes features of pictures, and all that must be said for its numbers to be compared."""
+    """A network that returns features of pictures, and the facts that make its numbers comparable."""
 
     name: str
     sha256: str  # of its file
-    published: bool  # the network and the weights that papers use
-    side: int  # pixels of what it takes
+    published: bool  # whether papers use this network with these weights
+    side: int  # pixels of its input
     device: torch.device
     network: Callable[[Tensor], Tensor] = field(repr=False)
     features: int = 0  # for each picture
 
     @torch.inference_mode()
-    def __call__(self, levels: Tensor) -> Features:
-        """Return the features of pictures, n 3 side side, of levels 0 to 255."""
-        exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
-        with exact, memory_errors(self.device, "Choose --device cpu."):
-            features: Features = self.network(levels.to(self.device)).flatten(1).double().cpu().numpy()
+    def __call__(self, pixels: Tensor) -> Features:
+        """Return the features of pictures, n 3 side side, of values 0 to 255."""
+        no_tf32 = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+        with no_tf32, memory_errors(self.device, "Choose --device cpu."):
+            features: Features = self.network(pixels.to(self.device)).flatten(1).double().cpu().numpy()
         return features
 
 
 def load_extractor(path: Path | None = None, *, side: int = INCEPTION_SIDE, device: str = "auto") -> Extractor:
-    """Load Inception's weights, or a TorchScript or torch.export file, which may run code: name only what you trust.
+    """Load Inception's weights, or a TorchScript or torch.export file, which may run code: load only what you trust.
 
-    Without a path, Inception's weights are looked for where torch-fidelity and pytorch-fid keep theirs.
+    Without a path, Inception's weights are loaded from the cache of torch-fidelity and pytorch-fid.
     """
     require_extra("torch_fidelity", "evaluate")
     path = path or cached_inception()
     if path is None:
-        raise without_inception()
+        raise missing_inception()
     digest = sha256_of(path)
     published = digest == INCEPTION_SHA256
-    where = choose_device(device)
+    torch_device = choose_device(device)
     try:
         kind = kind_of(path)
-        network = LOADERS[kind](path, where)
+        network = LOADERS[kind](path, torch_device)
     except Exception as error:  # torch raises whatever it likes
         raise ModelFileError(
             f"{printable(path)} is no extractor that can be loaded: {first_line(error)}.",
@@ -71,38 +74,37 @@ def load_extractor(path: Path | None = None, *, side: int = INCEPTION_SIDE, devi
         sha256=digest,
         published=published,
         side=INCEPTION_SIDE if inception else side,
-        device=where,
+        device=torch_device,
         network=network,
     )
-    return tried(extractor, path)
+    return checked_extractor(extractor, path)
 
 
-def tried(extractor: Extractor, path: Path) -> Extractor:
-    """Let an extractor look at pictures of nothing, and say if it cannot."""
+def checked_extractor(extractor: Extractor, path: Path) -> Extractor:
+    """Return an extractor with its number of features, found by a call with two black pictures."""
     try:
         features = extractor(torch.zeros(2, 3, extractor.side, extractor.side))
-    except Exception as error:  # it is the user's own code
+    except Exception as error:  # the user's own code
         raise ModelFileError(
-            f"{printable(path)} cannot look at pictures: {first_line(error)}.", EXPECTED.format(side=extractor.side)
+            f"{printable(path)} fails on pictures: {first_line(error)}.", CONTRACT.format(side=extractor.side)
         ) from error
     if len(features) != 2:
         raise ModelFileError(
-            f"{printable(path)} returns {len(features)} rows for 2 pictures.", EXPECTED.format(side=extractor.side)
+            f"{printable(path)} returns {len(features)} rows for 2 pictures.", CONTRACT.format(side=extractor.side)
         )
     return replace(extractor, features=features.shape[1])
 
 
 def cached_inception() -> Path | None:
-    """Return the published weights in torch's cache, if they are there."""
-    return next((place for name in CACHED_AS if (place := inception_cache() / name).is_file()), None)
+    """Return the published weights in torch's cache; None if they are missing."""
+    return next((path for name in WEIGHT_FILE_NAMES if (path := inception_cache() / name).is_file()), None)
 
 
-def without_inception(why: str = "") -> ModelFileError:
-    """Return what there is to say without weights: where they were looked for, and how to get them."""
+def missing_inception(why: str = "") -> ModelFileError:
+    """Return the error of missing weights: where they were searched, how to get them."""
     return ModelFileError(
-        f"the Inception network's weights are not on this machine (looked for in {printable(inception_cache())}){why}.",
-        f"Download {inception_url()} (91 MiB) to that folder, or name it, or an extractor of your own, with "
-        "--extractor.",
+        f"the Inception network's weights are not on this machine (searched in {printable(inception_cache())}){why}.",
+        f"Download {inception_url()} (91 MiB) to that folder, or name a file with --extractor.",
     )
 
 
@@ -112,7 +114,7 @@ def inception_cache() -> Path:
 
 
 def inception_url() -> str:
-    """Return where torch-fidelity has the published weights from."""
+    """Return the URL from which torch-fidelity gets the published weights."""
     url: str = require_extra("torch_fidelity.feature_extractor_inceptionv3", "evaluate").URL_INCEPTION_V3
     return url
 
@@ -127,7 +129,7 @@ def sha256_of(path: Path) -> str:
 
 
 def kind_of(path: Path) -> str:
-    """Return what a file holds: a TorchScript, a torch.export program, or else weights."""
+    """Return the kind of a file: `script`, `program` or else `weights`."""
     if not zipfile.is_zipfile(path):
         return "weights"
     with zipfile.ZipFile(path) as archive:
@@ -136,27 +138,27 @@ def kind_of(path: Path) -> str:
 
 
 def inception(path: Path, device: torch.device) -> nn.Module:
-    """Build torch-fidelity's Inception up to its 2,048 pooled features; its weights are read without running code."""
+    """Build torch-fidelity's Inception up to its 2,048 pooled features; loading its weights runs no code."""
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise ValueError("it is damaged, or carries code, and nothing in it was run") from error
-    harmless = io.BytesIO()  # the library would unpickle the file itself, whatever is in it
-    torch.save(weights, harmless)
-    harmless.seek(0)
-    whole = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], harmless)
-    *layers, _classifier = whole.children()  # the library's forward takes only rounded levels
-    return nn.Sequential(Centered(), *layers).to(device).eval()
+        raise ValueError("it is damaged, or contains code, which was not run") from error
+    checked = io.BytesIO()  # the library would unpickle the file itself, and run its code
+    torch.save(weights, checked)
+    checked.seek(0)
+    network = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], checked)
+    *layers, _classifier = network.children()  # the library's forward takes only whole numbers
+    return nn.Sequential(Normalize(), *layers).to(device).eval()
 
 
-class Centered(nn.Module):
-    """Brings levels to what Inception was trained on."""
+class Normalize(nn.Module):
+    """Scales pixels of 0 to 255 to [-1, 1)."""
 
-    def forward(self, levels: Tensor) -> Tensor:
-        """Return levels from -1 to 1."""
-        return (levels - 128) / 128
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return scaled pixels."""
+        return (pixels - 128) / 128
 
 
 def script(path: Path, device: torch.device) -> nn.Module:
@@ -182,5 +184,5 @@ LOADERS: dict[str, Callable[[Path, torch.device], nn.Module]] = {
 
 
 def first_line(error: Exception) -> str:
-    """Return what an error says, in short."""
+    """Return the first line of an error's message."""
     return printable((str(error).strip().splitlines() or [type(error).__name__])[0]).rstrip(".")

@@ -1,7 +1,7 @@
-"""The two ways in which pictures are brought to the size that an extractor takes; published numbers know both.
+"""The two ways to resize pictures for an extractor; published numbers use both.
 
-`clean` is Pillow's bicubic filter on unrounded levels, which does not alias (Parmar et al. 2022). `legacy` is that of
-the first implementation: TensorFlow 1's bilinear interpolation, which skips pixels where it shrinks.
+`clean` is Pillow's bicubic filter on floats, which does not alias (Parmar et al. 2022). `legacy` is TensorFlow 1's
+bilinear interpolation, used by the first implementation of FID, which skips pixels where it shrinks.
 """
 
 from typing import Literal
@@ -17,11 +17,11 @@ from cyclegan.images import Pixels
 Resizing = Literal["clean", "legacy"]
 RESIZINGS: tuple[Resizing, ...] = ("clean", "legacy")
 
-Squares = Float32[Tensor, "3 _side _side"]  # unrounded levels, 0 to 255
+Squares = Float32[Tensor, "3 _side _side"]  # floats of 0 to 255
 
 
-def to_side(pixels: Pixels, side: int, resizing: Resizing) -> Squares:
-    """Return a picture of 8 bits in colour as a square of so many pixels."""
+def resize_square(pixels: Pixels, side: int, resizing: Resizing) -> Squares:
+    """Return an RGB picture of 8 bits as a square of `side` pixels."""
     return clean(pixels, side) if resizing == "clean" else legacy(pixels, side)
 
 
@@ -36,6 +36,6 @@ def legacy(pixels: Pixels, side: int) -> Squares:
     """Resize as TensorFlow 1 did."""
     from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
-    levels = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None].float()
-    square: Tensor = interpolate_bilinear_2d_like_tensorflow1x(levels, size=(side, side), align_corners=False)[0]
+    batch = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None].float()
+    square: Tensor = interpolate_bilinear_2d_like_tensorflow1x(batch, size=(side, side), align_corners=False)[0]
     return square

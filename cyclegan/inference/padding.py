@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cyclegan.images import Images, Levels, scaled_on
+from cyclegan.images import Images, PixelValues, scaled_on
 from cyclegan.models import Generator
 
 
@@ -16,7 +16,7 @@ from cyclegan.models import Generator
 class PaddedPicture:
     """A picture whose rows can be had extended, as a generator takes them."""
 
-    images: Images | Levels  # one, as it is, wherever it is
+    images: Images | PixelValues  # one, as it is, wherever it is
     generator: Generator
     device: torch.device
     dtype: torch.dtype

@@ -51,7 +51,7 @@ class Statistics:
 Known = dict[nn.Module, Statistics]  # what each norm has to know of the whole picture
 
 
-def redraw_in_strips(generator: ResNetGenerator, picture: PaddedPicture, *, rows: int, kept_as: torch.dtype) -> Rows:
+def translate_in_strips(generator: ResNetGenerator, picture: PaddedPicture, *, rows: int, kept_as: torch.dtype) -> Rows:
     """Yield the redrawn picture, strip by strip, from top to bottom.
 
     `rows` of it are worked on at a time; what is kept between the passes is kept in the type `kept_as`.

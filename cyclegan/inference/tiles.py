@@ -46,7 +46,7 @@ def with_statistics_of(generator: nn.Module, thumbnail: Images) -> nn.Module:
     return given
 
 
-def redraw_in_tiles(generator: nn.Module, picture: PaddedPicture, tile: int) -> Iterator[Images]:
+def translate_in_tiles(generator: nn.Module, picture: PaddedPicture, tile: int) -> Iterator[Images]:
     """Yield the redrawn picture in strips, from top to bottom, made of tiles of about `tile` pixels each way."""
     stride = picture.generator.stride
     overlap = multiple_of(stride, OVERLAP)

@@ -10,16 +10,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cyclegan.checkpoints.find import find_model, model_name
 from cyclegan.checkpoints.model_file import Direction, ModelInfo, generator_weights, load_model
-from cyclegan.checkpoints.runs import find_model, model_name
 from cyclegan.devices import choose_device, free_memory, uses_bf16
 from cyclegan.errors import ModelFileError, printable
-from cyclegan.images import Images, Levels, Picture, Pixels, read_picture, to_images, to_pixels, with_channels
+from cyclegan.images import Images, Picture, Pixels, PixelValues, read_picture, to_images, to_pixels, with_channels
 from cyclegan.inference.fallbacks import Fallbacks
 from cyclegan.inference.padding import PaddedPicture, layout, padded_by_reflection
 from cyclegan.inference.separable import separate_last_convolution
-from cyclegan.inference.strips import kept_bytes, redraw_in_strips
-from cyclegan.inference.tiles import redraw_in_tiles
+from cyclegan.inference.strips import kept_bytes, translate_in_strips
+from cyclegan.inference.tiles import translate_in_tiles
 from cyclegan.models import Generator, ResNetGenerator, load_weights, meta_module
 
 ACTIVATIONS = 2  # maps of full size and the generator's width that are alive at once, measured
@@ -110,9 +110,9 @@ class Translator:
         what comes out is grey if the model makes it so. Anything else is a `TypeError`.
         """
         if isinstance(picture, str | os.PathLike):
-            return self.redraw_picture(read_picture(Path(picture))).to_image()
+            return self.translate_picture(read_picture(Path(picture))).to_image()
         if isinstance(picture, Image.Image):
-            return self.redraw_picture(Picture.from_image(picture)).to_image()
+            return self.translate_picture(Picture.from_image(picture)).to_image()
         if not isinstance(picture, Tensor | np.ndarray):
             raise TypeError(f"expected {TAKES}, got {type(picture).__name__}")
         channels = self.channels[0]
@@ -127,19 +127,19 @@ class Translator:
             return self.redraw(picture).clone().to(picture)  # a copy that autograd may use
         if picture.ndim != 3 or picture.shape[2] != channels or not picture.size or picture.dtype not in LEVELS:
             raise ValueError(f"expected a uint8 array h w {channels}, got {picture.dtype} {[*picture.shape]}")
-        return self.redraw_pixels([picture])[0]
+        return self.translate_pixels([picture])[0]
 
-    def redraw_picture(self, picture: Picture, strength: float = 1.0) -> Picture:
-        """Redraw one picture; see `redraw_pictures`."""
-        return self.redraw_pictures([picture], strength)[0]
+    def translate_picture(self, picture: Picture, strength: float = 1.0) -> Picture:
+        """Redraw one picture; see `translate_pictures`."""
+        return self.translate_pictures([picture], strength)[0]
 
-    def redraw_pictures(self, pictures: Sequence[Picture], strength: float = 1.0) -> list[Picture]:
+    def translate_pictures(self, pictures: Sequence[Picture], strength: float = 1.0) -> list[Picture]:
         """Redraw pictures of one size, blended with the originals if `strength` is less than 1.
 
         Grey pictures stay grey, unless the model turns grey into colour.
         """
         channels_in, channels_out = self.channels
-        redrawn = self.redraw_pixels([with_channels(picture.pixels, channels_in) for picture in pictures])
+        redrawn = self.translate_pixels([with_channels(picture.pixels, channels_in) for picture in pictures])
         results = []
         for picture, pixels in zip(pictures, redrawn, strict=True):
             wanted = picture.channels if channels_in == channels_out else channels_out
@@ -151,7 +151,7 @@ class Translator:
 
     @torch.inference_mode()
     @IN_FULL
-    def redraw_pixels(self, pictures: Sequence[Pixels]) -> list[Pixels]:
+    def translate_pixels(self, pictures: Sequence[Pixels]) -> list[Pixels]:
         """Redraw the pixels of pictures of one size and depth, h w c; the result has the same depth."""
         bits = 8 * pictures[0].dtype.itemsize
         dtype = self.dtype if bits == 8 else self.deep_dtype
@@ -160,8 +160,8 @@ class Translator:
         def compute(dtype: torch.dtype, tile: int) -> list[Pixels]:
             if self.fits_whole(height, width, len(pictures), dtype, tile):
                 images = torch.cat([to_images(pixels) for pixels in pictures])
-                return [to_pixels(image, bits=bits) for image in self._redraw_whole(images, dtype)]
-            return [self._redraw_parts(pixels, dtype, bits, tile) for pixels in pictures]
+                return [to_pixels(image, bits=bits) for image in self._translate_whole(images, dtype)]
+            return [self._translate_parts(pixels, dtype, bits, tile) for pixels in pictures]
 
         smaller = self._smaller_parts(height, width, len(pictures), dtype)
         return self.fallbacks.run(compute, (len(pictures), height, width), (dtype, self.tile), smaller)
@@ -174,7 +174,7 @@ class Translator:
 
         def compute(dtype: torch.dtype, tile: int) -> Images:
             if self.fits_whole(height, width, len(images), dtype, tile):
-                return self._redraw_whole(images, dtype)
+                return self._translate_whole(images, dtype)
             large = [torch.cat(list(self._parts(image[None], dtype, tile)), dim=2) for image in images]
             return torch.cat(large)[:, :, :height, :width]
 
@@ -202,14 +202,14 @@ class Translator:
         widened = 0 if self.device.type == "cpu" else WIDENED * torch.float32.itemsize
         return self.info.generator.width * (ACTIVATIONS * dtype.itemsize + widened)
 
-    def _redraw_whole(self, images: Images, dtype: torch.dtype) -> Images:
+    def _translate_whole(self, images: Images, dtype: torch.dtype) -> Images:
         height, width = images.shape[2:]
         generator = self.generator(dtype)
         padded = padded_by_reflection(images.to(self.device, dtype), generator.stride, generator.min_size)
         redrawn: Tensor = generator(padded.contiguous(memory_format=layout(self.device, dtype)))
         return redrawn[:, :, :height, :width].float()
 
-    def _redraw_parts(self, pixels: Pixels, dtype: torch.dtype, bits: int, tile: int) -> Pixels:
+    def _translate_parts(self, pixels: Pixels, dtype: torch.dtype, bits: int, tile: int) -> Pixels:
         height, width = pixels.shape[:2]
         redrawn = np.empty((height, width, self.channels[1]), dtype=pixels.dtype)
         top = 0
@@ -219,16 +219,16 @@ class Translator:
             top += len(levels)
         return redrawn
 
-    def _parts(self, images: Images | Levels, dtype: torch.dtype, tile: int) -> Iterator[Images]:
+    def _parts(self, images: Images | PixelValues, dtype: torch.dtype, tile: int) -> Iterator[Images]:
         """Yield translated rows from top to bottom, mirrored on to a height and width that the generator takes."""
         generator = self.generator(dtype)
         picture = PaddedPicture(images, generator, self.device, dtype)
         if isinstance(generator, ResNetGenerator):
             kept_as = torch.float16 if dtype == torch.float32 and kept_bytes(picture) > KEPT else dtype
             rows = self._strip_rows(picture.width, dtype, tile)
-            yield from redraw_in_strips(generator, picture, rows=rows, kept_as=kept_as)
+            yield from translate_in_strips(generator, picture, rows=rows, kept_as=kept_as)
         else:
-            yield from redraw_in_tiles(generator, picture, tile or LARGEST_TILE)
+            yield from translate_in_tiles(generator, picture, tile or LARGEST_TILE)
 
     def _strip_rows(self, width: int, dtype: torch.dtype, tile: int) -> int:
         """Return how many rows of a picture are worked on at a time."""

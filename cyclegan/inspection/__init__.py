@@ -1,53 +1,54 @@
-"""Looking over folders of pictures, runs, model files or this machine: what is wrong, and what to do."""
+"""Inspection of data folders, runs, model files or this machine: findings with suggestions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cyclegan.checkpoints.runs import Run
+from cyclegan.checkpoints.run import Run
 from cyclegan.errors import DataError, printable
-from cyclegan.inspection.findings import Finding
-from cyclegan.inspection.folders import (
+from cyclegan.inspection.checkpoints import ModelReport, RunReport, inspect_model, inspect_run
+from cyclegan.inspection.data_folders import (
+    DataFolder,
+    FolderFacts,
     FolderReport,
-    PartFacts,
-    amount_of_pictures,
+    count_pictures,
+    data_folders,
     inspect_folders,
-    parts_of,
 )
+from cyclegan.inspection.findings import Finding
 from cyclegan.inspection.machine import MachineReport, inspect_machine
-from cyclegan.inspection.models import ModelReport, RunReport, inspect_model, inspect_run
 
 __all__ = [
     "Finding",
+    "FolderFacts",
     "FolderReport",
     "Inspection",
     "MachineReport",
     "ModelReport",
-    "PartFacts",
     "RunReport",
-    "Subjects",
+    "Targets",
+    "classify",
     "inspect",
-    "sort_out",
 ]
 
 
 @dataclass(frozen=True)
-class Subjects:
-    """What is to be looked over; nothing stands for this machine."""
+class Targets:
+    """The things to inspect; if there are none, this machine."""
 
-    parts: list[tuple[Path, str, str]] = field(default_factory=list)  # folder, domain, train or test
+    folders: list[DataFolder] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     models: list[Path] = field(default_factory=list)
 
     @property
     def pictures(self) -> int:
-        """How many files there are to look at."""
-        return amount_of_pictures(self.parts)
+        """The number of pictures to read."""
+        return count_pictures(self.folders)
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found out."""
+    """A report on each target."""
 
     folders: FolderReport | None
     runs: list[RunReport]
@@ -55,11 +56,11 @@ class Inspection:
     machine: MachineReport | None
 
 
-def sort_out(paths: Sequence[Path], checkpoints: Path = Path("checkpoints")) -> Subjects:
-    """Tell folders of pictures, runs (by their folder or name) and model files from one another."""
+def classify(paths: Sequence[Path], checkpoints: Path = Path("checkpoints")) -> Targets:
+    """Return paths as data folders, runs (named by folder or name) and model files."""
     folders, runs, models = [], [], []
     for path in dict.fromkeys(paths):
-        run = next((place for place in (path, checkpoints / path) if (place / "config.toml").is_file()), None)
+        run = next((folder for folder in (path, checkpoints / path) if (folder / "config.toml").is_file()), None)
         if run:
             runs.append(Run(run))
         elif path.is_dir():
@@ -74,17 +75,17 @@ def sort_out(paths: Sequence[Path], checkpoints: Path = Path("checkpoints")) -> 
             )
         else:
             raise DataError(f"there is no folder, run or model {printable(path)}.", "Check the path.")
-    return Subjects(parts_of(folders), runs, models)
+    return Targets(data_folders(folders), runs, models)
 
 
 def inspect(
-    subjects: Subjects, *, size: int = 256, on_picture: Callable[[], object] = lambda: None, place: Path = Path()
+    targets: Targets, *, size: int = 256, on_picture: Callable[[], object] = lambda: None, disk: Path = Path()
 ) -> Inspection:
-    """Look all of it over, pictures as for training at `size` pixels; where there is nothing, the machine."""
-    anything = subjects.parts or subjects.runs or subjects.models
+    """Inspect all targets, pictures for training at `size` pixels; without targets, the machine and a folder's disk."""
+    any_target = targets.folders or targets.runs or targets.models
     return Inspection(
-        folders=inspect_folders(subjects.parts, size, on_picture=on_picture) if subjects.parts else None,
-        runs=[inspect_run(run) for run in subjects.runs],
-        models=[inspect_model(path) for path in subjects.models],
-        machine=None if anything else inspect_machine(place),
+        folders=inspect_folders(targets.folders, size, on_picture=on_picture) if targets.folders else None,
+        runs=[inspect_run(run) for run in targets.runs],
+        models=[inspect_model(path) for path in targets.models],
+        machine=None if any_target else inspect_machine(disk),
     )

@@ -1,4 +1,4 @@
-"""The machine: its devices, memory, disk and libraries."""
+"""The machine: devices, memory, disk and libraries."""
 
 import platform
 import shutil
@@ -15,27 +15,27 @@ from cyclegan.errors import printable
 from cyclegan.inspection.findings import Finding
 
 LIBRARIES = ("torch", "torchvision", "pillow", "numpy", "lightning-fabric", "safetensors")
-TRAINING_MEMORY = 3 * 2**30  # bytes that training at 256 px takes, rounded up (docs/benchmarks.md)
-LITTLE_DISK = 10 * 2**30  # bytes
+MIN_FREE_MEMORY = 3 * 2**30  # bytes, of training at 256 px, rounded up (docs/benchmarks.md)
+MIN_FREE_DISK = 10 * 2**30  # bytes
 
 
 @dataclass(frozen=True)
 class DeviceFacts:
-    """Something to compute on."""
+    """Facts about a device."""
 
     name: str
     description: str
     memory: int  # bytes
     free: int
-    precision: str  # that auto takes
-    why: str
+    precision: str  # that `auto` chooses
+    reason: str
 
 
 @dataclass(frozen=True)
 class MachineReport:
-    """What this machine is, and what is wrong with it."""
+    """Facts and findings about this machine."""
 
-    devices: list[DeviceFacts]  # the one that auto takes comes first
+    devices: list[DeviceFacts]  # the one that `auto` chooses comes first
     threads: int
     processors: int
     memory: int
@@ -47,26 +47,26 @@ class MachineReport:
     findings: list[Finding]
 
 
-def inspect_machine(place: Path) -> MachineReport:
-    """Return what this machine is; `place` is a folder on the disk that runs are to be kept on."""
+def inspect_machine(folder: Path) -> MachineReport:
+    """Inspect this machine; `folder` lies on the disk for the runs."""
     devices = [device_facts(device) for device in all_devices()]
-    free_disk = shutil.disk_usage(place).free
+    free_disk = shutil.disk_usage(folder).free
     return MachineReport(
         devices=devices,
         threads=torch.get_num_threads(),
         processors=psutil.cpu_count() or 1,
         memory=psutil.virtual_memory().total,
         free_memory=psutil.virtual_memory().available,
-        disk=str(place.resolve()),
+        disk=str(folder.resolve()),
         free_disk=free_disk,
         system=platform.platform(),
         versions={"cyclegan": __version__, "python": platform.python_version()} | library_versions(),
-        findings=what_is_wrong(devices, free_disk, place),
+        findings=machine_findings(devices, free_disk, folder),
     )
 
 
 def all_devices() -> list[torch.device]:
-    """Return every device there is, the one that auto takes first."""
+    """Return every device, the one that `auto` chooses first."""
     first = choose_device("auto")
     cuda = [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
     others = cuda if first.type == "cuda" else [first] if first.type == "mps" else []
@@ -74,52 +74,56 @@ def all_devices() -> list[torch.device]:
 
 
 def device_facts(device: torch.device) -> DeviceFacts:
-    """Return what a device is."""
+    """Return facts about a device."""
     memory = psutil.virtual_memory().total
     if device.type == "cuda":
         memory = torch.cuda.get_device_properties(device).total_memory
-    half = computes_bf16(device)
-    why = "it multiplies bf16 in hardware" if half else "it has no arithmetic of its own for bf16"
+    has_bf16 = computes_bf16(device)
     return DeviceFacts(
-        str(device), describe_device(device), memory, free_memory(device), "bf16" if half else "fp32", why
+        name=str(device),
+        description=describe_device(device),
+        memory=memory,
+        free=free_memory(device),
+        precision="bf16" if has_bf16 else "fp32",
+        reason="its hardware multiplies bf16" if has_bf16 else "its hardware does not multiply bf16",
     )
 
 
 def library_versions() -> dict[str, str]:
-    """Return the versions of what our results depend on."""
-    found = {}
+    """Return the versions of the libraries on which results depend."""
+    versions = {}
     for library in LIBRARIES:
         try:
-            found[library] = version(library)
-        except PackageNotFoundError:  # pragma: no cover (an installation that was taken apart)
-            found[library] = "unknown"
-    return found
+            versions[library] = version(library)
+        except PackageNotFoundError:  # pragma: no cover (a damaged installation)
+            versions[library] = "unknown"
+    return versions
 
 
-def what_is_wrong(devices: list[DeviceFacts], free_disk: int, place: Path) -> list[Finding]:
-    """Find what keeps this machine from training well."""
+def machine_findings(devices: list[DeviceFacts], free_disk: int, folder: Path) -> list[Finding]:
+    """Return the problems of training on this machine."""
     findings = []
     if devices[0].name == "cpu":
         findings.append(
             Finding(
                 "no accelerator",
-                "torch finds no GPU here, and training at 256 pixels takes weeks on a CPU.",
-                "Install a torch that knows your GPU, train small (--size 64 or `cyclegan demo`), or train elsewhere.",
+                "torch finds no GPU, and training at 256 pixels takes weeks on a CPU.",
+                "Install a torch for your GPU, train small (--size 64 or `cyclegan demo`), or train elsewhere.",
             )
         )
-    if devices[0].free < TRAINING_MEMORY:
+    if devices[0].free < MIN_FREE_MEMORY:
         findings.append(
             Finding(
                 "little memory",
                 f"{devices[0].free / 2**30:.1f} GiB are free on {devices[0].description}, too little for 256 pixels.",
-                "Close what else uses it, or choose a smaller --size or --set generator.width=32.",
+                "Close other programs that use it, or choose a smaller --size or --set generator.width=32.",
             )
         )
-    if free_disk < LITTLE_DISK:
+    if free_disk < MIN_FREE_DISK:
         findings.append(
             Finding(
                 "little disk",
-                f"only {free_disk / 2**30:.1f} GiB are free on the disk of {printable(place.resolve())}.",
+                f"only {free_disk / 2**30:.1f} GiB are free on the disk of {printable(folder.resolve())}.",
                 "Free some: a run of the default size needs 1.6 GiB while it saves.",
             )
         )

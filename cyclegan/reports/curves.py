@@ -1,105 +1,157 @@
-"""Curves over the steps: lines as inline SVG, everything that is read as text beside them."""
+"""Charts of the metrics over the steps: positions for SVG lines, and the text beside them."""
 
 import math
-from collections.abc import Iterable, Sequence
-from html import escape
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-POINTS = 300  # at most, in a curve
-SENSIBLE = 1e30  # what no loss reaches in a game that goes on
-NEAR = 7.0  # percent of the width, within which labels would cover each other
-INTERVALS = 4  # between the numbers beside a chart, at most
+from cyclegan.losses import GENERATOR_TERMS, LOSS_NAMES
+
+MAX_POINTS = 300  # of a curve
+MAX_VALUE = 1e30  # larger only where training diverged
+MIN_LABEL_DISTANCE = 7.0  # percent of the width; closer labels would overlap
+MAX_INTERVALS = 4  # between the ticks of a chart
 
 Metrics = Sequence[dict[str, Any]]
-Mark = tuple[str, int]  # a label, and the step it stands at
+Mark = tuple[str, int]  # label and step
+Points = list[tuple[int, float]]  # steps and values
 
 
-def chart(
-    title: str, metrics: Metrics, names: Sequence[str], marks: Sequence[Mark] = (), *, share: bool = False
-) -> str:
-    """Return a figure with the curves of `names`; nothing where there are fewer than two points.
+@dataclass(frozen=True)
+class Panel:
+    """The title and the metrics of a chart."""
 
-    All charts of a run begin at step 0 and end at its last. The scale of a share ends at 1, and one half is drawn.
-    """
-    curves = {name: curve for name in names if len(curve := points(metrics, name)) > 1}
+    title: str
+    names: tuple[str, ...]
+    is_share: bool = False  # from 0 to 1, with a line at one half
+
+
+def loss_panels() -> tuple[Panel, ...]:
+    """Return a panel for each term of the loss; the discriminators' losses stand beside the adversarial ones."""
+    titles = {"gan": "Adversarial losses", "distill": "Distillation losses"}
+    names = {term: tuple(name for name in LOSS_NAMES if name.startswith(f"{term}_")) for term in GENERATOR_TERMS}
+    names["gan"] += ("disc_a", "disc_b")
+    return tuple(Panel(titles.get(term, f"{term.capitalize()} losses"), names[term]) for term in GENERATOR_TERMS)
+
+
+VALIDATION_PANELS = (
+    Panel("Distance of held-out translations from real images (lower is better)", ("validation", "swd_a2b", "swd_b2a")),
+    Panel("Faithfulness: structural similarity of translation and input", ("faithfulness_a", "faithfulness_b")),
+)
+PANELS = (
+    Panel("Discriminator accuracy (ideal: one half)", ("disc_accuracy_a", "disc_accuracy_b"), is_share=True),
+    *loss_panels(),
+    Panel("Scores by disc_a", ("real_score_a", "fake_score_a", "trained_score_a", "held_out_score_a")),
+    Panel("Scores by disc_b", ("real_score_b", "fake_score_b", "trained_score_b", "held_out_score_b")),
+    Panel("Diversity of translations (1: that of real images)", ("diversity_a2b", "diversity_b2a")),
+    Panel("Change by translation (1: the difference between the domains)", ("change_a2b", "change_b2a")),
+    Panel("Learning rate", ("learning_rate",)),
+    Panel("Samples per second", ("samples_per_second",)),
+)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line of a chart."""
+
+    name: str
+    last_value: str
+    points: str  # of an SVG polyline, in percent of the chart
+
+
+@dataclass(frozen=True)
+class Label:
+    """Text at a position."""
+
+    text: str
+    position: str  # percent, of the width from the left or of the height from the top
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart, ready to be drawn; all charts of a run span its steps from 0 to the last."""
+
+    title: str
+    last_step: int
+    curves: tuple[Curve, ...]
+    ticks: tuple[Label, ...]
+    marks: tuple[str, ...]  # positions of vertical lines
+    labels: tuple[Label, ...]  # of these
+
+
+def all_charts(metrics: Metrics, marks: Sequence[Mark]) -> list[Chart]:
+    """Return all charts that have curves; charts of the validation mark its best step instead of `marks`."""
+    best = [("best", step) for line in metrics if isinstance(step := line.get("best_step"), int)][-1:]
+    charts = [
+        *(make_chart(panel, metrics, best) for panel in VALIDATION_PANELS),
+        *(make_chart(panel, metrics, marks) for panel in PANELS),
+    ]
+    return [chart for chart in charts if chart is not None]
+
+
+def make_chart(panel: Panel, metrics: Metrics, marks: Sequence[Mark] = ()) -> Chart | None:
+    """Return a chart of the metrics of a panel; None where each has fewer than two points."""
+    curves = {name: curve for name in panel.names if len(curve := points(metrics, name)) > 1}
     if not curves:
-        return ""
-    last: int = max(line["step"] for line in metrics)
+        return None
+    last_step: int = max(line["step"] for line in metrics)
     values = [value for curve in curves.values() for _, value in curve]
-    levels = [0.0, 0.5, 1.0] if share else ticks(min(0.0, *values), max(values))
-    low, high = levels[0], levels[-1]
+    tick_values = [0.0, 0.5, 1.0] if panel.is_share else ticks(min(0.0, *values), max(values))
+    low, high = tick_values[0], tick_values[-1]
 
-    def across(step: int) -> float:
-        return 100 * min(max(step, 0) / max(last, 1), 1.0)
+    def from_left(step: int) -> float:
+        return 100 * min(max(step, 0) / max(last_step, 1), 1.0)
 
-    def down(value: float) -> float:
+    def from_top(value: float) -> float:
         return 100 * (1 - min(max((value - low) / (high - low), 0.0), 1.0))
 
-    lines = "".join(f'<path d="M0 {down(level):.2f}H100"/>' for level in levels)
-    lines += "".join(f'<path class="mark" d="M{across(step):.2f} 0V100"/>' for _, step in marks)
-    lines += "".join(
-        f'<polyline class="c{number}" points="{drawn((across(step), down(value)) for step, value in curve)}"/>'
-        for number, curve in enumerate(curves.values())
-    )
-    numbers = "".join(f'<span style="top:{down(level):.2f}%">{level:g}</span>' for level in levels)
-    return (
-        f'<figure class="chart" data-last="{last}"><figcaption>{escape(title)}</figcaption>{legend(curves)}'
-        f'<div class="plot"><svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" '
-        f'aria-label="{", ".join(curves)} over the steps">{lines}</svg><i class="now"></i>'
-        f'<div class="levels">{numbers}</div>{labels([(label, across(step)) for label, step in marks])}</div>'
-        f'<p class="steps"><span>step 0</span><span>{last:,}</span></p></figure>'
-    )
-
-
-def legend(curves: dict[str, list[tuple[int, float]]]) -> str:
-    """Return the names of the curves, each with its last value."""
-    return (
-        '<ul class="legend">'
-        + "".join(
-            f'<li class="c{number}">{name} <b>{curve[-1][1]:.3g}</b></li>'
-            for number, (name, curve) in enumerate(curves.items())
-        )
-        + "</ul>"
+    return Chart(
+        title=panel.title,
+        last_step=last_step,
+        curves=tuple(
+            Curve(
+                name,
+                f"{curve[-1][1]:.3g}",
+                " ".join(f"{from_left(step):.2f},{from_top(value):.2f}" for step, value in curve),
+            )
+            for name, curve in curves.items()
+        ),
+        ticks=tuple(Label(f"{value:g}", f"{from_top(value):.2f}") for value in tick_values),
+        marks=tuple(f"{from_left(step):.2f}" for _, step in marks),
+        labels=joined_labels([(text, from_left(step)) for text, step in marks]),
     )
 
 
-def labels(places: Sequence[tuple[str, float]]) -> str:
-    """Return labels above their places; those that would cover each other are joined."""
-    joined: list[tuple[float, list[str]]] = []
-    for label, left in places:
-        if joined and left - joined[-1][0] < NEAR:
-            joined[-1][1].append(label)
+def joined_labels(labels: Sequence[tuple[str, float]]) -> tuple[Label, ...]:
+    """Return labels at their positions, from left to right; overlapping ones are joined."""
+    groups: list[tuple[float, list[str]]] = []
+    for text, position in labels:
+        if groups and position - groups[-1][0] < MIN_LABEL_DISTANCE:
+            groups[-1][1].append(text)
         else:
-            joined.append((left, [label]))
-    return "".join(f'<span class="label" style="left:{left:.2f}%">{in_short(these)}</span>' for left, these in joined)
+            groups.append((position, [text]))
+    return tuple(
+        Label(f"{texts[0]} to {texts[-1]}" if len(texts) > 2 else " ".join(texts), f"{position:.2f}")
+        for position, texts in groups
+    )
 
 
-def in_short(these: Sequence[str]) -> str:
-    """Return labels side by side, of many the first and the last."""
-    return f"{these[0]} to {these[-1]}" if len(these) > 2 else " ".join(these)
-
-
-def drawn(places: Iterable[tuple[float, float]]) -> str:
-    """Return the points of a polyline."""
-    return " ".join(f"{x:.2f},{y:.2f}" for x, y in places)
-
-
-def points(metrics: Metrics, name: str) -> list[tuple[int, float]]:
-    """Return the steps and values of a number; where a screen cannot show them all, means of neighbours."""
-    found = [
+def points(metrics: Metrics, name: str) -> Points:
+    """Return the steps and values of a metric; of more than `MAX_POINTS`, means of neighbours."""
+    all_points = [
         (line["step"], float(value))
         for line in metrics
-        if isinstance(value := line.get(name), int | float) and abs(value) < SENSIBLE
+        if isinstance(value := line.get(name), int | float) and abs(value) < MAX_VALUE
     ]
-    size = max(1, -(-len(found) // POINTS))
-    groups = [found[first : first + size] for first in range(0, len(found), size)]
+    size = max(1, math.ceil(len(all_points) / MAX_POINTS))
+    groups = [all_points[first : first + size] for first in range(0, len(all_points), size)]
     return [(group[-1][0], sum(value for _, value in group) / len(group)) for group in groups]
 
 
 def ticks(low: float, high: float) -> list[float]:
     """Return round numbers at equal distances, from at most `low` to at least `high`."""
-    spread = high - low or abs(high) or 1.0
-    unit = math.pow(10.0, math.floor(math.log10(spread / INTERVALS)))
-    step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor * INTERVALS >= spread)
-    first, last = math.floor(low / step), math.ceil((low + spread) / step)
+    span = high - low or abs(high) or 1.0
+    unit = math.pow(10.0, math.floor(math.log10(span / MAX_INTERVALS)))
+    step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor * MAX_INTERVALS >= span)
+    first, last = math.floor(low / step), math.ceil((low + span) / step)
     return [float(f"{number * step:.6g}") for number in range(first, last + 1)]

@@ -1,75 +1,107 @@
-"""The best and worst of the held-out pictures, as validation last saw them."""
+"""The best and worst held-out pictures of the last validation."""
 
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
-from cyclegan.checkpoints.runs import EXTREMES, Run, read_held_out
+from cyclegan.checkpoints.records import EXTREMES, read_held_out
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config
-from cyclegan.errors import PictureError, printable
+from cyclegan.errors import PictureError
 from cyclegan.images import Pixels, read_picture
-from cyclegan.reports.pictures import headings, picture, shown_names
-
-GREY_LEVELS = 127.5  # of 255, in one unit of the networks' pixels
+from cyclegan.reports.samples import EmbeddedPicture, embed
 
 
 @dataclass(frozen=True)
-class Number:
+class Ranking:
     """A number by which held-out pictures are sorted."""
 
-    key: str
+    key: str  # in held_out/*.json
     title: str
-    sign: int  # -1 where more is better
-    unit: float
+    sign: int  # -1: more is better
+    factor: float  # between the number and the printed value
     digits: int
 
 
-NUMBERS = (
-    Number(
-        "cycle_error", "By cycle error: grey levels of 255 between the original and what came back", 1, GREY_LEVELS, 1
-    ),
-    Number("score", "By score: how real the discriminator takes the translation to be", -1, 1.0, 2),
+RANKINGS = (
+    Ranking("cycle_error", "By cycle error: mean difference of input and reconstruction, of 255", 1, 127.5, 1),
+    Ranking("score", "By the discriminator's score of the translation", -1, 1.0, 2),
 )
 
 
-def held_out_section(run: Run, config: Config) -> str:
-    """Return the best and the worst held-out pictures by each number; nothing where there are none."""
+@dataclass(frozen=True)
+class Example:
+    """A held-out picture with its translation and reconstruction."""
+
+    name: str
+    picture: EmbeddedPicture
+    value: str
+
+
+@dataclass(frozen=True)
+class RankedExamples:
+    """The extremes of one ranking."""
+
+    title: str
+    best: list[Example]
+    worst: list[Example]
+
+
+@dataclass(frozen=True)
+class RankedDirection:
+    """The extremes of one direction of translation."""
+
+    source: str
+    target: str
+    rankings: list[RankedExamples]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The contents of held_out/."""
+
+    step: int
+    count_a: int = 0
+    count_b: int = 0
+    directions: tuple[RankedDirection, ...] = ()
+    damaged: bool = False
+
+
+def load_held_out(run: Run, config: Config) -> HeldOut | None:
+    """Return the best and the worst held-out pictures by each ranking; None where there are none."""
     step, facts = read_held_out(run)
     if not facts:
-        return ""
-    a, b = shown_names(config)
+        return None
+    names = {"a": config.data.name_a, "b": config.data.name_b}
     try:
         grid = read_picture(run.held_out / f"{step:09}.png").pixels
-        ways = [
-            f"<h3>{source} to {target}</h3>"
-            + "".join(both_ends(facts[side], grid, number, headings(source, target)) for number in NUMBERS)
-            for side, source, target in (("a", a, b), ("b", b, a))
+        directions = [
+            RankedDirection(
+                names[source], names[target], [ranked(facts[source], grid, ranking) for ranking in RANKINGS]
+            )
+            for source, target in ("ab", "ba")
         ]
+        return HeldOut(step, len(facts["a"]), len(facts["b"]), tuple(directions))
     except (PictureError, AttributeError, KeyError, TypeError, ValueError, IndexError, OverflowError):
-        return "<section><h2>Held-out pictures</h2><p>What is in held_out/ is damaged.</p></section>"
-    return (
-        f'<section><h2>Held-out pictures</h2><p class="soft">The best and worst of {len(facts["a"])} of {a} '
-        f"and {len(facts['b'])} of {b} that were never trained on, at step {step:,}.</p>{''.join(ways)}</section>"
-    )
+        return HeldOut(step, damaged=True)
 
 
-def both_ends(facts: list[dict[str, Any]], grid: Pixels, number: Number, columns: str) -> str:
-    """Return the best beside the worst by a number."""
-    drawn = sorted((fact for fact in facts if fact["row"] is not None), key=lambda fact: number.sign * fact[number.key])
+def ranked(facts: list[dict[str, Any]], grid: Pixels, ranking: Ranking) -> RankedExamples:
+    """Return the extremes of the pictures that have a row in the grid."""
+    with_row = [fact for fact in facts if fact["row"] is not None]
+    in_order = sorted(with_row, key=lambda fact: ranking.sign * fact[ranking.key])
     count = min(EXTREMES, len(facts) // 2)
-    ends = "".join(
-        f'<figure class="triples"><h5>{name}</h5>{columns}{"".join(one(fact, grid, number) for fact in these)}</figure>'
-        for name, these in (("Best", drawn[:count]), ("Worst", drawn[::-1][:count]))
+    best, worst = in_order[:count], in_order[::-1][:count]
+    return RankedExamples(
+        ranking.title,
+        [example(fact, grid, ranking) for fact in best],
+        [example(fact, grid, ranking) for fact in worst],
     )
-    return f'<h4>{number.title}</h4><div class="ends">{ends}</div>'
 
 
-def one(fact: dict[str, Any], grid: Pixels, number: Number) -> str:
-    """Return a picture, what it became, and its number."""
+def example(fact: dict[str, Any], grid: Pixels, ranking: Ranking) -> Example:
+    """Return a picture from its row in the grid, which has three columns of squares."""
     side = grid.shape[1] // 3
-    name = escape(printable(fact["picture"]))
     row = grid[fact["row"] * side : (fact["row"] + 1) * side]
     if not row.size:
         raise ValueError("the grid has no such row")
-    value = f"{fact[number.key] * number.unit:.{number.digits}f}"
-    return f'{picture(row, name)}<p class="name"><span>{name}</span><b>{value}</b></p>'
+    return Example(str(fact["picture"]), embed(row), f"{fact[ranking.key] * ranking.factor:.{ranking.digits}f}")

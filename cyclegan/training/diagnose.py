@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from cyclegan.checkpoints.runs import read_metrics
+from cyclegan.checkpoints.records import read_metrics
 from cyclegan.diagnostics.measures import Numbers, cycle_measures, fake_gradient_norm, translation_measures
 from cyclegan.diagnostics.rules import HISTORY_SPANS, diagnose, span_of, verdict
 from cyclegan.images import Images, to_images, to_pixels

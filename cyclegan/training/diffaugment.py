@@ -35,7 +35,7 @@ class DiffAugment:
             self.choices.copy_(choices, non_blocking=True)
 
     def of_fakes(self, fakes: Images) -> Images:
-        """Return what the generator is judged by."""
+        """Return the fakes as the discriminator sees them in the generator's step."""
         return augmented(fakes, self.choices[: len(fakes)]) if self.wanted else fakes
 
     def of_reals_and_fakes(self, real: Images, fakes: Images) -> tuple[Images, Images]:

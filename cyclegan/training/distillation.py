@@ -6,8 +6,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from cyclegan.checkpoints.find import find_model
 from cyclegan.checkpoints.model_file import ModelInfo, Tensors, load_model, weights_of
-from cyclegan.checkpoints.runs import Run, find_model
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config, DataConfig, Settings
 from cyclegan.errors import ConfigError, ModelFileError, RunError, printable
 from cyclegan.images import Images

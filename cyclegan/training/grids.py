@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from cyclegan.atomic import atomic_write
-from cyclegan.checkpoints.runs import SAMPLE_GAP
+from cyclegan.checkpoints.records import SAMPLE_GAP
 from cyclegan.data.folders import evenly_spaced
 from cyclegan.images import Images, Pixels, to_images, to_pixels, with_channels
 from cyclegan.training.state import TrainState

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from cyclegan.checkpoints.find import find_model
 from cyclegan.checkpoints.model_file import Tensors, load_model, weights_of
-from cyclegan.checkpoints.runs import find_model
 from cyclegan.config import Config, forbidden_changes
 from cyclegan.errors import ConfigError, ModelFileError, printable
 from cyclegan.models import Networks, resolved_generator

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import torch
 
-from cyclegan.checkpoints.runs import Run
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config
 from cyclegan.data.domains import Domain
 from cyclegan.data.loader import batches_per_epoch

@@ -17,9 +17,9 @@ INTERRUPTED = 130
 def start_processes(count: int, arguments: Sequence[str]) -> int:
     """Run this program `count` times with these arguments, as one training; return its exit status.
 
-    Where one of them fails, the others are ended; one that could not say why is told of here.
+    If one of them fails, the others are ended; a killed one raises a `RankLostError`.
     """
-    logging.disable(logging.CRITICAL)  # the launcher speaks of its own workings
+    logging.disable(logging.CRITICAL)  # the launcher logs its own workings
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,

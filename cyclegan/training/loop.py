@@ -6,14 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cyclegan.checkpoints.model_file import save_model
-from cyclegan.checkpoints.runs import (
-    Run,
-    forget_after,
-    forget_held_out_before_newest,
-    has_state,
-    load_state,
-    require_there,
-)
+from cyclegan.checkpoints.records import delete_old_held_out, delete_records_after
+from cyclegan.checkpoints.run import Run, require_run
+from cyclegan.checkpoints.states import has_state, load_state
 from cyclegan.config import save_config
 from cyclegan.data.loader import batches
 from cyclegan.devices import cuda_side_stream, memory_errors
@@ -61,8 +56,8 @@ def train(
 ) -> TrainResult:
     """Train from the state of the run to the end, or until `interrupted()`; everything is saved either way.
 
-    The run's folder must be locked by this process (`runs.locked`). `log` gets messages about compilation. Of several
-    ranks each trains; the first validates, diagnoses and writes for all.
+    The run's folder must be locked by this process (`checkpoints.run.locked`). `log` gets messages about
+    compilation. Of several ranks each trains; the first validates, diagnoses and writes for all.
     """
     with process_shared_with_other_trainings(inputs), inputs.ranks.errors(), cuda_side_stream(inputs.device):
         return train_locked(inputs, callbacks, interrupted, log)
@@ -165,7 +160,7 @@ def resume(state: TrainState, inputs: TrainInputs) -> tuple[TrainInputs, list[st
     ranks, saved = inputs.ranks, load_state(inputs.run)
     if saved is None:
         if ranks.is_first:
-            forget_after(inputs.run, 0)
+            delete_records_after(inputs.run, 0)
         return inputs, []
     tensors, facts, notes = saved
     state.load_state_dict(select_rank(ranks.rank, tensors, state.state_dict()[0]), facts)
@@ -174,8 +169,8 @@ def resume(state: TrainState, inputs: TrainInputs) -> tuple[TrainInputs, list[st
     inputs = replace(inputs, batch_offset=batch_offset)
     if ranks.is_first:
         save_models(inputs, state)  # a kill between a state and its models leaves older ones
-        forget_after(inputs.run, state.step)
-        forget_held_out_before_newest(inputs.run)
+        delete_records_after(inputs.run, state.step)
+        delete_old_held_out(inputs.run)
     if ranks_before != ranks.count:
         notes.append(
             f"the last save is of {ranks_before} devices and training continues on {ranks.count}: every picture still "
@@ -226,7 +221,7 @@ def evaluated(
 ) -> dict[str, Any]:
     """Return a line of the metrics with what validation and diagnostics add."""
     if inputs.ranks.is_first:
-        require_there(inputs.run)
+        require_run(inputs.run)
     for evaluate in evaluations:
         metrics = evaluate(state, metrics)
     return metrics

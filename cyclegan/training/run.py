@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 
-from cyclegan.checkpoints.runs import Run, has_state, latest_step, locked, may_begin, set_aside
+from cyclegan.checkpoints.run import Run, can_start, locked, set_aside
+from cyclegan.checkpoints.states import has_state, latest_step
 from cyclegan.config import Config, forbidden_changes
 from cyclegan.data.domains import load_domain
 from cyclegan.data.overlap import check_folders_apart
@@ -43,7 +44,7 @@ def run(  # noqa: PLR0913 (each has a default)
     `fresh` moves an old run aside. `callbacks` are called with the state and a `StepInfo` after every step.
     `interrupted` is asked after every step; where it says yes, everything is saved and training ends. `log` gets
     messages for the user, `on_picture` a call for every picture read, `on_inputs` what is about to be trained.
-    Raises `CycleganError` with a message and a hint for everything that the user can mend.
+    Raises `CycleganError` with a message and a hint for everything that the user can fix.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it announces itself
     place, config = Run(Path(folder)), with_device_count(config)
@@ -89,7 +90,7 @@ def check_continuation(config: Config, run: Run) -> None:
         return
     name, hint = printable(run.folder), "Give this run another --name, or move the old one aside with --fresh."
     if not has_state(run):
-        if not may_begin(run):
+        if not can_start(run):
             raise RunError(f"{name} holds other files, and no saved state to continue from.", hint)
         return
     try:

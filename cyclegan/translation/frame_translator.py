@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from cyclegan.translation.scores import ClipScorer, Score, Scorer
 from cyclegan.video.frames import FrameState, Pixels, State, with_prefix, without_prefix
-from cyclegan.video.smoothing import Steadier
+from cyclegan.video.smoothing import TemporalSmoother
 
 Translate = Callable[[Pixels], tuple[Pixels, Pixels]]  # a frame into itself at the size asked for, and its translation
 
@@ -16,7 +16,7 @@ class FrameTranslator(FrameState):
         self.translate = translate
         self.steady = steady
         self.scorer = scorer
-        self.steadier = Steadier(steady)
+        self.steadier = TemporalSmoother(steady)
         self.plain, self.steadied = ClipScorer(None), ClipScorer(scorer)
         self.parts = {"steadier.": self.steadier, "plain.": self.plain, "steadied.": self.steadied}
 

@@ -10,10 +10,10 @@ from zipfile import ZipFile
 from cyclegan.atomic import atomic_write, file_suffix, require_writable
 from cyclegan.errors import CycleganError, DataError, printable
 from cyclegan.images import FORMAT_OF
-from cyclegan.translation.pipeline import Outcome
+from cyclegan.translation.pipeline import TranslateResult
 from cyclegan.translation.ray_data import address_of
 from cyclegan.translation.scores import write_scores
-from cyclegan.translation.targets import SUFFIXES, Task
+from cyclegan.translation.targets import SUFFIXES, Target
 
 ARCHIVE = ".zip"
 A_FOLDER = "Name a folder, which may exist already, or a .zip archive."
@@ -41,30 +41,30 @@ def check_output_name(inputs: Sequence[Path], output: Path, image_format: str | 
         raise DataError(f"{name} and --format {image_format} contradict each other.", "Leave one of them out.")
 
 
-def check_places(tasks: Iterable[Task], *, overwrite: bool) -> None:
+def check_places(targets: Iterable[Target], *, overwrite: bool) -> None:
     """Raise an error if a folder of this machine that translations go to cannot be written to."""
-    for root in sorted({task.root for task in tasks if overwrite or not os.path.lexists(task.target)}):
+    for root in sorted({target.root for target in targets if overwrite or not os.path.lexists(target.path)}):
         if not address_of(root):
             require_writable(root)
 
 
 def translate_into_archive(
-    archive: Path, translate: Callable[[Path], Outcome], interrupted: Callable[[], bool]
-) -> Outcome:
+    archive: Path, translate: Callable[[Path], TranslateResult], interrupted: Callable[[], bool]
+) -> TranslateResult:
     """Have a folder filled, scores included, and make it an archive, whole or not at all.
 
     An interruption leaves no archive, and neither does a translation in which every picture failed.
     """
     archive.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".cyclegan-", dir=archive.parent) as folder:
-        outcome = _named_after(archive, Path(folder), translate(Path(folder)))
+        result = _named_after(archive, Path(folder), translate(Path(folder)))
         if interrupted():
             note = f"{printable(archive)} was not written, because the translation was interrupted."
-            return replace(outcome, done=[], notes=[*outcome.notes, note])
-        if outcome.done:
+            return replace(result, done=[], notes=[*result.notes, note])
+        if result.done:
             with atomic_write(archive) as aside:
                 _pack(Path(folder), aside)
-        return outcome
+        return result
 
 
 def _pack(folder: Path, archive: Path) -> None:
@@ -76,18 +76,18 @@ def _pack(folder: Path, archive: Path) -> None:
                 packed.write(path, name.decode("utf-8", "replace"))  # an archive holds no other names
 
 
-def _named_after(archive: Path, folder: Path, outcome: Outcome) -> Outcome:
-    """Return an outcome whose targets and messages name the archive instead of the folder; its scores are written."""
-    write_scores(outcome.scores)
+def _named_after(archive: Path, folder: Path, result: TranslateResult) -> TranslateResult:
+    """Return a result whose targets and messages name the archive instead of the folder; its scores are written."""
+    write_scores(result.scores)
 
-    def moved(task: Task) -> Task:
-        return replace(task, target=archive / task.target.relative_to(folder), root=archive)
+    def moved(target: Target) -> Target:
+        return replace(target, path=archive / target.path.relative_to(folder), root=archive)
 
     def renamed(error: CycleganError) -> CycleganError:
         return type(error)(str(error).replace(printable(folder), printable(archive)), error.hint)
 
-    return Outcome(
-        done=[moved(task) for task in outcome.done],
-        failed=[renamed(error) for error in outcome.failed],
-        notes=[note.replace(printable(folder), printable(archive)) for note in outcome.notes],
+    return TranslateResult(
+        done=[moved(target) for target in result.done],
+        failed=[renamed(error) for error in result.failed],
+        notes=[note.replace(printable(folder), printable(archive)) for note in result.notes],
     )

@@ -22,14 +22,14 @@ from PIL import Image
 from cyclegan.data.folders import count_suffixes, is_hidden
 from cyclegan.errors import DataError, MissingExtraError, PictureError, printable, require_extra
 from cyclegan.inference.translator import Translator
-from cyclegan.translation.pipeline import Manner, Outcome, Work, translate_all
+from cyclegan.translation.pipeline import TranslateJob, TranslateOptions, TranslateResult, translate_targets
 from cyclegan.translation.sequences import numbered_sequences
 from cyclegan.translation.targets import (
     SUFFIXES,
-    Task,
+    Target,
     in_formats,
     passed_over_in,
-    plan_tasks,
+    plan_targets,
     refuse_collisions,
     root_of,
 )
@@ -57,21 +57,21 @@ def at_home(path: Path) -> Path:
 
 def plan_spread(
     inputs: Sequence[Path], domain: str, *, output: Path | None = None, image_format: str | None = None
-) -> list[Task]:
-    """Say what becomes of every picture and clip in the inputs, as `plan_tasks` does, addresses among them."""
+) -> list[Target]:
+    """Say what becomes of every picture and clip in the inputs, as `plan_targets` does, addresses among them."""
     places, output = [at_home(given) for given in inputs], output and at_home(output)
-    tasks: list[Task] = []
+    targets: list[Target] = []
     for place in places:
         root = root_of(place, domain, output, alone=len(places) == 1)
         if address_of(place):
             names = sorted(names_below(place))
             if not names:
                 raise DataError(f"there are no pictures in {printable(shown(place))}.", "Check the address.")
-            tasks += in_formats([Task(place / name, root / name, root) for name in names], image_format)
+            targets += in_formats([Target(place / name, root / name, root) for name in names], image_format)
         else:
-            tasks += plan_tasks([place], domain, output=output and root, image_format=image_format)
-    refuse_collisions(tasks)
-    return tasks
+            targets += plan_targets([place], domain, output=output and root, image_format=image_format)
+    refuse_collisions(targets)
+    return targets
 
 
 def names_below(folder: Path) -> set[str]:
@@ -111,13 +111,13 @@ def file_system(path: Path) -> tuple[Any, str]:
 
 
 def spread(
-    tasks: Sequence[Task],
-    work: Work,
-    options: Mapping[str, Any],
+    targets: Sequence[Target],
+    job: TranslateJob,
+    translator_options: Mapping[str, Any],
     *,
     on_picture: Callable[[], object] = lambda: None,
-) -> Outcome:
-    """Redraw every picture as `translate_all` does, on all that a cluster has; `options` are the translators'.
+) -> TranslateResult:
+    """Redraw every picture as `translate_targets` does, on all that a cluster has.
 
     The cluster is the one that Ray finds (`RAY_ADDRESS`), else one on this machine for as long as this takes. What a
     worker had not finished when it was killed, another does.
@@ -125,100 +125,104 @@ def spread(
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     ray = require_extra("ray", "ray")
-    outcome = Outcome(skipped=[] if work.manner.overwrite else those_there(tasks))
-    there = set(outcome.skipped)
-    missing = [task for task in tasks if task not in there]
+    result = TranslateResult(skipped=[] if job.options.overwrite else existing_targets(targets))
+    there = set(result.skipped)
+    missing = [target for target in targets if target not in there]
     for _ in there:
         on_picture()
     if not missing:
-        return outcome
+        return result
     with redirect_stdout(io.StringIO()):  # where Ray speaks of workers that it has replaced
         ray.init(log_to_driver=False, logging_level="ERROR", ignore_reinit_error=True)
         try:
-            for part in parts(ray, missing, work, options):
-                outcome.done += part.done + part.skipped  # a worker that was killed has done those
-                outcome.failed += part.failed
-                outcome.notes += part.notes
+            for part in parts(ray, missing, job, translator_options):
+                result.done += part.done + part.skipped  # a worker that was killed has done those
+                result.failed += part.failed
+                result.notes += part.notes
                 for _ in range(len(part.done) + len(part.skipped) + len(part.failed)):
                     on_picture()
-                if work.interrupted():
+                if job.interrupted():
                     break
         finally:
             ray.shutdown()
-    return outcome
+    return result
 
 
-def parts(ray: Any, tasks: Sequence[Task], work: Work, options: Mapping[str, Any]) -> Iterator[Outcome]:
-    """Yield what became of the tasks, chunk by chunk, as workers are done with them."""
+def parts(
+    ray: Any, targets: Sequence[Target], job: TranslateJob, translator_options: Mapping[str, Any]
+) -> Iterator[TranslateResult]:
+    """Yield what became of the targets, chunk by chunk, as workers are done with them."""
     data = require_extra("ray.data", "ray")
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     data.DataContext.get_current().enable_progress_bars = False
     resources = ray.cluster_resources()
-    on_gpu = work.translator.device.type == "cuda" and resources.get("GPU", 0) >= 1
-    chunks = [{"tasks": pickle.dumps(chunk)} for chunk in chunks_of(tasks, work.manner.steady)]
+    on_gpu = job.translator.device.type == "cuda" and resources.get("GPU", 0) >= 1
+    chunks = [{"targets": pickle.dumps(chunk)} for chunk in chunks_of(targets, job.options.steady)]
     results = data.from_items(chunks, override_num_blocks=len(chunks)).map(
-        Redrawer,
-        fn_constructor_args=(work.translator.path.absolute(), dict(options), work.manner),
+        TranslateWorker,
+        fn_constructor_args=(job.translator.path.absolute(), dict(translator_options), job.options),
         compute=data.ActorPoolStrategy(size=min(len(chunks), int(resources["GPU" if on_gpu else "CPU"]))),
         num_gpus=1 if on_gpu else 0,
     )
-    for result in results.iter_rows():
-        yield pickle.loads(result["outcome"])  # noqa: S301 (our own worker's)
+    for row in results.iter_rows():
+        yield pickle.loads(row["result"])  # noqa: S301 (our own worker's)
 
 
-def chunks_of(tasks: Sequence[Task], steady: float) -> list[list[Task]]:
+def chunks_of(targets: Sequence[Target], steady: float) -> list[list[Target]]:
     """Return what a worker takes at once; the frames that are blended one into the next stay together."""
-    sequences = numbered_sequences(tasks) if steady else []
-    frames = {task for sequence in sequences for task in sequence}
-    rest = [task for task in tasks if task not in frames]
+    sequences = numbered_sequences(targets) if steady else []
+    frames = {target for sequence in sequences for target in sequence}
+    rest = [target for target in targets if target not in frames]
     return sequences + [rest[at : at + CHUNK] for at in range(0, len(rest), CHUNK)]
 
 
-def those_there(tasks: Sequence[Task]) -> list[Task]:
-    """Return the tasks whose targets are there already."""
-    roots = {task.root for task in tasks if address_of(task.root)}
+def existing_targets(targets: Sequence[Target]) -> list[Target]:
+    """Return the targets that exist already."""
+    roots = {target.root for target in targets if address_of(target.root)}
     far = {root / name for root in roots for name in names_below(root)}
-    return [task for task in tasks if task.target in far or (task.root not in roots and os.path.lexists(task.target))]
+    return [
+        target
+        for target in targets
+        if target.path in far or (target.root not in roots and os.path.lexists(target.path))
+    ]
 
 
-class Redrawer:
+class TranslateWorker:
     """A worker: loads the model once, then redraws one chunk after the other."""
 
-    def __init__(self, model: Path, options: Mapping[str, Any], manner: Manner) -> None:
-        Image.MAX_IMAGE_PIXELS = manner.max_pixels  # Pillow's own limit would come first
-        self.work = Work(Translator(model, **options), manner)
+    def __init__(self, model: Path, translator_options: Mapping[str, Any], options: TranslateOptions) -> None:
+        Image.MAX_IMAGE_PIXELS = options.max_pixels  # Pillow's own limit would come first
+        self.job = TranslateJob(Translator(model, **translator_options), options)
 
     def __call__(self, row: Mapping[str, bytes]) -> dict[str, bytes]:
         """Redraw the pictures of a row, and say what became of them."""
-        tasks: list[Task] = pickle.loads(row["tasks"])  # noqa: S301 (our own)
-        return {"outcome": pickle.dumps(redrawn(tasks, self.work))}
+        targets: list[Target] = pickle.loads(row["targets"])  # noqa: S301 (our own)
+        return {"result": pickle.dumps(translate_chunk(targets, self.job))}
 
 
-def redrawn(tasks: Sequence[Task], work: Work) -> Outcome:
+def translate_chunk(targets: Sequence[Target], job: TranslateJob) -> TranslateResult:
     """Redraw pictures of this machine where they are, and those of addresses in a folder between."""
-    outcome = Outcome()
+    result = TranslateResult()
     with tempfile.TemporaryDirectory(prefix="cyclegan-") as folder:
-        near = {staged(task, Path(folder) / f"{number}"): task for number, task in enumerate(tasks)}
-        here = [task for task, far in near.items() if carried(far, outcome, bring, far.source, task.source)]
-        part = translate_all(here, work)
-        outcome.skipped += [near[task] for task in part.skipped]
-        outcome.notes += [note.replace(f"{folder}{os.sep}", "") for note in part.notes]
-        outcome.failed += [
-            type(error)(str(error).replace(f"{folder}{os.sep}", ""), error.hint) for error in part.failed
-        ]
-        for task in part.done:
-            if carried(near[task], outcome, send, task.target, near[task].target):
-                outcome.done.append(near[task])
-    return outcome
+        near = {staged(target, Path(folder) / f"{number}"): target for number, target in enumerate(targets)}
+        here = [target for target, far in near.items() if carried(far, result, bring, far.source, target.source)]
+        part = translate_targets(here, job)
+        result.skipped += [near[target] for target in part.skipped]
+        result.notes += [note.replace(f"{folder}{os.sep}", "") for note in part.notes]
+        result.failed += [type(error)(str(error).replace(f"{folder}{os.sep}", ""), error.hint) for error in part.failed]
+        for target in part.done:
+            if carried(near[target], result, send, target.path, near[target].path):
+                result.done.append(near[target])
+    return result
 
 
-def staged(task: Task, folder: Path) -> Task:
-    """Return a task as this machine can do it: what is an address stands in a folder instead, under its own name."""
-    if address_of(task.source):
-        task = replace(task, source=folder / "from" / unrooted(task.source))
-    if address_of(task.target):
-        task = replace(task, target=folder / "to" / unrooted(task.target), root=folder / "to")
-    return task
+def staged(target: Target, folder: Path) -> Target:
+    """Return a target as this machine can do it: what is an address stands in a folder instead, under its own name."""
+    if address_of(target.source):
+        target = replace(target, source=folder / "from" / unrooted(target.source))
+    if address_of(target.path):
+        target = replace(target, path=folder / "to" / unrooted(target.path), root=folder / "to")
+    return target
 
 
 def unrooted(path: Path) -> Path:
@@ -242,12 +246,12 @@ def send(near: Path, far: Path) -> None:
         system.put_file(str(near), name)
 
 
-def carried(task: Task, outcome: Outcome, carry: Callable[[Path, Path], None], *places: Path) -> bool:
+def carried(target: Target, result: TranslateResult, carry: Callable[[Path, Path], None], *places: Path) -> bool:
     """Bring or send a picture, and tell whether that went well; if not, it is listed."""
     try:
         carry(*places)
     except Exception as error:  # each file system has errors of its own
-        what = f"{printable(shown(task.source))} could not be carried: {type(error).__name__}: {printable(error)}."
-        outcome.failed.append(PictureError(what, "Check the address and the rights to it, and run it again."))
+        what = f"{printable(shown(target.source))} could not be carried: {type(error).__name__}: {printable(error)}."
+        result.failed.append(PictureError(what, "Check the address and the rights to it, and run it again."))
         return False
     return True

@@ -7,18 +7,18 @@ from statistics import median
 from PIL import Image
 
 from cyclegan.data.folders import evenly_spaced
-from cyclegan.translation.targets import Task, is_clip
+from cyclegan.translation.targets import Target, is_clip
 
 EXAMPLES = 20  # pictures whose sizes are read, evenly chosen
 FAR = 4  # times as large, or as small, as in training
 
 
-def scale_note(tasks: Sequence[Task], size: int, trained: int) -> str:
+def scale_note(targets: Sequence[Target], size: int, trained: int) -> str:
     """Say if pictures are translated far from the scale of training; empty where they are not.
 
     `size` is the short side asked for, 0 for that of the pictures; `trained` that of the training images; in pixels.
     """
-    sides = [size] if size else short_sides(tasks)
+    sides = [size] if size else short_sides(targets)
     if not sides or not trained or trained / FAR < (side := round(median(sides))) < trained * FAR:
         return ""
     times, than = (side / trained, "larger") if side > trained else (trained / side, "smaller")
@@ -28,13 +28,13 @@ def scale_note(tasks: Sequence[Task], size: int, trained: int) -> str:
     )
 
 
-def short_sides(tasks: Sequence[Task]) -> list[int]:
+def short_sides(targets: Sequence[Target]) -> list[int]:
     """Return the short sides of some of the pictures, in pixels, from their headers alone."""
     sides = []
-    for task in evenly_spaced([task for task in tasks if not is_clip(task)], EXAMPLES):
+    for target in evenly_spaced([target for target in targets if not is_clip(target)], EXAMPLES):
         with (
             suppress(Exception),
-            Image.open(task.source) as image,
+            Image.open(target.source) as image,
         ):  # what cannot be read is told of when its turn comes
             sides.append(min(image.size))
     return sides

@@ -17,7 +17,7 @@ from cyclegan.images import Picture, Pixels, resized, to_images, to_pixels, with
 from cyclegan.inference.padding import padded_by_reflection
 from cyclegan.inference.translator import Translator
 from cyclegan.models import load_weights, meta_module
-from cyclegan.translation.targets import Task
+from cyclegan.translation.targets import Target
 from cyclegan.video.flicker import Flicker
 from cyclegan.video.frames import FrameState, State, with_prefix, without_prefix
 
@@ -118,12 +118,12 @@ def _shrunk(pixels: Pixels) -> Pixels:
     return resized(pixels, max(round(width * scale), 1), max(round(height * scale), 1))
 
 
-def write_scores(scores: Mapping[Task, Score]) -> list[Path]:
+def write_scores(scores: Mapping[Target, Score]) -> list[Path]:
     """Write a table into every folder that was translated to, keeping older lines of other pictures; return them."""
     tables = _tables_of(scores)
-    for task, score in scores.items():
-        name = _name_in_table(task)
-        tables[task.root / TABLE][name] = [printable(task.source), name, *map(_number, astuple(score))]
+    for target, score in scores.items():
+        name = _name_in_table(target)
+        tables[target.root / TABLE][name] = [printable(target.source), name, *map(_number, astuple(score))]
     for table, lines in tables.items():
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([HEADER, *(lines[target] for target in sorted(lines))])
@@ -135,19 +135,19 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
-def already_scored(tasks: Collection[Task]) -> set[Task]:
-    """Return the tasks that have a line in their table; a file of that name that is no such table is an error."""
-    tables = _tables_of(tasks)
-    return {task for task in tasks if _name_in_table(task) in tables[task.root / TABLE]}
+def already_scored(targets: Collection[Target]) -> set[Target]:
+    """Return the targets that have a line in their table; a file of that name that is no such table is an error."""
+    tables = _tables_of(targets)
+    return {target for target in targets if _name_in_table(target) in tables[target.root / TABLE]}
 
 
-def _tables_of(tasks: Iterable[Task]) -> dict[Path, dict[str, list[str]]]:
-    """Return the tables that these tasks' lines belong to, as they are."""
-    return {table: _lines_of(table) for table in dict.fromkeys(task.root / TABLE for task in tasks)}
+def _tables_of(targets: Iterable[Target]) -> dict[Path, dict[str, list[str]]]:
+    """Return the tables that these targets' lines belong to, as they are."""
+    return {table: _lines_of(table) for table in dict.fromkeys(target.root / TABLE for target in targets)}
 
 
-def _name_in_table(task: Task) -> str:
-    return printable(task.target.relative_to(task.root))
+def _name_in_table(target: Target) -> str:
+    return printable(target.path.relative_to(target.root))
 
 
 def _lines_of(table: Path) -> dict[str, list[str]]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cyclegan.errors import printable
 from cyclegan.images import Pixels, with_bits, with_channels
-from cyclegan.translation.targets import Task, is_clip
-from cyclegan.video.smoothing import Steadier
+from cyclegan.translation.targets import Target, is_clip
+from cyclegan.video.smoothing import TemporalSmoother
 
 NUMBERED = re.compile(r"(.*?)(\d+)(\D*)", re.ASCII)  # the last number in a name counts the frames
 SHORTEST = 3  # frames; two pictures with a number in their names are hardly a sequence
@@ -16,25 +16,25 @@ SHORTEST = 3  # frames; two pictures with a number in their names are hardly a s
 Frame = tuple[Pixels, Pixels]  # of the source, and its translation
 
 
-def numbered_sequences(tasks: Iterable[Task]) -> list[list[Task]]:
+def numbered_sequences(targets: Iterable[Target]) -> list[list[Target]]:
     """Return the sequences of frames among pictures: in one folder, alike in name but for a number, ordered by it."""
-    found: dict[tuple[Path, str, str, str], dict[int, Task]] = defaultdict(dict)
-    for task in tasks:
-        match = NUMBERED.fullmatch(task.source.stem)
-        if match and not is_clip(task):
-            name = task.source.parent, match[1], match[3], task.source.suffix.lower()
-            found[name][int(match[2])] = task
+    found: dict[tuple[Path, str, str, str], dict[int, Target]] = defaultdict(dict)
+    for target in targets:
+        match = NUMBERED.fullmatch(target.source.stem)
+        if match and not is_clip(target):
+            name = target.source.parent, match[1], match[3], target.source.suffix.lower()
+            found[name][int(match[2])] = target
     return [[frames[number] for number in sorted(frames)] for frames in found.values() if len(frames) >= SHORTEST]
 
 
-def describe_sequences(tasks: Sequence[Task]) -> list[str]:
+def describe_sequences(targets: Sequence[Target]) -> list[str]:
     """Say which pictures `--steady` takes as sequences, and for how many it is ignored."""
-    sequences = numbered_sequences(tasks)
+    sequences = numbered_sequences(targets)
     notes = [
         f"steady: {len(frames):,} numbered frames in {printable(frames[0].source.parent)} taken as one sequence."
         for frames in sequences
     ]
-    alone = sum(not is_clip(task) for task in tasks) - sum(map(len, sequences))
+    alone = sum(not is_clip(target) for target in targets) - sum(map(len, sequences))
     if alone:
         notes.append(
             f"steady: ignored for {alone:,} still pictures, which are not numbered frames "
@@ -44,40 +44,40 @@ def describe_sequences(tasks: Sequence[Task]) -> list[str]:
 
 
 class SteadySequences:
-    """Blends every frame of a sequence with the one before it; `keep` as in `Steadier`.
+    """Blends every frame of a sequence with the one before it; `keep` as in `TemporalSmoother`.
 
     `read` returns a frame that was translated earlier and is left as it is, or nothing if it cannot be read.
     """
 
-    def __init__(self, tasks: Sequence[Task], keep: float, read: Callable[[Task], Frame | None]) -> None:
+    def __init__(self, targets: Sequence[Target], keep: float, read: Callable[[Target], Frame | None]) -> None:
         self.keep = keep
         self.read = read
-        sequences = numbered_sequences(tasks) if keep else []
+        sequences = numbered_sequences(targets) if keep else []
         self.before = {
-            task: before for frames in sequences for before, task in zip([None, *frames], frames, strict=False)
+            target: before for frames in sequences for before, target in zip([None, *frames], frames, strict=False)
         }
-        self.steadiers: dict[Task, Steadier] = {}  # by the frame that they have seen last
+        self.steadiers: dict[Target, TemporalSmoother] = {}  # by the frame that they have seen last
 
-    def ordered(self, tasks: Sequence[Task]) -> list[Task]:
-        """Return the tasks with every sequence in the order of its numbers, after all other pictures."""
-        return [*(task for task in tasks if task not in self.before), *self.before]
+    def ordered(self, targets: Sequence[Target]) -> list[Target]:
+        """Return the targets with every sequence in the order of its numbers, after all other pictures."""
+        return [*(target for target in targets if target not in self.before), *self.before]
 
-    def steadied(self, task: Task, source: Pixels, output: Pixels) -> Pixels:
+    def steadied(self, target: Target, source: Pixels, output: Pixels) -> Pixels:
         """Return the translation of a picture, steadier if it is a frame of a sequence."""
-        if task not in self.before:
+        if target not in self.before:
             return output
-        steadier = self._steadier_before(task)
-        self.steadiers[task] = steadier
+        steadier = self._steadier_before(target)
+        self.steadiers[target] = steadier
         return with_channels(steadier(*_comparable(source, output)), output.shape[2])
 
-    def _steadier_before(self, task: Task) -> Steadier:
+    def _steadier_before(self, target: Target) -> TemporalSmoother:
         """Return the steadier that has seen the frame before, which may be from an earlier translation."""
-        before = self.before[task]
+        before = self.before[target]
         if before is None:
-            return Steadier(self.keep)
+            return TemporalSmoother(self.keep)
         if before in self.steadiers:
             return self.steadiers.pop(before)
-        steadier = Steadier(self.keep)
+        steadier = TemporalSmoother(self.keep)
         if frame := self.read(before):
             steadier(*_comparable(*frame))
         return steadier

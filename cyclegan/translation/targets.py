@@ -9,28 +9,28 @@ from pathlib import Path
 from cyclegan.data.folders import count_suffixes, list_pictures, visible_files
 from cyclegan.errors import DataError, printable
 from cyclegan.images import FORMAT_OF, FORMATS
-from cyclegan.video.frames import CLIP_SUFFIXES, READ_ONLY_CLIPS
+from cyclegan.video.frames import READ_ONLY_VIDEOS, VIDEO_SUFFIXES
 
-SUFFIXES = (*FORMAT_OF, *CLIP_SUFFIXES, *READ_ONLY_CLIPS)
+SUFFIXES = (*FORMAT_OF, *VIDEO_SUFFIXES, *READ_ONLY_VIDEOS)
 
 
 @dataclass(frozen=True)
-class Task:
+class Target:
     """One picture or clip to redraw, and the file it becomes."""
 
     source: Path
-    target: Path
+    path: Path
     root: Path  # the folder that everything of the same input goes to
 
 
-def plan_tasks(
+def plan_targets(
     inputs: Sequence[Path],
     domain: str,
     *,
     output: Path | None = None,
     image_format: str | None = None,
     watched: bool = False,
-) -> list[Task]:
+) -> list[Target]:
     """Say what becomes of every picture and clip in the inputs, which are folders and single files.
 
     Without an output, a folder's pictures go beside it into `<folder>_<domain>`, and a picture becomes
@@ -38,7 +38,7 @@ def plan_tasks(
     each of several folders under its own name there. Two inputs that would become one file are an error, and so is a
     folder without pictures, unless it is watched for some to come.
     """
-    tasks: list[Task] = []
+    targets: list[Target] = []
     for given in inputs:
         if not given.exists() and not given.is_symlink():
             raise DataError(f"there is no {printable(given)}.", "Check the path.")
@@ -47,9 +47,11 @@ def plan_tasks(
             if output is not None and output.is_file():
                 raise DataError(f"{printable(output)} is a file.", "Name a folder for what becomes of a folder.")
             root = root_of(_with_name(given), domain, output, alone=single)
-            tasks += [Task(source, root / source.relative_to(given), root) for source in _sources(given, root, watched)]
+            targets += [
+                Target(source, root / source.relative_to(given), root) for source in _sources(given, root, watched)
+            ]
         elif output is None:
-            tasks.append(Task(given, given.with_name(f"{given.stem}_{domain}{given.suffix}"), given.parent))
+            targets.append(Target(given, given.with_name(f"{given.stem}_{domain}{given.suffix}"), given.parent))
         elif single and output.suffix.lower() in SUFFIXES and not output.is_dir():
             if names_a_clip(given) != names_a_clip(output):
                 raise DataError(
@@ -57,12 +59,12 @@ def plan_tasks(
                     "Choose another suffix.",
                 )
             _refuse_read_only(output)
-            tasks.append(Task(given, output, output.parent))
+            targets.append(Target(given, output, output.parent))
         else:
-            tasks.append(Task(given, output / given.name, output))
-    tasks = in_formats(tasks, image_format)
-    refuse_collisions(tasks)
-    return tasks
+            targets.append(Target(given, output / given.name, output))
+    targets = in_formats(targets, image_format)
+    refuse_collisions(targets)
+    return targets
 
 
 def passed_over_in(inputs: Sequence[Path], domain: str, output: Path | None) -> Counter[str]:
@@ -91,39 +93,39 @@ def root_of(folder: Path, domain: str, output: Path | None, *, alone: bool) -> P
     return output if alone else output / folder.name
 
 
-def in_formats(tasks: Sequence[Task], image_format: str | None) -> list[Task]:
-    """Return tasks whose pictures are written in the format that is asked for; what is only read, in another.
+def in_formats(targets: Sequence[Target], image_format: str | None) -> list[Target]:
+    """Return targets whose pictures are written in the format that is asked for; what is only read, in another.
 
     `photo.psd` becomes `photo.tif`, or `photo.psd.tif` where there is a `photo.tif` to translate.
     """
-    targets = {task.target for task in tasks}
+    paths = {target.path for target in targets}
 
-    def written(task: Task) -> Task:
-        if image_format and not is_clip(task):
-            return replace(task, target=task.target.with_suffix(f".{image_format}"))
-        suffix = suffix_to_write(task.target.suffix)
-        if suffix == task.target.suffix:
-            return task
-        target = task.target.with_suffix(suffix)
-        return replace(task, target=task.target.with_name(task.target.name + suffix) if target in targets else target)
+    def written(target: Target) -> Target:
+        if image_format and not is_clip(target):
+            return replace(target, path=target.path.with_suffix(f".{image_format}"))
+        suffix = suffix_to_write(target.path.suffix)
+        if suffix == target.path.suffix:
+            return target
+        path = target.path.with_suffix(suffix)
+        return replace(target, path=target.path.with_name(target.path.name + suffix) if path in paths else path)
 
-    return [written(task) for task in tasks]
+    return [written(target) for target in targets]
 
 
 def suffix_to_write(suffix: str) -> str:
     """Return the suffix of what is written for a source's: another, where its format is read but not written."""
-    if clip := READ_ONLY_CLIPS.get(suffix.lower()):
+    if clip := READ_ONLY_VIDEOS.get(suffix.lower()):
         return clip
     kind = FORMATS.get(FORMAT_OF.get(suffix.lower(), ""))
-    return FORMATS[kind.instead].suffixes[0] if kind and kind.instead else suffix
+    return FORMATS[kind.written_as].suffixes[0] if kind and kind.written_as else suffix
 
 
-def describe_changed_formats(tasks: Iterable[Task]) -> list[str]:
+def describe_changed_formats(targets: Iterable[Target]) -> list[str]:
     """Return what to say of the files that are written in another format because theirs is only read."""
     kinds = Counter(
-        (task.source.suffix.lower(), task.target.suffix)
-        for task in tasks
-        if task.target.suffix == suffix_to_write(task.source.suffix) != task.source.suffix
+        (target.source.suffix.lower(), target.path.suffix)
+        for target in targets
+        if target.path.suffix == suffix_to_write(target.source.suffix) != target.source.suffix
     )
     return [
         f"{count:,} {old} {'becomes' if count == 1 else 'become'} {new}: {old} is read here, but not written."
@@ -136,14 +138,14 @@ def _refuse_read_only(output: Path) -> None:
         raise DataError(f"{printable(output)}: {output.suffix} is read here, but not written.", f"Choose {suffix}.")
 
 
-def is_clip(task: Task) -> bool:
-    """Tell whether a task's source is a video, by its suffix; a GIF or WebP that moves is found when it is opened."""
-    return names_a_clip(task.source)
+def is_clip(target: Target) -> bool:
+    """Tell whether a target's source is a video, by its suffix; a GIF or WebP that moves is found when it is opened."""
+    return names_a_clip(target.source)
 
 
 def names_a_clip(path: Path) -> bool:
     """Tell whether a suffix is a video's."""
-    return path.suffix.lower() in {*CLIP_SUFFIXES, *READ_ONLY_CLIPS}
+    return path.suffix.lower() in {*VIDEO_SUFFIXES, *READ_ONLY_VIDEOS}
 
 
 def _sources(folder: Path, root: Path, watched: bool) -> list[Path]:
@@ -180,17 +182,17 @@ class RealPaths:
         return os.path.join(self.folders[folder], name)  # noqa: PTH118
 
 
-def refuse_collisions(tasks: Iterable[Task]) -> None:
+def refuse_collisions(targets: Iterable[Target]) -> None:
     """Raise an error if two pictures would become one file, or one would be written over a source."""
     real = RealPaths()
-    sources = {real.of(task.source) for task in tasks}
-    taken: dict[str, Task] = {}
-    for task in tasks:
-        other = taken.setdefault(os.path.normcase(task.target), task)
-        if other is not task:
+    sources = {real.of(target.source) for target in targets}
+    taken: dict[str, Target] = {}
+    for target in targets:
+        other = taken.setdefault(os.path.normcase(target.path), target)
+        if other is not target:
             raise DataError(
-                f"{printable(other.source)} and {printable(task.source)} would both become {printable(task.target)}.",
+                f"{printable(other.source)} and {printable(target.source)} would both become {printable(target.path)}.",
                 "Rename one, or translate them apart.",
             )
-        if real.of(task.target) in sources:
-            raise DataError(f"{printable(task.target)} would be written over a source.", "Choose another --output.")
+        if real.of(target.path) in sources:
+            raise DataError(f"{printable(target.path)} would be written over a source.", "Choose another --output.")

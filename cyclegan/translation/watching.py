@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from cyclegan.errors import CycleganError
-from cyclegan.translation.pipeline import Outcome, Work, translate_all
-from cyclegan.translation.targets import Task
+from cyclegan.translation.pipeline import TranslateJob, TranslateResult, translate_targets
+from cyclegan.translation.targets import Target
 
 Look = tuple[int, ...]  # of a file: its number, its bytes, and when they and what is known of it were changed, ns
 
@@ -15,9 +15,9 @@ PAUSE = 0.5  # seconds between two looks
 
 
 def watch(
-    plan: Callable[[], Sequence[Task]],
-    work: Work,
-    on_outcome: Callable[[Outcome], object],
+    plan: Callable[[], Sequence[Target]],
+    job: TranslateJob,
+    on_result: Callable[[TranslateResult], object],
     *,
     on_trouble: Callable[[CycleganError], object],
     sleep: Callable[[float], object] = time.sleep,
@@ -31,26 +31,26 @@ def watch(
     trouble = ""
     seen: dict[Path, Look] = {}
     taken: dict[Path, Look] = {}
-    while not work.interrupted():
+    while not job.interrupted():
         try:
-            tasks, trouble = plan(), ""
+            targets, trouble = plan(), ""
         except CycleganError as error:
             if str(error) != trouble:
                 on_trouble(error)
-            tasks, trouble = [], str(error)
-        now = {task.source: look for task in tasks if (look := _look(task.source))}
+            targets, trouble = [], str(error)
+        now = {target.source: look for target in targets if (look := _look(target.source))}
         ready = [
-            task
-            for task in tasks
-            if (look := now.get(task.source)) and seen.get(task.source) == look and taken.get(task.source) != look
+            target
+            for target in targets
+            if (look := now.get(target.source)) and seen.get(target.source) == look and taken.get(target.source) != look
         ]
-        replaced = [task for task in ready if task.source in taken]
-        new = [task for task in ready if task.source not in taken]
-        taken |= {task.source: now[task.source] for task in ready}
+        replaced = [target for target in ready if target.source in taken]
+        new = [target for target in ready if target.source not in taken]
+        taken |= {target.source: now[target.source] for target in ready}
         seen = now
-        for some, overwrite in ((new, work.manner.overwrite), (replaced, True)):
+        for some, overwrite in ((new, job.options.overwrite), (replaced, True)):
             if some:
-                on_outcome(translate_all(some, replace(work, manner=replace(work.manner, overwrite=overwrite))))
+                on_result(translate_targets(some, replace(job, options=replace(job.options, overwrite=overwrite))))
         sleep(PAUSE)
 
 

@@ -1,5 +1,5 @@
-"""A page in the browser of this machine, to redraw pictures on and to watch runs."""
+"""A local web page that translates pictures and shows the progress of runs."""
 
-from cyclegan.web.server import Settings, serve
+from cyclegan.web.server import ServerSettings, serve
 
-__all__ = ["Settings", "serve"]
+__all__ = ["ServerSettings", "serve"]

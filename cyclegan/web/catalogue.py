@@ -1,69 +1,74 @@
-"""What the page offers, by name: a name that comes from a browser is looked up here, and never opened."""
+"""Models and runs by the names that the page offers; a name from a browser is looked up here and never opened."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 
+from cyclegan.checkpoints.find import find_model, model_name, shipped_models, trained_runs
 from cyclegan.checkpoints.model_file import Direction, ModelInfo, networks_in
-from cyclegan.checkpoints.runs import Run, find_model, model_name, shipped_models, trained_runs
+from cyclegan.checkpoints.run import Run
 from cyclegan.errors import ModelFileError, RunError, printable
 
-RELOAD = "Choose another, or load the page again."
+HINT = "Choose another, or reload the page."
+FileVersion = tuple[int, int, int]  # time of the last change, bytes, inode
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
-    """What one page is about."""
+class Catalogue:
+    """What the page offers."""
 
     checkpoints: Path
-    model: Path | None  # a model file that is offered first
-    device: str
-    place: Path  # of uploads and what becomes of them; deleted at the end
-    closing: Event
+    model: Path | None = None  # a model file that is offered first
 
     def models(self) -> dict[str, Path]:
-        """Return the models by the names they are offered under: the one asked for, the newest runs', the shipped."""
+        """Return model files by name: the preferred one, the newest runs', the shipped ones."""
         paths = [
             *([self.model] if self.model else []),
             *(find_model(run.folder) for run in trained_runs(self.checkpoints)),
             *shipped_models().values(),
         ]
-        offered: dict[str, Path] = {}
+        by_name: dict[str, Path] = {}
         for path in paths:
-            offered.setdefault(printable(model_name(path.absolute())), path)
-        return offered
+            by_name.setdefault(printable(model_name(path.absolute())), path)
+        return by_name
 
     def find_model(self, name: object) -> Path:
-        """Return the model offered under this name; without one, the first."""
+        """Return the model with this name; without a name, the first."""
         if not name:
             return next(iter(self.models().values()))
         try:
             return self.models()[str(name)]
         except KeyError:
-            raise ModelFileError(f"there is no model {printable(name)} here.", RELOAD) from None
+            raise ModelFileError(f"there is no model {printable(name)} here.", HINT) from None
 
     def runs(self) -> dict[str, Run]:
-        """Return the runs by the names they are offered under, those that wrote last first."""
-        runs = sorted((Run(config.parent) for config in self.checkpoints.glob("*/config.toml")), key=_written)
+        """Return runs by name, the last changed first."""
+        runs = sorted((Run(config.parent) for config in self.checkpoints.glob("*/config.toml")), key=last_change)
         return {printable(run.name): run for run in reversed(runs)}
 
     def find_run(self, name: object) -> Run:
-        """Return the run offered under this name."""
+        """Return the run with this name."""
         try:
             return self.runs()[str(name)]
         except KeyError:
-            raise RunError(f"there is no run {printable(name)} here.", RELOAD) from None
+            raise RunError(f"there is no run {printable(name)} here.", HINT) from None
 
 
-def _written(run: Run) -> float:
+def last_change(run: Run) -> float:
+    """Return when the metrics or the settings of a run changed last."""
     return max(path.stat().st_mtime for path in (run.metrics, run.config) if path.exists())
 
 
-def ways(path: Path, info: ModelInfo) -> list[tuple[str, Direction]]:
-    """Return the domains that a model leads to, and its directions to them."""
-    there = networks_in(path)
+def target_domains(path: Path, info: ModelInfo) -> list[tuple[str, Direction]]:
+    """Return the domains that a model translates to, each with its direction."""
+    networks = networks_in(path)
     domains: list[tuple[str, Direction]] = [(info.domain_b, "a2b"), (info.domain_a, "b2a")]
-    found = [(printable(domain), way) for domain, way in domains if way in there]
-    if not found:
+    targets = [(printable(domain), direction) for domain, direction in domains if direction in networks]
+    if not targets:
         raise ModelFileError(f"{printable(path)} holds no generator.", "Use another file.")
-    return found
+    return targets
+
+
+def file_version(path: Path) -> FileVersion:
+    """Return a value that differs after the file has changed."""
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino

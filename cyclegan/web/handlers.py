@@ -1,4 +1,4 @@
-"""What the page answers: from what was chosen and dropped to what is shown. Its functions are called by gradio."""
+"""The functions that gradio calls when something is chosen, uploaded or clicked."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,48 +12,56 @@ import gradio as gr
 
 from cyclegan.checkpoints.model_file import load_model_info, networks_in
 from cyclegan.errors import CycleganError, printable
-from cyclegan.web.catalogue import Site, ways
-from cyclegan.web.run_status import curves, heading, newest_sample
-from cyclegan.web.translating import Pair, Wish, redraw, sentence, shown
+from cyclegan.web.catalogue import Catalogue, target_domains
+from cyclegan.web.run_status import newest_sample, run_heading, run_progress
+from cyclegan.web.translating import (
+    TranslatedFile,
+    TranslateRequest,
+    Workspace,
+    message_of,
+    translate_uploads,
+    write_previews,
+)
 
-SCORERS = {"a2b", "b2a", "disc_a", "disc_b"}  # networks that scores need
-Update = Any  # what gradio changes of a component
+NETWORKS_FOR_SCORES = {"a2b", "b2a", "disc_a", "disc_b"}
+Update = Any  # of a gradio component
 
 
-def told(answer: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function, whose errors are shown to the user as sentences."""
+def shows_errors(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a handler whose errors are shown on the page."""
 
-    @wraps(answer)
-    def telling(*arguments: Any, **options: Any) -> Any:
+    @wraps(handler)
+    def handle(*arguments: Any, **options: Any) -> Any:
         try:
-            return answer(*arguments, **options)
+            return handler(*arguments, **options)
         except CycleganError as error:
-            raise gr.Error(escape(sentence(error)), print_exception=False) from error
+            raise gr.Error(escape(message_of(error)), print_exception=False) from error
 
-    return telling
+    return handle
 
 
-class Answers:
-    """The answers of one page."""
+class Handlers:
+    """The handlers of one page."""
 
-    def __init__(self, site: Site) -> None:
-        self.site = site
-        self.worker = ThreadPoolExecutor(1)  # each of gradio's many threads would keep memory of its own
+    def __init__(self, catalogue: Catalogue, workspace: Workspace) -> None:
+        self.catalogue = catalogue
+        self.workspace = workspace
+        self.worker = ThreadPoolExecutor(1)  # each of gradio's many threads would hold its own memory
 
-    @told
-    def models(self) -> Update:
-        """Offer the models there are now."""
-        names = list(self.site.models())
+    @shows_errors
+    def list_models(self) -> Update:
+        """Return the models that there are now."""
+        names = list(self.catalogue.models())
         return gr.Dropdown(names, value=names[0] if names else None)
 
-    @told
-    def directions(self, model: str | None) -> tuple[Update, Update]:
-        """Offer what a model can do: its directions, and scores."""
-        path = self.site.find_model(model)
-        offered = ways(path, load_model_info(path))
-        return gr.Radio(offered, value=offered[0][1]), gr.Checkbox(visible=networks_in(path) >= SCORERS)
+    @shows_errors
+    def list_targets(self, model: str | None) -> tuple[Update, Update]:
+        """Return the domains that a model translates to, and whether it can score."""
+        path = self.catalogue.find_model(model)
+        targets = target_domains(path, load_model_info(path))
+        return gr.Radio(targets, value=targets[0][1]), gr.Checkbox(visible=networks_in(path) >= NETWORKS_FOR_SCORES)
 
-    @told
+    @shows_errors
     def translate(
         self,
         pictures: list[str] | None,
@@ -62,61 +70,62 @@ class Answers:
         strength: float,
         scores: bool,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 (gradio looks for it here)
-    ) -> tuple[Update, Update, Update, list[Pair]]:
-        """Redraw uploaded pictures: the files, their scores, and what there is to say of those that failed."""
+    ) -> tuple[Update, Update, Update, list[TranslatedFile]]:
+        """Translate uploaded pictures; return the files, their scores, and messages about those that failed."""
         paths = [Path(picture) for picture in pictures or []]
-        steps = iter(range(1, len(paths) + 1))
-        wish = Wish(
-            model=self.site.find_model(model),
+        numbers = iter(range(1, len(paths) + 1))
+        request = TranslateRequest(
+            model=self.catalogue.find_model(model),
             direction="b2a" if direction == "b2a" else "a2b",
             strength=strength,
             scores=scores,
         )
 
         def on_picture() -> None:
-            progress((next(steps), len(paths)), unit="pictures")
+            progress((next(numbers), len(paths)), unit="pictures")
 
-        done, remarks = self.worker.submit(copy_context().run, redraw, self.site, paths, wish, on_picture).result()
-        files = [str(pair.target) for pair in done]
-        lines = [
-            [printable(pair.target.name), round(pair.score.realism, 3), round(pair.score.cycle_error, 2)]
-            for pair in done
-            if pair.score
+        job = self.worker.submit(copy_context().run, translate_uploads, self.workspace, paths, request, on_picture)
+        translated, messages = job.result()
+        files = [str(file.target) for file in translated]
+        rows = [
+            [printable(file.target.name), round(file.score.realism, 3), round(file.score.cycle_error, 2)]
+            for file in translated
+            if file.score
         ]
         return (
             gr.File(files, visible=bool(files)),
-            gr.Dataframe(lines, visible=bool(lines)),
-            gr.Markdown(as_list(remarks), visible=bool(remarks)),
-            done,
+            gr.Dataframe(rows, visible=bool(rows)),
+            gr.Markdown(as_list(messages), visible=bool(messages)),
+            translated,
         )
 
-    @told
-    def compare(self, done: Sequence[Pair]) -> tuple[Update, Update, list[Any]]:
-        """Show the first translation beside its source, and offer the others."""
-        shows = [tuple(map(str, pair)) for pair in self.worker.map(shown, done)]
-        gallery = gr.Gallery([after for _, after in shows], visible=len(shows) > 1)
-        return shows[0] if shows else None, gallery, shows
+    @shows_errors
+    def preview(self, translated: Sequence[TranslatedFile]) -> tuple[Update, Update, list[Any]]:
+        """Return the first translation beside its source, and a gallery of all."""
+        previews = [tuple(map(str, paths)) for paths in self.worker.map(write_previews, translated)]
+        gallery = gr.Gallery([after for _, after in previews], visible=len(previews) > 1)
+        return previews[0] if previews else None, gallery, previews
 
-    @told
-    def choose(self, shows: Sequence[Any], event: gr.SelectData) -> Any:
-        """Show the translation that was clicked on."""
-        return shows[event.index]
+    @shows_errors
+    def select(self, previews: Sequence[Any], event: gr.SelectData) -> Any:
+        """Return the translation that was clicked."""
+        return previews[event.index]
 
-    @told
-    def runs(self, chosen: str | None) -> tuple[Update, Update]:
-        """Offer the runs there are now, and begin to watch."""
-        names = list(self.site.runs())
-        name = chosen if chosen in names else next(iter(names), None)
+    @shows_errors
+    def list_runs(self, selected: str | None) -> tuple[Update, Update]:
+        """Return the runs that there are now, and start the timer."""
+        names = list(self.catalogue.runs())
+        name = selected if selected in names else next(iter(names), None)
         return gr.Dropdown(names, value=name), gr.Timer(active=True)
 
-    @told
-    def look(self, name: str | None) -> tuple[Update, Update, Update]:
-        """Show where a run is."""
+    @shows_errors
+    def show_run(self, name: str | None) -> tuple[Update, Update, Update]:
+        """Return the state of a run."""
         if not name:
             return gr.skip(), gr.skip(), gr.skip()
-        run = self.site.find_run(name)
-        grid = newest_sample(run, self.site.place)
-        return heading(run), gr.Image(str(grid) if grid else None, visible=grid is not None), curves(run)
+        run = self.catalogue.find_run(name)
+        grid = newest_sample(run, self.workspace.folder)
+        return run_heading(run), gr.Image(str(grid) if grid else None, visible=grid is not None), run_progress(run)
 
 
 def as_list(lines: Sequence[str]) -> str:

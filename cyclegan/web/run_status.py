@@ -1,4 +1,4 @@
-"""Watching a run from its folder alone, whoever trains it."""
+"""The state of a run, read from its folder."""
 
 import shutil
 import time
@@ -7,65 +7,64 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from cyclegan.checkpoints.runs import Run, read_metrics, sample_grids
+from cyclegan.checkpoints.records import read_metrics, sample_grids
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config
 from cyclegan.errors import printable
-from cyclegan.reports import curves_section
-from cyclegan.reports.remarks import collect_remarks, marks_of, remarks_section, verdict_of
-from cyclegan.web.translating import Look, look
+from cyclegan.reports import render_progress
+from cyclegan.reports.diagnosis import verdict_of
+from cyclegan.web.catalogue import FileVersion, file_version
 
-SILENT = 600  # seconds without a line, after which a run is told to be silent
+SILENT_SECONDS = 600  # without a new line, after which the page says so
 
 
-def heading(run: Run) -> str:
-    """Return which domains a run is between, how far it is, how fast, and the doctor's verdict, as HTML."""
+def run_heading(run: Run) -> str:
+    """Return the domains, progress, speed and verdict of a run, as HTML."""
     config = run.load_config()
     domains = f"{config.data.name_a} and {config.data.name_b}"
-    facts = " · ".join(facts_of(run, config)) or "nothing is written down yet; the first line comes after some steps"
+    facts = " · ".join(run_facts(run, config)) or "no metrics yet; the first line comes after some steps"
     return f"<p><strong>{escape(printable(domains))}</strong><br>{escape(facts)}</p>"
 
 
-def facts_of(run: Run, config: Config) -> list[str]:
-    """Return what the last line of the metrics says."""
-    metrics = metrics_of(run)
+def run_facts(run: Run, config: Config) -> list[str]:
+    """Return the facts in the last line of the metrics."""
+    metrics = cached_metrics(run)
     if not metrics:
         return []
-    last, silent = metrics[-1], time.time() - run.metrics.stat().st_mtime
+    last, age = metrics[-1], time.time() - run.metrics.stat().st_mtime
     facts = [f"step {last['step']:,}"]
     if isinstance(epoch := last.get("epoch"), int):
         facts.append(f"epoch {epoch:,} of {config.schedule.epochs + config.schedule.decay_epochs:,}")
-    if isinstance(rate := last.get("samples_per_second"), int | float):
-        facts.append(f"{rate:.2f} pairs a second")
+    if isinstance(speed := last.get("samples_per_second"), int | float):
+        facts.append(f"{speed:.2f} samples/s")
     if verdict := verdict_of(last):
-        facts.append(f"the doctor says {verdict}")
-    facts.append(f"written {max(silent, 0):.0f} s ago" if silent < SILENT else "no line for ten minutes")
+        facts.append(f"health: {verdict}")
+    facts.append(f"updated {max(age, 0):.0f} s ago" if age < SILENT_SECONDS else "not updated for ten minutes")
     return facts
 
 
-def curves(run: Run) -> str:
-    """Return the doctor's remarks and every curve, as HTML."""
-    metrics = metrics_of(run)
-    remarks = collect_remarks(metrics)
-    return f'{remarks_section(remarks)}<div class="charts">{curves_section(metrics, marks_of(remarks))}</div>'
+def run_progress(run: Run) -> str:
+    """Return the findings and the curves of a run, as HTML."""
+    return render_progress(cached_metrics(run))
 
 
-def newest_sample(run: Run, place: Path) -> Path | None:
-    """Return a copy in `place` of the newest sample grid; nothing while there is none."""
+def newest_sample(run: Run, folder: Path) -> Path | None:
+    """Return a copy in `folder` of the newest sample grid; None while there is none."""
     grids = sample_grids(run)
     if not grids:
         return None
-    changed, size, number = look(grids[-1])
-    copy = place / f"{grids[-1].stem}-{changed}-{size}-{number}.png"
+    changed, size, inode = file_version(grids[-1])
+    copy = folder / f"{grids[-1].stem}-{changed}-{size}-{inode}.png"
     if not copy.exists():
         shutil.copyfile(grids[-1], copy)
     return copy
 
 
-def metrics_of(run: Run) -> list[dict[str, Any]]:
-    """Return the metrics, read again only when the file has changed."""
-    return _metrics(run, look(run.metrics)) if run.metrics.exists() else []
+def cached_metrics(run: Run) -> list[dict[str, Any]]:
+    """Return the metrics, read again only after the file has changed."""
+    return _read_metrics(run, file_version(run.metrics)) if run.metrics.exists() else []
 
 
 @lru_cache(maxsize=4)
-def _metrics(run: Run, seen: Look) -> list[dict[str, Any]]:  # noqa: ARG001
+def _read_metrics(run: Run, version: FileVersion) -> list[dict[str, Any]]:  # noqa: ARG001
     return read_metrics(run)

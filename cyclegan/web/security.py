@@ -1,37 +1,38 @@
-"""Who may ask the page for what: this machine's own browser for the page's own parts, and nobody for anything else.
+"""Access control: only a browser that opened the page may send requests, and only for parts of the page.
 
-Gradio checks neither the Host of a request, so that a site whose name leads to 127.0.0.1 could read everything, nor
-the Origin of one that changes something; and it fetches addresses of other machines when it is asked to.
+Gradio checks neither the Host of a request (a site whose name resolves to 127.0.0.1 could read everything: DNS
+rebinding), nor the Origin of one that changes something, and it fetches URLs of other machines on request.
+docs/decisions/0010 says why Starlette's own middleware is not enough.
 """
 
 import ipaddress
 import json
 import platform
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cyclegan.web.translating import MOST_BYTES, MOST_PICTURES
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+from cyclegan.web.translating import MAX_FILE_BYTES, MAX_PICTURES
 
-MOST_AT_ONCE = MOST_PICTURES * MOST_BYTES + 2**20  # bytes of one upload, with what stands between the files
-MOST_KEPT = 4 * 2**30  # bytes of uploads and translations that wait for their hour to end
-MOST_SAID = 2**20  # bytes of any other request
-UPLOAD = "/gradio_api/upload"
-SERVED = re.compile(
+MAX_UPLOAD_BYTES = MAX_PICTURES * MAX_FILE_BYTES + 2**20  # of one request, with the boundaries between the files
+MAX_STORED_BYTES = 4 * 2**30  # of uploads and translations that are not deleted yet
+MAX_BODY_BYTES = 2**20  # of any other request
+UPLOAD_PATH = "/gradio_api/upload"
+ALLOWED_PATHS = re.compile(
     r"/(|config|theme\.css|favicon\.ico|manifest\.json|robots\.txt|(static|assets|svelte)/.*)"
     r"|/gradio_api/(info|startup-events|upload|upload_progress|queue/(join|data)|call/.*|cancel|reset|heartbeat/.*"
     r"|file=(?!\w\w+:/).*)",
     re.DOTALL,
 )
 HOST = re.compile(r"(?P<name>\[[^\[\]]+\]|[^:\[\]]+)(:\d+)?")
-HEADERS = {
+RESPONSE_HEADERS = {
     "content-security-policy": (
         "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
         "img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; "
@@ -44,145 +45,126 @@ HEADERS = {
 }
 
 
-class RefusalError(Exception):
-    """A request that is not let through: the status and the sentence of the answer."""
+class SecurityMiddleware:
+    """An ASGI application around another; refuses requests and adds headers that keep the browser on this server.
 
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status = status
+    `uploads` is the folder whose size is limited, `host` the address that the server listens on.
+    """
 
-
-class Guard:
-    """An ASGI application around another, which sees only requests that are in order."""
-
-    def __init__(self, app: App, place: Path, host: str) -> None:
+    def __init__(self, app: ASGIApp, uploads: Path, host: str) -> None:
         self.app = app
-        self.place = place
+        self.uploads = uploads
         self.host = host
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Answer a request: refuse it, or let the page answer, with headers that keep the browser here."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse a request, or pass it on."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
         if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self.app(scope, receive, send)
             return
+        request = Request(scope, receive)
         try:
-            self.check_sender(scope)
-            self.check_wish(scope)
-            if scope["method"] == "POST" and scope["path"] != UPLOAD:
-                receive = repeated(await checked_body(receive), receive)
-        except RefusalError as refusal:
-            await answer(send, refusal)
+            self.check_sender(request)
+            self.check_target(request)
+            if request.method == "POST" and scope["path"] != UPLOAD_PATH:
+                receive = replay(await checked_body(request), receive)
+        except HTTPException as refusal:
+            await PlainTextResponse(f"{refusal.detail}\n", refusal.status_code)(scope, receive, send)
             return
 
-        async def send_guarded(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                extra = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-                message["headers"] = [*message.get("headers", []), *extra]
+                message.setdefault("headers", [])
+                MutableHeaders(scope=message).update(RESPONSE_HEADERS)
             await send(message)
 
-        await self.app(scope, receive, send_guarded)
+        await self.app(scope, receive, send_with_headers)
 
-    def check_sender(self, scope: MutableMapping[str, Any]) -> None:
-        """Refuse what does not come from a page of this address."""
-        headers = headers_of(scope)
+    def check_sender(self, request: Request) -> None:
+        """Refuse a request that does not come from a page of this server."""
+        headers = request.headers
         host = headers.get("host", "")
-        if not self.knows(host):
-            raise RefusalError(421, "This page is not served under that name; open it at the address that was printed.")
-        origin = headers.get("origin")
-        if origin not in (None, f"http://{host}", f"https://{host}"):
-            raise RefusalError(403, "Requests from other sites are refused.")
-        elsewhere = headers.get("sec-fetch-site") in ("cross-site", "same-site")
-        if elsewhere and not (headers.get("sec-fetch-mode") == "navigate" and scope["path"] == "/"):
-            raise RefusalError(403, "Requests from other sites are refused.")
+        if not self.is_own_host(host):
+            raise HTTPException(421, "This page is not served under that name; open it at the printed address.")
+        if headers.get("origin") not in (None, f"http://{host}", f"https://{host}"):
+            raise HTTPException(403, "Requests from other sites are refused.")
+        is_foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")
+        is_link = headers.get("sec-fetch-mode") == "navigate" and request.scope["path"] == "/"
+        if is_foreign and not is_link:
+            raise HTTPException(403, "Requests from other sites are refused.")
 
-    def knows(self, host: str) -> bool:
-        """Tell whether a Host is this machine: an address, which nobody can make lead elsewhere, or a name of ours."""
-        parts = HOST.fullmatch(host.lower())
-        if not parts:
+    def is_own_host(self, host: str) -> bool:
+        """Return whether a Host header names this server.
+
+        Numeric addresses do, as no site can make one resolve to another; a server that listens on this machine alone
+        accepts only loopback addresses. Of names, only `localhost`, the one it listens on and the machine's do.
+        """
+        match = HOST.fullmatch(host.lower())
+        if not match:
             return False
-        name = parts["name"].strip("[]")
+        name = match["name"].strip("[]")
         if name in ("localhost", self.host.lower()):
             return True
-        here = is_local(self.host)
+        is_private = is_loopback(self.host)
         try:
             address = ipaddress.ip_address(name)
         except ValueError:
-            return not here and name == platform.node().lower()
-        return address.is_loopback or not here
+            return not is_private and name == platform.node().lower()
+        return address.is_loopback or not is_private
 
-    def check_wish(self, scope: MutableMapping[str, Any]) -> None:
-        """Refuse what is no part of the page, or too large."""
-        path = scope["path"]
-        if not SERVED.fullmatch(path):
-            raise RefusalError(404, "There is nothing here.")
-        headers = headers_of(scope)
-        length = headers.get("content-length", "0")
-        if "transfer-encoding" in headers or not length.isdecimal():
-            raise RefusalError(411, "Say how long the request is.")
-        if int(length) > (MOST_AT_ONCE if path == UPLOAD else MOST_SAID):
-            raise RefusalError(
-                413, f"That is too much at once: uploads have at most {MOST_AT_ONCE >> 20} MiB together."
-            )
-        if path == UPLOAD and int(length) + bytes_in(self.place) > MOST_KEPT:
-            raise RefusalError(507, "Too many pictures wait to be cleared away; try again in an hour, or start anew.")
+    def check_target(self, request: Request) -> None:
+        """Refuse a request for anything but a part of the page, or one that is too large."""
+        path = request.scope["path"]
+        if not ALLOWED_PATHS.fullmatch(path):
+            raise HTTPException(404, "There is nothing here.")
+        length = request.headers.get("content-length", "0")
+        if "transfer-encoding" in request.headers or not length.isdecimal():
+            raise HTTPException(411, "A request needs a Content-Length.")
+        if int(length) > (MAX_UPLOAD_BYTES if path == UPLOAD_PATH else MAX_BODY_BYTES):
+            raise HTTPException(413, f"The request is too large; uploads have at most {MAX_UPLOAD_BYTES >> 20} MiB.")
+        if path == UPLOAD_PATH and int(length) + bytes_in(self.uploads) > MAX_STORED_BYTES:
+            raise HTTPException(507, "Too many pictures are stored; try again in an hour, or restart the page.")
 
 
-def is_local(host: str) -> bool:
-    """Tell whether a server on this address is reached from this machine alone."""
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches a server on this address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
 
 
-def headers_of(scope: MutableMapping[str, Any]) -> dict[str, str]:
-    """Return the headers of a request; of one that is there twice, the last."""
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-
-
 def bytes_in(folder: Path) -> int:
-    """Return how large the files in a folder are together."""
+    """Return the size of all files in a folder."""
     total = 0
     for path in folder.rglob("*"):
-        with suppress(OSError):  # it has just been cleared away
+        with suppress(OSError):  # deleted meanwhile
             total += path.lstat().st_size
     return total
 
 
-async def checked_body(receive: Receive) -> bytes:
-    """Return the body of a request that names no file on another machine, which would be fetched."""
-    body, more = b"", True
-    while more:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
+async def checked_body(request: Request) -> bytes:
+    """Return the body of a request, JSON without a file on another machine, which gradio would fetch."""
+    body = await request.body()
     try:
-        json.loads(body, object_hook=refuse_outside)
+        json.loads(body, object_hook=refuse_url)
     except (ValueError, RecursionError) as error:
-        raise RefusalError(400, "That is no JSON.") from error
+        raise HTTPException(400, "The request is not valid JSON.") from error
     return body
 
 
-def refuse_outside(entry: dict[str, Any]) -> dict[str, Any]:
-    """Raise a refusal for a file that is an address."""
+def refuse_url(entry: dict[str, Any]) -> dict[str, Any]:
+    """Refuse a file that is a URL."""
     if "://" in str(entry.get("path", "")):
-        raise RefusalError(400, "Only pictures that were uploaded are redrawn; nothing is fetched from elsewhere.")
+        raise HTTPException(400, "Only uploaded pictures are translated; nothing is fetched from other machines.")
     return entry
 
 
-def repeated(body: bytes, receive: Receive) -> Receive:
-    """Return a way to receive a body that was read already, and then what comes after it."""
+def replay(body: bytes, receive: Receive) -> Receive:
+    """Return a function that receives a body again, and then the messages after it."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> Message:
         return messages.pop() if messages else await receive()
 
     return receive_again
-
-
-async def answer(send: Send, refusal: RefusalError) -> None:
-    """Send a refusal as plain text."""
-    headers = [(b"content-type", b"text/plain; charset=utf-8")]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": f"{refusal}\n".encode()})

@@ -1,40 +1,47 @@
-"""Redrawing what was dropped on the page, through the same functions as `cyclegan translate`."""
+"""Translation of uploaded pictures, through the same functions as `cyclegan translate`."""
 
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from threading import Event
 
 from cyclegan.checkpoints.model_file import Direction
 from cyclegan.errors import CycleganError, DataError, ModelFileError, PictureError, printable
 from cyclegan.images import read_picture, resized, with_bits, with_channels, write_picture
-from cyclegan.translation import Manner, Scorer, Task, Translator, Work, in_formats, translate_all
+from cyclegan.translation import (
+    Scorer,
+    Target,
+    TranslateJob,
+    TranslateOptions,
+    Translator,
+    in_formats,
+    translate_targets,
+)
 from cyclegan.translation.scores import Score
 from cyclegan.video.animations import is_animation
-from cyclegan.web.catalogue import Site
+from cyclegan.web.catalogue import FileVersion, file_version
 
-MOST_PICTURES = 20  # at a time
-MOST_BYTES = 50 * 2**20  # of a picture's file
-MOST_PIXELS = 50_000_000  # of a picture
-SHOWN = 1600  # pixels of the longer side, in the browser
-COMMAND = "Use `cyclegan translate` for that."
-
-Look = tuple[int, int, int]  # when a file was last changed, its bytes, and which one it is
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A picture that was dropped, and what became of it."""
-
-    source: Path
-    target: Path
-    score: Score | None = None
+MAX_PICTURES = 20  # of one request
+MAX_FILE_BYTES = 50 * 2**20
+MAX_PIXELS = 50_000_000  # of a picture
+PREVIEW_SIDE = 1600  # pixels of the longer side
+PREVIEW_QUALITY = 90  # of JPEG
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
-    """How pictures are to be redrawn."""
+class Workspace:
+    """Where uploads are translated."""
+
+    device: str
+    folder: Path  # of uploads, translations and previews; deleted at the end
+    closing: Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslateRequest:
+    """The choices that a user made on the page."""
 
     model: Path
     direction: Direction
@@ -42,39 +49,59 @@ class Wish:
     scores: bool = False
 
 
-def redraw(
-    site: Site, pictures: Sequence[Path], wish: Wish, on_picture: Callable[[], object]
-) -> tuple[list[Pair], list[str]]:
-    """Redraw pictures with a model; return what became of each, and what there is to say of the others."""
-    if not 0 < len(pictures) <= MOST_PICTURES:
-        raise DataError(f"these are {len(pictures)} pictures.", f"Drop 1 to {MOST_PICTURES} at a time.")
-    translator, scorer = loaded(wish.model, look(wish.model), wish.direction, site.device)
-    folder = Path(tempfile.mkdtemp(prefix="redrawn-", dir=site.place))
-    named = [Task(picture, folder / str(number) / picture.name, folder) for number, picture in enumerate(pictures)]
-    tasks = in_formats(named, None)
-    moving = [PictureError(f"{printable(task.source)} moves.", COMMAND) for task in tasks if is_animation(task.source)]
-    work = Work(
-        translator,
-        Manner(strength=wish.strength, max_pixels=MOST_PIXELS),
-        scorer if wish.scores else None,
-        interrupted=site.closing.is_set,
+@dataclass(frozen=True)
+class TranslatedFile:
+    """An uploaded picture and its translation."""
+
+    source: Path
+    target: Path
+    score: Score | None = None
+
+
+def translate_uploads(
+    workspace: Workspace, pictures: Sequence[Path], request: TranslateRequest, on_picture: Callable[[], object]
+) -> tuple[list[TranslatedFile], list[str]]:
+    """Translate pictures; return the results, and messages about the pictures that failed."""
+    if not 0 < len(pictures) <= MAX_PICTURES:
+        raise DataError(f"these are {len(pictures)} pictures.", f"Upload 1 to {MAX_PICTURES} at a time.")
+    translator, scorer = load_translator(
+        request.model, file_version(request.model), request.direction, workspace.device
     )
-    outcome = translate_all([task for task in tasks if not is_animation(task.source)], work, on_picture=on_picture)
-    said = [*outcome.notes, *map(sentence, [*moving, *outcome.failed])]
-    for task in tasks:  # a user knows the pictures by their names alone
-        for file in (task.source, task.target):
-            said = [line.replace(printable(file), printable(file.name)) for line in said]
-    return [Pair(task.source, task.target, outcome.scores.get(task)) for task in outcome.done], said
+    folder = Path(tempfile.mkdtemp(prefix="translated-", dir=workspace.folder))
+    named = [Target(picture, folder / str(number) / picture.name, folder) for number, picture in enumerate(pictures)]
+    targets = in_formats(named, None)
+    animations = [target for target in targets if is_animation(target.source)]
+    job = TranslateJob(
+        translator,
+        TranslateOptions(strength=request.strength, max_pixels=MAX_PIXELS),
+        scorer if request.scores else None,
+        interrupted=workspace.closing.is_set,
+    )
+    result = translate_targets([target for target in targets if target not in animations], job, on_picture=on_picture)
+    refused = [
+        PictureError(f"{printable(target.source)} is an animation.", "Use `cyclegan translate` for it.")
+        for target in animations
+    ]
+    messages = [*result.notes, *map(message_of, [*refused, *result.failed])]
+    for target in targets:  # users know their pictures by name, not by the path of the upload
+        for path in (target.source, target.path):
+            messages = [message.replace(printable(path), printable(path.name)) for message in messages]
+    return [TranslatedFile(target.source, target.path, result.scores.get(target)) for target in result.done], messages
 
 
-def sentence(error: CycleganError) -> str:
-    """Return what is wrong and what to do."""
+def message_of(error: CycleganError) -> str:
+    """Return the message of an error with its hint."""
     return f"{error} {error.hint}".strip()
 
 
 @lru_cache(maxsize=2)  # both directions of one model
-def loaded(path: Path, seen: Look, direction: Direction, device: str) -> tuple[Translator, Scorer | None]:  # noqa: ARG001
-    """Return a model ready to redraw, and to score if it can; one that has changed since is loaded again."""
+def load_translator(
+    path: Path,
+    version: FileVersion,  # noqa: ARG001 (a changed file is loaded again)
+    direction: Direction,
+    device: str,
+) -> tuple[Translator, Scorer | None]:
+    """Return a translator, and a scorer where the model holds the networks for it."""
     translator = Translator(path, direction=direction, device=device)
     try:
         return translator, Scorer(translator)
@@ -82,24 +109,19 @@ def loaded(path: Path, seen: Look, direction: Direction, device: str) -> tuple[T
         return translator, None
 
 
-def look(path: Path) -> Look:
-    """Return what changes when a file does."""
-    found = path.stat()
-    return found.st_mtime_ns, found.st_size, found.st_ino
+def write_previews(file: TranslatedFile) -> tuple[Path, Path]:
+    """Write a picture and its translation in a format that every browser shows; return both paths."""
+    folder = file.target.parent / "preview"
+    return write_preview(file.source, folder / "before.jpg"), write_preview(file.target, folder / "after.jpg")
 
 
-def shown(pair: Pair) -> tuple[Path, Path]:
-    """Write a picture and its translation as any browser shows them; return where they are."""
-    folder = pair.target.parent / "shown"
-    return _shown(pair.source, folder / "before.jpg"), _shown(pair.target, folder / "after.jpg")
-
-
-def _shown(source: Path, target: Path) -> Path:
-    picture = read_picture(source, MOST_PIXELS)
+def write_preview(source: Path, target: Path) -> Path:
+    """Write a picture as a JPEG of 8 bits in colour, at most `PREVIEW_SIDE` pixels long."""
+    picture = read_picture(source, MAX_PIXELS)
     height, width = picture.pixels.shape[:2]
-    scale = min(SHOWN / max(height, width), 1)
+    scale = min(PREVIEW_SIDE / max(height, width), 1)
     small = resized(picture.pixels, max(round(width * scale), 1), max(round(height * scale), 1))
-    coloured = picture.with_pixels(with_channels(with_bits(small, 8), 3))
+    preview = picture.with_pixels(with_channels(with_bits(small, 8), 3))
     mode = "RGB" if picture.alpha is None else "RGBA"
-    write_picture(replace(coloured, mode=mode, profile=None), target, "JPEG", quality=90)
+    write_picture(replace(preview, mode=mode, profile=None), target, "JPEG", quality=PREVIEW_QUALITY)
     return target

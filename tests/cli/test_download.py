@@ -11,8 +11,8 @@ import pytest
 from cyclegan.cli import download
 from cyclegan.config import load_settings
 from tests.cli.shared import TINY, assert_a_sentence
-from tests.data.server_for_tests import Page, serving
-from tests.data.zips_for_tests import zipped_set
+from tests.support.file_server import Page, serving
+from tests.support.zips import zipped_set
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def server(monkeypatch):
         yield running
 
 
-def test_the_known_sets_are_listed_with_sizes_and_licences(command):
+def test_list_shows_sizes_and_licences(command):
     lines = command("download", "--list").stdout.splitlines()
     assert len(lines) == 14
     assert lines[0].split(maxsplit=3)[:3] == ["horse2zebra", "116.9", "MB"]
@@ -31,7 +31,7 @@ def test_the_known_sets_are_listed_with_sizes_and_licences(command):
     assert {"name", "size", "licence", "sha256", "urls"} <= listed[0].keys()
 
 
-def test_listing_loads_no_torch():
+def test_list_does_not_import_torch():
     code = (
         "import sys; sys.argv = ['cyclegan', 'download', '--list', '--quiet']\n"
         "from cyclegan.cli import main\n"
@@ -58,7 +58,7 @@ def test_a_set_is_downloaded_and_trained_on_by_its_name(command, server, tmp_pat
     assert settings["folder_a"] == str(tmp_path / "datasets" / "days2nights" / "trainA")
 
 
-def test_the_test_pictures_of_a_set_are_validated_with_unless_something_else_is_asked_for(command, server, tmp_path):
+def test_the_test_pictures_validate_by_default(command, server, tmp_path):
     server.pages["/s.zip"] = Page(zipped_set())
     command("download", "days2nights", "--from", server.url("/s.zip"))
     dry = ("train", "days2nights", *TINY, "--dry-run")
@@ -74,7 +74,7 @@ def test_the_test_pictures_of_a_set_are_validated_with_unless_something_else_is_
     assert "validation" not in command(*dry).stdout
 
 
-def test_any_folder_with_the_two_layouts_is_trained_on(command, folders, tmp_path):
+def test_a_folder_with_the_paper_s_layout_is_trained_on(command, folders, tmp_path):
     (tmp_path / "mine" / "train").mkdir(parents=True)
     shutil.copytree(folders[0], tmp_path / "mine" / "train" / "A")
     shutil.copytree(folders[1], tmp_path / "mine" / "train" / "B")
@@ -83,13 +83,13 @@ def test_any_folder_with_the_two_layouts_is_trained_on(command, folders, tmp_pat
     assert dry.rstrip().endswith(str(Path("checkpoints/mine")))
 
 
-def test_one_place_that_is_no_data_set_is_a_sentence(command, folders):
+def test_one_folder_that_is_no_data_set_is_an_error(command, folders):
     assert_a_sentence(command("train", "horse2zebra"), "not downloaded yet: cyclegan download horse2zebra")
     assert_a_sentence(command("train", "hrse2zebra"), "no downloaded data set hrse2zebra", "Did you mean horse2zebra?")
     assert_a_sentence(command("train", "horses"), "horses holds no trainA and trainB", "cyclegan train horses/ zebras/")
 
 
-def test_results_are_json_and_quiet_is_quiet(command, server, tmp_path):
+def test_json_and_quiet(command, server, tmp_path):
     server.pages["/s.zip"] = Page(zipped_set())
     options = ("--from", server.url("/s.zip"), "--folder", "elsewhere", "--quiet")
     said = command("download", "s", *options, "--json")
@@ -102,7 +102,7 @@ def test_results_are_json_and_quiet_is_quiet(command, server, tmp_path):
     assert (quiet.stdout, quiet.stderr, said.stderr) == ("", "", "")
 
 
-def test_what_cannot_be_downloaded_is_a_sentence(command, tmp_path):
+def test_download_errors(command, tmp_path):
     assert_a_sentence(command("download"), "no data set is named", "--list")
     assert_a_sentence(command("download", "horse2zebr"), "no data set called horse2zebr", "Did you mean horse2zebra?")
     assert_a_sentence(command("download", "x", "--from", "missing.zip"), "there is no file missing.zip")
@@ -111,22 +111,22 @@ def test_what_cannot_be_downloaded_is_a_sentence(command, tmp_path):
     assert_a_sentence(command("download", "x", "--from", "a.zip"), "datasets", "cannot be written")
 
 
-def test_ctrl_c_keeps_what_came_and_says_so(command, server, tmp_path, monkeypatch):
+def test_ctrl_c_keeps_the_partial_download(command, server, tmp_path, monkeypatch):
     server.pages["/s.zip"] = Page(zipped_set(each=20), cuts=[30_000])
 
     def interrupt(_here: int, _total: int | None) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(download, "tenths", lambda _name: interrupt)
+        patch.setattr(download, "plain_lines", lambda _name: interrupt)
         result = command("download", "s", "--from", server.url("/s.zip"))
-    assert_a_sentence(result, "what came is kept. The same command continues.", status=130)
+    assert_a_sentence(result, "The same command resumes the download.", status=130)
     assert not (tmp_path / "datasets" / "s").exists()
     assert command("download", "s", "--from", server.url("/s.zip")).returncode == 0
     assert server.asked[-1][2] == 206
 
 
-def test_the_bars_know_bytes_and_files():
+def test_bars_show_bytes_and_files():
     with download.bars() as show:
         show("s", 10, 100)
         show("unpacking", 1, None)

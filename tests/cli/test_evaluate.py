@@ -1,4 +1,4 @@
-"""`evaluate` says all that makes its numbers comparable, and what it will not do."""
+"""`cyclegan evaluate` on the command line."""
 
 import hashlib
 import json
@@ -7,27 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from cyclegan.evaluation import models
-from cyclegan.evaluation.extractors import CACHED_AS
+from cyclegan.evaluation import preparation
+from cyclegan.evaluation.extractors import WEIGHT_FILE_NAMES
 from tests.cli.shared import assert_a_sentence
-from tests.data.server_for_tests import Page, serving
-from tests.models_for_tests import write_model
-from tests.test_evaluation import SIDE, SmallEye, draw, save_program
+from tests.support.extractors import SIDE, SmallExtractor, draw, save_program
+from tests.support.file_server import Page, serving
+from tests.support.models import write_model
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> tuple[object, ...]:
-    """Draw two folders and save an extractor; return what comes behind `evaluate`."""
+def arguments(tmp_path: Path) -> tuple[object, ...]:
+    """Draw two folders and save an extractor; return the arguments of `evaluate`."""
     draw(tmp_path / "a", 6, seed=1)
     draw(tmp_path / "b", 8, seed=2, side=40)
-    save_program(SmallEye(), tmp_path / "eye.pt2")
+    save_program(SmallExtractor(), tmp_path / "eye.pt2")
     return "a", "b", "--extractor", "eye.pt2", "--extractor-size", SIDE, "--size", SIDE, "--device", "cpu"
 
 
-def test_two_folders_are_compared_and_everything_is_said(command, places):
-    said = command("evaluate", *places).stdout
+def test_two_folders_are_compared(command, arguments):
+    said = command("evaluate", *arguments).stdout
     for words in (
-        "6 translations and 8 real pictures, as squares of 32 pixels, for which 8 were resized",
+        "6 translations and 8 real pictures, as squares of 32 pixels (8 of them resized)",
         "eye.pt2, 6 features, SHA-256 ",
         "clean resizing:    FID ",
         "legacy resizing:   FID ",
@@ -37,93 +37,95 @@ def test_two_folders_are_compared_and_everything_is_said(command, places):
         "Note: 6 pictures are too few for the FID of 6 features",
     ):
         assert words in said
-    assert command("evaluate", *places, "--quiet").stdout == ""
+    assert command("evaluate", *arguments, "--quiet").stdout == ""
 
 
-def test_json_holds_every_number(command, places):
-    facts = json.loads(command("evaluate", *places, "--json", "--resize", "clean", "--source", "a").stdout)
+def test_json_holds_every_score(command, arguments):
+    facts = json.loads(command("evaluate", *arguments, "--json", "--resize", "clean", "--source", "a").stdout)
     assert list(facts["distances"]) == ["clean"]
     assert (facts["translated"], facts["real"]) == ({"pictures": 6, "resized": 0}, {"pictures": 8, "resized": 8})
     assert facts["extractor"]["comparable_with_papers"] is False
     assert facts["faithfulness"]["ssim"] == pytest.approx(1)
-    assert facts["answers"] is None
+    assert facts["counterparts"] is None
     assert facts["library"].startswith("torch-fidelity ")
 
 
-def test_a_model_is_evaluated_as_its_translations_are(command, places, tmp_path):
+def test_a_model_scores_as_its_translations_do(command, arguments, tmp_path):
     write_model(tmp_path / "m.safetensors")
-    model = json.loads(command("evaluate", *places, "--model", "m.safetensors", "--to", "zebras", "--json").stdout)
+    model = json.loads(command("evaluate", *arguments, "--model", "m.safetensors", "--to", "zebras", "--json").stdout)
     told = command("translate", "a", "--model", "m.safetensors", "--output", "t", "--precision", "fp32")
     assert told.returncode == 0, told.stderr
-    folders = json.loads(command("evaluate", "t", *places[1:], "--source", "a", "--json").stdout)
+    folders = json.loads(command("evaluate", "t", *arguments[1:], "--source", "a", "--json").stdout)
     assert (model["direction"], model["model"]) == ("a2b", "m.safetensors")
     for key in ("distances", "faithfulness"):
         assert model[key] == folders[key]
     assert model["faithfulness"]["ssim"] < 1
 
 
-def test_a_damaged_picture_is_named_and_the_rest_compared(command, places, tmp_path):
+def test_a_damaged_picture_is_named_and_the_others_compared(command, arguments, tmp_path):
     write_model(tmp_path / "m.safetensors")
     (tmp_path / "a" / "broken.png").write_bytes(b"no picture")
     for model in ((), ("--model", "m.safetensors")):
-        result = command("evaluate", *places, *model)
+        result = command("evaluate", *arguments, *model)
         assert_a_sentence(result, "a/broken.png is not a picture", status=1)
         assert "6 translations" in result.stdout
 
 
-def test_true_answers_are_compared_when_asked(command, places):
-    said = command("evaluate", "a", *places[1:], "--paired")
-    assert "True answers:      SSIM " in said.stdout
-    assert "over 6 pictures" in said.stdout
+def test_paired_compares_with_true_counterparts(command, arguments):
+    said = command("evaluate", "a", *arguments[1:], "--paired")
+    assert "Counterparts:      SSIM " in said.stdout
+    assert "255, 6 pictures" in said.stdout
 
 
-def test_what_does_not_fit_together_is_a_sentence(command, places):
-    assert_a_sentence(command("evaluate", *places, "--to", "zebras"), "--to and --direction are of a model")
-    result = command("evaluate", *places, "--model", "m.safetensors", "--source", "a")
+def test_contradictory_options_are_errors(command, arguments):
+    assert_a_sentence(command("evaluate", *arguments, "--to", "zebras"), "--to and --direction need a model")
+    result = command("evaluate", *arguments, "--model", "m.safetensors", "--source", "a")
     assert_a_sentence(result, "Leave out --source or --model")
-    assert_a_sentence(command("evaluate", *places, "--model", "m.safetensors"), "there is no model m.safetensors")
-    assert_a_sentence(command("evaluate", "nowhere", *places[1:]), "there is no folder nowhere")
+    assert_a_sentence(command("evaluate", *arguments, "--model", "m.safetensors"), "there is no model m.safetensors")
+    assert_a_sentence(command("evaluate", "nowhere", *arguments[1:]), "there is no folder nowhere")
 
 
 @pytest.fixture
 def served(monkeypatch, tmp_path) -> Iterator[Page]:
-    """Serve something in place of Inception's weights, into a cache of its own."""
+    """Serve a small extractor as Inception's weights; use an empty cache."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    page = Page(save_program(SmallEye(), tmp_path / "eye.pt2", 299).read_bytes())
-    monkeypatch.setattr(models, "INCEPTION_SHA256", hashlib.sha256(page.content).hexdigest())
+    page = Page(save_program(SmallExtractor(), tmp_path / "eye.pt2", 299).read_bytes())
+    monkeypatch.setattr(preparation, "INCEPTION_SHA256", hashlib.sha256(page.content).hexdigest())
     with serving() as server:
         server.pages["/weights.pth"] = page
         monkeypatch.setattr("torch_fidelity.feature_extractor_inceptionv3.URL_INCEPTION_V3", server.url("/weights.pth"))
         yield page
 
 
-def test_weights_are_downloaded_once_in_plain_sight_and_continued(command, places, served, tmp_path):
+def test_weights_are_downloaded_once_and_resumed(command, arguments, served, tmp_path):
     served.cuts = 4 * [len(served.content) // 8]
     result = command("evaluate", "a", "b", "--device", "cpu")
-    assert_a_sentence(result, "weights are not on this machine", "127.0.0.1 sent a part only", "--extractor")
+    assert_a_sentence(
+        result, "weights are not on this machine", "127.0.0.1 sent only a part of the file", "--extractor"
+    )
     served.cuts = []
     result = command("evaluate", "a", "b", "--device", "cpu")
     assert result.returncode == 0, result.stderr
     assert "Downloading Inception's weights (91 MiB) from 127.0.0.1." in result.stderr
     megabytes = f"{len(served.content) / 1e6:.1f} MB"
     assert f"Inception's weights: {megabytes} of {megabytes}" in result.stderr
-    assert [path.name for path in (tmp_path / "torch" / "hub" / "checkpoints").iterdir()] == [CACHED_AS[0]]
+    assert [path.name for path in (tmp_path / "torch" / "hub" / "checkpoints").iterdir()] == [WEIGHT_FILE_NAMES[0]]
     served.content = b""
     assert "Downloading" not in command("evaluate", "a", "b", "--device", "cpu").stderr
 
 
-def test_weights_that_are_not_the_published_ones_are_thrown_away(command, places, served, tmp_path):
+def test_wrong_weights_are_deleted(command, arguments, served, tmp_path):
     served.content += b"more"
-    assert_a_sentence(command("evaluate", "a", "b"), "127.0.0.1 sent something else: its SHA-256 is", "--extractor")
+    assert_a_sentence(command("evaluate", "a", "b"), "127.0.0.1 sent another file: its SHA-256 is", "--extractor")
     assert list((tmp_path / "torch" / "hub" / "checkpoints").iterdir()) == []
 
 
-def test_without_weights_and_network_it_says_how_to_get_them(command, places, served, monkeypatch):
+def test_missing_weights_without_network_are_an_error(command, arguments, served, monkeypatch):
     monkeypatch.setattr("torch_fidelity.feature_extractor_inceptionv3.URL_INCEPTION_V3", "http://127.0.0.1:9/w.pth")
     result = command("evaluate", "a", "b")
     assert_a_sentence(result, "weights are not on this machine", "cannot be reached", "Download http://", "--extractor")
 
 
-def test_an_extractor_of_one_s_own_asks_no_network(command, places, served):
-    assert "Downloading" not in command("evaluate", *places).stderr
+def test_an_own_extractor_needs_no_network(command, arguments, served):
+    assert "Downloading" not in command("evaluate", *arguments).stderr

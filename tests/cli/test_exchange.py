@@ -13,9 +13,9 @@ from cyclegan.errors import ConfigError
 from cyclegan.images import read_picture
 from cyclegan.reference.pth import to_reference
 from tests.cli.shared import TINY, assert_a_sentence
-from tests.models_for_tests import write_model
 from tests.pth_files import save_networks, small_generator
 from tests.reference.test_importing import Payload
+from tests.support.models import write_model
 
 
 def test_an_import_says_what_it_found(command, tmp_path):

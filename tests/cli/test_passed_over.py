@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.shared import TINY
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 from tests.test_unread_pictures import psd
 
 WORDS = "3 files were passed over: 2 .nef, 1 .xcf."
@@ -42,7 +42,7 @@ def test_train_and_inspect_count_too(command, mixed):
     assert f"horses: {WORDS}" in command("train", "horses", "zebras", *TINY, "--dry-run").stderr
     assert f"horses: {WORDS}" in command("inspect", "horses").stdout
     facts = json.loads(command("inspect", "horses", "--json").stdout)
-    assert facts["folders"]["parts"][0]["passed_over"] == {".nef": 2, ".xcf": 1}
+    assert facts["folders"]["folders"][0]["passed_over"] == {".nef": 2, ".xcf": 1}
 
 
 def test_a_single_file_of_a_kind_that_is_not_read_is_named(command, mixed, tmp_path):

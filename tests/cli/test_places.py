@@ -14,7 +14,7 @@ import cyclegan.translation
 from cyclegan.atomic import require_writable
 from cyclegan.errors import DiskError
 from tests.cli.shared import POSIX, assert_a_sentence
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 
 
 @pytest.fixture
@@ -158,9 +158,9 @@ def test_an_archive_is_written_without_what_failed(command, folders, model, tmp_
 
 
 def test_an_interruption_leaves_no_archive(command, folders, model, tmp_path, monkeypatch):
-    from cyclegan.translation import Outcome, translate_into_archive
+    from cyclegan.translation import TranslateResult, translate_into_archive
 
-    outcome = translate_into_archive(tmp_path / "images.zip", lambda _: Outcome(), interrupted=lambda: True)
+    outcome = translate_into_archive(tmp_path / "images.zip", lambda _: TranslateResult(), interrupted=lambda: True)
     assert "images.zip was not written" in outcome.notes[0]
     assert not list(tmp_path.glob("*.zip")) + list(tmp_path.glob(".cyclegan*"))
 

@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 from cyclegan import Translator
-from cyclegan.translation import Manner, Work, plan_tasks, translate_all
+from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
 from tests.cli.shared import POSIX, assert_a_sentence
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 
 
 def test_damaged_pictures_in_translation_are_named_and_the_rest_is_done(command, folders, tmp_path):
@@ -139,9 +139,13 @@ def test_files_without_permission_and_folders_that_cannot_be_written_are_sentenc
     (anybody / "locked").chmod(0o555)
     outcomes = []
     for output in ("out", "locked"):
-        tasks = plan_tasks([anybody / "in"], "zebras", output=anybody / output)
-        as_nobody(lambda tasks=tasks: outcomes.append(translate_all(tasks, Work(translator, Manner()))))
-    assert [task.source.name for task in outcomes[0].done] == ["2.jpg"]
+        targets = plan_targets([anybody / "in"], "zebras", output=anybody / output)
+        as_nobody(
+            lambda targets=targets: outcomes.append(
+                translate_targets(targets, TranslateJob(translator, TranslateOptions()))
+            )
+        )
+    assert [target.source.name for target in outcomes[0].done] == ["2.jpg"]
     assert "1.png cannot be read: Permission denied" in str(outcomes[0].failed[0])
     assert not outcomes[1].done
     assert any("locked" in str(error) and "ermission denied" in str(error) for error in outcomes[1].failed)

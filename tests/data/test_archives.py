@@ -1,4 +1,4 @@
-"""An archive may come from anybody."""
+"""Archives are unpacked safely, whatever they hold."""
 
 import io
 import stat
@@ -10,7 +10,7 @@ import pytest
 from cyclegan.data import archives
 from cyclegan.data.archives import unpack
 from cyclegan.errors import DataError, DiskError
-from tests.data.zips_for_tests import zip_of, zipped_set
+from tests.support.zips import zip_of, zipped_set
 
 
 def entry(name: str, mode: int = 0) -> zipfile.ZipInfo:
@@ -20,8 +20,8 @@ def entry(name: str, mode: int = 0) -> zipfile.ZipInfo:
     return info
 
 
-def refused(tmp_path, content: bytes) -> str:
-    """Return why an archive is refused, having made sure that nothing of it was written."""
+def error_of(tmp_path, content: bytes) -> str:
+    """Return the error of unpacking an archive; assert that nothing was written."""
     (tmp_path / "a.zip").write_bytes(content)
     with pytest.raises(DataError) as raised:
         unpack(tmp_path / "a.zip", tmp_path / "out" / "set")
@@ -30,19 +30,19 @@ def refused(tmp_path, content: bytes) -> str:
     return str(raised.value)
 
 
-def test_folders_and_files_come_out_as_they_were_and_hidden_ones_stay_out(tmp_path):
-    told = []
+def test_files_are_unpacked_without_hidden_ones(tmp_path):
+    calls = []
     (tmp_path / "a.zip").write_bytes(
         zip_of([("s/a/1.png", b"one"), ("s/empty/", b""), ("__MACOSX/s/._1.png", b"x"), ("s/.DS_Store", b"x")])
     )
-    unpack(tmp_path / "a.zip", tmp_path / "out", on_file=lambda done, total: told.append((done, total)))
+    unpack(tmp_path / "a.zip", tmp_path / "out", on_file=lambda done, total: calls.append((done, total)))
     assert [path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*")] == [
         "s",
         "s/a",
         "s/a/1.png",
     ]
     assert (tmp_path / "out" / "s" / "a" / "1.png").read_bytes() == b"one"
-    assert told == [(1, 1)]
+    assert calls == [(1, 1)]
 
 
 def test_names_become_valid_on_every_system(tmp_path):
@@ -55,29 +55,29 @@ def test_names_become_valid_on_every_system(tmp_path):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("../evil", "leads out of the folder"),
-        ("a/../../evil", "leads out of the folder"),
-        ("/etc/evil", "no path within a folder"),
-        ("C:evil", "no path within a folder"),
-        ("C:/evil", "no path within a folder"),
-        ("a\\..\\evil", "no path within a folder"),
-        ("//server/share", "no path within a folder"),
-        ("a//b", "no name on every system"),
-        ("./a", "leads out of the folder"),
-        ("a/b. ", "no name on every system"),
+        ("../evil", "a path out of the folder"),
+        ("a/../../evil", "a path out of the folder"),
+        ("/etc/evil", "not a relative path"),
+        ("C:evil", "not a relative path"),
+        ("C:/evil", "not a relative path"),
+        ("a\\..\\evil", "not a relative path"),
+        ("//server/share", "not a relative path"),
+        ("a//b", "invalid on some system"),
+        ("./a", "a path out of the folder"),
+        ("a/b. ", "invalid on some system"),
         ("a/\x1b[31m.png", "a name with control characters"),
         ("a/\n.png", "a name with control characters"),
     ],
 )
-def test_a_hostile_name_condemns_the_archive(tmp_path, name, reason):
-    said = refused(tmp_path, zip_of([("fine.png", b"x"), (entry(name), b"evil")]))
-    assert reason in said
-    assert said.isprintable()
+def test_an_unsafe_name_is_an_error(tmp_path, name, reason):
+    message = error_of(tmp_path, zip_of([("fine.png", b"x"), (entry(name), b"evil")]))
+    assert reason in message
+    assert message.isprintable()
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO, stat.S_IFSOCK])
-def test_links_and_devices_condemn_the_archive(tmp_path, kind):
-    assert "a link or a device" in refused(tmp_path, zip_of([(entry("a", kind | 0o777), b"/etc/passwd")]))
+def test_links_and_devices_are_errors(tmp_path, kind):
+    assert "a link or a device" in error_of(tmp_path, zip_of([(entry("a", kind | 0o777), b"/etc/passwd")]))
 
 
 @pytest.mark.parametrize(
@@ -92,35 +92,35 @@ def test_links_and_devices_condemn_the_archive(tmp_path, kind):
         ("aa:b", "aa_b"),
     ],
 )
-def test_names_that_are_one_on_some_system_condemn_the_archive(tmp_path, names):
+def test_names_that_collide_on_some_system_are_errors(tmp_path, names):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the library's, that a name comes twice
         content = zip_of((name, b"x") for name in names)
-    assert "collides with" in refused(tmp_path, content)
+    assert "collides with" in error_of(tmp_path, content)
 
 
 def test_bombs_are_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "SMALL", 1000)
+    monkeypatch.setattr(archives, "ALWAYS_ALLOWED_BYTES", 1000)
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("bomb.png", bytes(10**7))
-    assert "far more than pictures would" in refused(tmp_path, file.getvalue())
-    monkeypatch.setattr(archives, "MOST_FILES", 2)
-    assert "3 files" in refused(tmp_path, zip_of((f"{n}.png", b"x") for n in range(3)))
+    assert "far more than pictures would" in error_of(tmp_path, file.getvalue())
+    monkeypatch.setattr(archives, "MAX_FILES", 2)
+    assert "3 files" in error_of(tmp_path, zip_of((f"{n}.png", b"x") for n in range(3)))
 
 
-def test_encrypted_and_oddly_compressed_archives_are_sentences(tmp_path):
+def test_encryption_and_unusual_compression_are_errors(tmp_path):
     locked = bytearray(zip_of([("a.png", b"x")]))
     locked[locked.index(b"PK\x01\x02") + 8] |= 1
-    assert "is encrypted" in refused(tmp_path, bytes(locked))
+    assert "is encrypted" in error_of(tmp_path, bytes(locked))
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as archive:
         archive.writestr("a.png", b"x")
-    assert "compressed in an unusual way" in refused(tmp_path, file.getvalue())
+    assert "has an unusual compression" in error_of(tmp_path, file.getvalue())
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "text", "empty"])
-def test_a_damaged_archive_is_a_sentence(tmp_path, damage):
+def test_a_damaged_archive_is_an_error(tmp_path, damage):
     whole = bytearray(zipped_set())
     whole[100] ^= 255
     content = {"cut": zipped_set()[:-200], "flipped": bytes(whole), "text": b"<html>", "empty": b""}[damage]
@@ -129,7 +129,7 @@ def test_a_damaged_archive_is_a_sentence(tmp_path, damage):
         unpack(tmp_path / "a.zip", tmp_path / "out")
 
 
-def test_too_little_room_is_known_before_anything_is_written(tmp_path, monkeypatch):
+def test_free_space_is_checked_before_writing(tmp_path, monkeypatch):
     (tmp_path / "a.zip").write_bytes(zipped_set())
     monkeypatch.setattr(archives.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 10}))
     with pytest.raises(DiskError, match="bytes are needed, 10 are free"):

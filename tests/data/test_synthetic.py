@@ -8,17 +8,17 @@ from cyclegan.data.synthetic import DOMAINS, draw_domains, draw_pair
 from cyclegan.images import read_picture
 
 
-def test_drawing_the_same_scene_twice_gives_the_same_pixels():
+def test_the_same_seed_draws_the_same_scene():
     for one, other in zip(draw_pair(3, 5, 32), draw_pair(3, 5, 32), strict=True):
         assert one.tobytes() == other.tobytes()
 
 
-def test_other_seeds_and_other_numbers_give_other_scenes():
+def test_other_seeds_and_numbers_draw_other_scenes():
     summers = {draw_pair(seed, index, 32)[0].tobytes() for seed in range(2) for index in range(3)}
     assert len(summers) == 6
 
 
-def test_training_scenes_are_never_paired_and_never_held_out(tmp_path: Path):
+def test_training_scenes_are_unpaired_and_not_held_out(tmp_path: Path):
     draw_domains(tmp_path, side=32, training=4, held_out=3, seed=0)
     summer, winter = ({path.stem for path in (tmp_path / domain).glob("*.png")} for domain in DOMAINS)
     held = [{path.stem for path in (tmp_path / "held_out" / domain).glob("*.png")} for domain in DOMAINS]
@@ -36,13 +36,13 @@ def test_held_out_pictures_are_counterparts(tmp_path: Path):
             assert np.array_equal(written, np.asarray(picture))
 
 
-def test_the_domains_differ_enough_to_be_worth_translating():
+def test_the_domains_differ_clearly():
     pairs = [draw_pair(0, index, 32) for index in range(8)]
     difference = np.mean([np.abs(np.asarray(a, float) - np.asarray(b, float)).mean() for a, b in pairs])
     assert difference > 50  # grey levels
 
 
-def test_a_scene_is_the_same_landscape_in_both_seasons():
+def test_both_seasons_show_the_same_landscape():
     """Where summer has an edge, winter mostly has one too, so that the counterpart follows from the picture."""
     for index in range(4):
         edges = [

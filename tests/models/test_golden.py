@@ -6,7 +6,7 @@ from torch import nn
 
 from cyclegan.models import PatchDiscriminator, PixelDiscriminator, ResNetGenerator, UNetGenerator
 from cyclegan.reference.pth import from_reference, to_reference
-from tests.golden_files import golden, under
+from tests.support.golden import golden, under
 
 NETWORKS = {
     "generator_resnet_6blocks": lambda: ResNetGenerator(width=4, blocks=6),

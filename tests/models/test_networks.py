@@ -13,7 +13,7 @@ from cyclegan.models import (
     meta_module,
     multiply_adds,
 )
-from tests.training.games import tiny_config
+from tests.support.states import tiny_config
 
 
 @pytest.mark.parametrize(("layers", "pixels"), [(1, 16), (2, 34), (3, 70), (4, 142)])

@@ -15,7 +15,6 @@ from cyclegan.export import export_reference
 from cyclegan.models import UNetGenerator, build_discriminator, build_generator
 from cyclegan.reference.importing import import_model
 from cyclegan.reference.pth import NETWORK_NAMES, to_reference
-from tests.golden_files import golden, under
 from tests.pth_files import (
     DISCRIMINATORS,
     GENERATORS,
@@ -26,6 +25,7 @@ from tests.pth_files import (
     with_old_statistics,
     wrapped,
 )
+from tests.support.golden import golden, under
 
 
 def imported(path: Path, *files: Path, **options) -> Path:

@@ -1,4 +1,4 @@
-"""Trainings in threads of one process either leave one another alone or are refused."""
+"""Trainings in threads of one process do not disturb one another, or end with an error."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -8,16 +8,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cyclegan.checkpoints.runs import Run
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config, GeneratorConfig
 from cyclegan.errors import RunError
 from cyclegan.training import TrainInputs
 from cyclegan.training.concurrency import process_shared_with_other_trainings
-from tests.training.runs_for_tests import train_run
+from tests.support.runs import train_run
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_two_trainings_in_two_threads_end_as_alone(folders, tmp_path, precision):
+def test_two_trainings_in_two_threads_equal_single_ones(folders, tmp_path, precision):
     settings = {"generator": {"dropout": False}, "training": {"precision": precision, "diffaugment": False}}
 
     def trained(name: str) -> dict[str, torch.Tensor]:
@@ -32,7 +32,7 @@ def test_two_trainings_in_two_threads_end_as_alone(folders, tmp_path, precision)
 
 
 @pytest.mark.parametrize(("first", "second"), [(True, True), (True, False), (False, True)])
-def test_a_training_that_needs_its_own_process_is_refused(first, second):
+def test_a_training_that_needs_its_own_process_is_an_error(first, second):
     def inputs(dropout: bool) -> TrainInputs:
         config = replace(Config(), generator=GeneratorConfig(dropout=dropout))
         return create_autospec(TrainInputs, instance=True, config=config, device=torch.device("cpu"))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cyclegan import Translator
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 from tests.translation.pictures_for_tests import Idle
 
 

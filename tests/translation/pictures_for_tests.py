@@ -12,7 +12,7 @@ from PIL import Image, TiffImagePlugin
 from cyclegan import Translator
 from cyclegan.images import read_picture, with_bits
 from cyclegan.models import UNetGenerator
-from cyclegan.translation import Manner, Work, plan_tasks, translate_all
+from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
 
 
 class Idle(UNetGenerator):
@@ -53,10 +53,10 @@ def picture(mode: str) -> Image.Image:
 
 def translate(source: Path, translator: Translator, **manner: Any) -> Path:
     """Translate one file and return what it became."""
-    [task] = plan_tasks([source], "zebras", output=source.parent / "out")
-    outcome = translate_all([task], Work(translator, Manner(**manner)))
+    [target] = plan_targets([source], "zebras", output=source.parent / "out")
+    outcome = translate_targets([target], TranslateJob(translator, TranslateOptions(**manner)))
     assert not outcome.failed, outcome.failed
-    return task.target
+    return target.path
 
 
 def difference(one: Path, other: Path) -> float:

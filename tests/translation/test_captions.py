@@ -8,9 +8,9 @@ import pytest
 from PIL import Image, ImageSequence, PngImagePlugin, TiffImagePlugin, TiffTags
 
 from cyclegan.images import read_picture, write_picture
-from cyclegan.images.files import FORMAT_OF
-from cyclegan.images.metadata import raw_profile, xmp_block_of_gif
-from cyclegan.images.xmp import RDF, cleaned, marked, with_size
+from cyclegan.images.formats import FORMAT_OF
+from cyclegan.images.metadata import gif_xmp_block, raw_profile
+from cyclegan.images.xmp import RDF, clean, mark_generated, with_size
 from tests.translation.pictures_for_tests import picture, translate
 from tests.translation.test_exif import camera, notes_of
 
@@ -74,7 +74,7 @@ def test_raw_profiles_that_make_no_sense_are_passed_over(text: str, tmp_path: Pa
 def gif(path: Path, frames: int) -> Path:
     images = [picture("P").rotate(90 * number) for number in range(frames)]
     images[0].save(path, save_all=True, append_images=images[1:], duration=40)
-    path.write_bytes(path.read_bytes().removesuffix(b";") + xmp_block_of_gif(PLAIN) + b";")
+    path.write_bytes(path.read_bytes().removesuffix(b";") + gif_xmp_block(PLAIN) + b";")
     return path
 
 
@@ -145,7 +145,7 @@ CLAIMS = {  # a description, and what is said of it
 
 @pytest.mark.parametrize("name", CLAIMS)
 @pytest.mark.parametrize("suffix", ["jpg", "webp"])
-def test_descriptions_of_what_is_left_out_go_and_are_named(name: str, suffix: str, tmp_path: Path, idle):
+def test_descriptions_of_contents_out_go_and_are_named(name: str, suffix: str, tmp_path: Path, idle):
     picture("RGB").save(tmp_path / f"x.{suffix}", xmp=packet(CLAIMS[name]))
     [note] = notes_of(tmp_path / f"x.{suffix}", idle)
     assert name.partition(",")[0] in note
@@ -173,7 +173,7 @@ def test_second_pictures_are_left_out_and_counted(tmp_path: Path, idle):
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_packets_of_any_encoding_are_read(encoding: str):
-    after = marked(cleaned(PLAIN.decode().encode(encoding))[0], "it", composite=False)
+    after = mark_generated(clean(PLAIN.decode().encode(encoding))[0], "it", composite=False)
     assert b'dc:source="Ann"' in after
 
 
@@ -183,7 +183,7 @@ def test_thumbnails_in_xmp_are_left_out():
         '<xmp:Thumbnails><rdf:Alt><rdf:li rdf:parseType="Resource"><g:image>/9j/4AAQ</g:image></rdf:li></rdf:Alt>'
         "</xmp:Thumbnails></rdf:Description>"
     )
-    after, lost = cleaned(packet(thumbnail))
+    after, lost = clean(packet(thumbnail))
     assert b"/9j/" not in after
     assert b"a camera" in after
     assert not lost
@@ -211,9 +211,9 @@ def test_sizes_in_xmp_are_corrected():
     ],
 )
 def test_packets_that_make_no_sense_are_replaced(xmp: bytes):
-    after = marked(cleaned(xmp)[0], "it", composite=False)
+    after = mark_generated(clean(xmp)[0], "it", composite=False)
     assert after.count(b"trainedAlgorithmicMedia") == 1
-    assert cleaned(after) == (after, [])
+    assert clean(after) == (after, [])
 
 
 @pytest.mark.parametrize("named", [False, True])

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import ExifTags, Image, TiffImagePlugin
 
-from cyclegan.translation import Manner, Work, plan_tasks, translate_all
+from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
 from tests.translation.pictures_for_tests import (
     deep_file,
     picture,
@@ -42,7 +42,7 @@ def test_a_generator_that_changes_nothing_changes_nothing_in_tiles(kind: type, t
     before, idle.tile = idle.tile, tile
     try:
         assert not idle.fits_whole(217, 330, 1, torch.float32)
-        assert np.array_equal(idle.redraw_pixels([pixels])[0], pixels)
+        assert np.array_equal(idle.translate_pixels([pixels])[0], pixels)
     finally:
         idle.tile = before
 
@@ -84,11 +84,11 @@ def test_a_planar_deep_tiff_is_read(tmp_path: Path, idle):
 def test_deep_greys_with_transparency_become_a_tiff_that_others_open(tmp_path: Path, idle):
     levels = np.random.default_rng(0).integers(0, 65536, (12, 20, 2), dtype=np.uint16)
     (tmp_path / "x.png").write_bytes(imagecodecs.png_encode(levels))
-    [task] = plan_tasks([tmp_path / "x.png"], "zebras", image_format="tif")
-    assert not translate_all([task], Work(idle, Manner())).failed
-    with Image.open(task.target) as after:
+    [target] = plan_targets([tmp_path / "x.png"], "zebras", image_format="tif")
+    assert not translate_targets([target], TranslateJob(idle, TranslateOptions())).failed
+    with Image.open(target.path) as after:
         assert after.mode == "RGBA"
-    assert np.array_equal(read_levels(task.target)[..., [0, 3]], levels)
+    assert np.array_equal(read_levels(target.path)[..., [0, 3]], levels)
 
 
 def test_a_deep_pgm_stays_deep(tmp_path: Path, idle):
@@ -108,6 +108,6 @@ def test_a_hole_in_a_deep_grey_stays_a_hole(tmp_path: Path, idle):
 
 def test_floats_of_unknown_white_are_refused(tmp_path: Path, translator):
     Image.fromarray(np.random.default_rng(0).random((8, 8)).astype(np.float32)).save(tmp_path / "x.tif")
-    [task] = plan_tasks([tmp_path / "x.tif"], "zebras")
-    [error] = translate_all([task], Work(translator, Manner())).failed
+    [target] = plan_targets([tmp_path / "x.tif"], "zebras")
+    [error] = translate_targets([target], TranslateJob(translator, TranslateOptions())).failed
     assert "x.tif cannot be read: its values go from" in str(error)

@@ -13,7 +13,8 @@ import pytest
 from PIL import ExifTags, Image
 
 from cyclegan.images import exif
-from cyclegan.translation import Manner, Work, plan_tasks, translate_all
+from cyclegan.images.exif_block import HEADER
+from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
 from tests.translation.pictures_for_tests import picture, translate
 
 Tag = tuple[int, int, int, bytes]
@@ -68,7 +69,7 @@ def camera(order: str, *, more: tuple[Tag, ...] = (), thumbnail: bytes = b"", no
         ]  # fmt: skip
         sizes = [len(part) for part in parts]
     header = (b"MM\0*" if order == ">" else b"II*\0") + long(8)
-    return exif.HEADER + header + b"".join(parts if thumbnail else parts[:4]) + thumbnail
+    return HEADER + header + b"".join(parts if thumbnail else parts[:4]) + thumbnail
 
 
 def jpeg() -> bytes:
@@ -80,12 +81,12 @@ def jpeg() -> bytes:
 def block_of(path: Path) -> bytes:
     with Image.open(path) as image:
         image.load()
-        return exif.HEADER + image.info["exif"].removeprefix(exif.HEADER)
+        return HEADER + image.info["exif"].removeprefix(HEADER)
 
 
 def notes_of(source: Path, translator) -> list[str]:
-    tasks = plan_tasks([source], "zebras", output=source.parent / "out")
-    outcome = translate_all(tasks, Work(translator, Manner()))
+    targets = plan_targets([source], "zebras", output=source.parent / "out")
+    outcome = translate_targets(targets, TranslateJob(translator, TranslateOptions()))
     assert not outcome.failed
     return outcome.notes
 
@@ -172,7 +173,7 @@ def test_a_damaged_tag_costs_itself_and_is_named(name: str, order: str, tmp_path
 def test_a_pointer_to_nowhere_costs_its_directory_alone(pointer: int):
     block = camera(">")
     place = block.index(struct.pack(">HHI", pointer, LONG, 1))
-    after, message = exif.cleaned(block[: place + 8] + b"\x7f\xff\xff\xff" + block[place + 12 :])
+    after, message = exif.clean(block[: place + 8] + b"\x7f\xff\xff\xff" + block[place + 12 :])
     assert {EXIF: "ExifOffset", GPS: "GPSInfo"}[pointer] in message
     assert b"Canon" in after
 
@@ -200,9 +201,9 @@ def hostile() -> dict[str, bytes]:
 def test_hostile_blocks_end_soon_and_raise_nothing(kind: str):
     data = hostile()[kind]
     block = data if kind in ("nothing", "no byte order") else b"MM\0*\0\0\0\x08" + data
-    after, message = exif.cleaned(exif.HEADER + block)
+    after, message = exif.clean(HEADER + block)
     assert after or message
-    assert not after or len(after) == len(exif.HEADER + block)
+    assert not after or len(after) == len(HEADER + block)
     assert exif.orientation(after) in (None, 1)
 
 
@@ -213,7 +214,7 @@ def test_random_damage_raises_nothing():
         for _ in range(chance.randint(1, 8)):
             damaged[chance.randrange(min(300, len(block)))] = chance.randrange(256)
         cut = bytes(damaged[: chance.randint(0, len(block)) if chance.random() < 0.2 else None])
-        after, message = exif.cleaned(cut)
+        after, message = exif.clean(cut)
         assert after or message
         exif.with_size(after, 70_000, 3)
         exif.without_orientation(after)
@@ -230,8 +231,8 @@ def test_exif_longer_than_a_segment_comes_back(tmp_path: Path, idle):
     block = camera(">", note_more=bytes(range(256)) * 400)
     picture("RGB").save(tmp_path / "x.png", exif=block)
     task_out = tmp_path / "y.jpg"
-    [task] = plan_tasks([tmp_path / "x.png"], "zebras", output=task_out)
-    assert not translate_all([task], Work(idle, Manner())).failed
+    [target] = plan_targets([tmp_path / "x.png"], "zebras", output=task_out)
+    assert not translate_targets([target], TranslateJob(idle, TranslateOptions())).failed
     assert len(block_of(task_out)) == len(block)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from cyclegan import Translator
 from cyclegan.images import read_picture, with_bits
-from cyclegan.translation import Manner, Work, plan_tasks, translate_all
+from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
 from tests.translation.pictures_for_tests import (
     difference,
     picture,
@@ -120,8 +120,11 @@ def test_grey_stays_grey(tmp_path: Path, translator):
 
 def test_the_first_of_several_pages_is_taken_and_that_is_said(tmp_path: Path, translator):
     picture("RGB").save(tmp_path / "x.tif", save_all=True, append_images=[picture("RGB")])
-    [task] = plan_tasks([tmp_path / "x.tif"], "zebras")
-    assert "holds 2 pictures; the first is taken" in translate_all([task], Work(translator, Manner())).notes[0]
+    [target] = plan_targets([tmp_path / "x.tif"], "zebras")
+    assert (
+        "holds 2 pictures; the first is taken"
+        in translate_targets([target], TranslateJob(translator, TranslateOptions())).notes[0]
+    )
 
 
 def test_heic_comes_back(tmp_path: Path, idle):
@@ -138,17 +141,17 @@ def test_heic_comes_back(tmp_path: Path, idle):
 def test_any_mode_can_become_any_format(suffix: str, mode: str, tmp_path: Path, idle):
     source = tmp_path / "x.tif"
     picture(mode).save(source)
-    [task] = plan_tasks([source], "zebras", output=tmp_path / "out", image_format=suffix)
-    outcome = translate_all([task], Work(idle, Manner()))
+    [target] = plan_targets([source], "zebras", output=tmp_path / "out", image_format=suffix)
+    outcome = translate_targets([target], TranslateJob(idle, TranslateOptions()))
     assert not outcome.failed, outcome.failed
-    with Image.open(task.target) as after:
+    with Image.open(target.path) as after:
         after.load()
         assert after.size == (36, 24)
-    before, written = read_picture(source), read_picture(task.target)
+    before, written = read_picture(source), read_picture(target.path)
     if before.alpha is not None and written.alpha is not None and suffix in ("png", "webp", "tif"):
         assert np.array_equal(with_bits(written.alpha[..., None], 8), with_bits(before.alpha[..., None], 8))
     if mode in ("CMYK", "LAB", "F"):
-        assert difference(source, task.target) < 9
+        assert difference(source, target.path) < 9
 
 
 def test_a_real_photograph_comes_back(tmp_path: Path, idle):
@@ -163,7 +166,7 @@ def test_a_real_photograph_comes_back(tmp_path: Path, idle):
         assert difference(source, written) < 1.5
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     width=st.integers(1, 300),
     height=st.integers(1, 300),

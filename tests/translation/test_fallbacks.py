@@ -9,8 +9,8 @@ from PIL import Image
 from torch import nn
 
 from cyclegan import Translator
-from cyclegan.translation import Manner, Work, plan_tasks, translate_all
-from tests.models_for_tests import write_model
+from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
+from tests.support.models import write_model
 
 NO_KERNEL = "could not create a primitive"
 NO_MEMORY = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes."
@@ -98,8 +98,11 @@ def test_a_fallback_is_said_once_for_all_pictures(model, tmp_path: Path, monkeyp
     for number in range(3):
         Image.fromarray(noise(150, 40 + number)).save(tmp_path / "in" / f"{number}.png")
     fail_above(monkeypatch, 100, NO_KERNEL)
-    outcomes = [
-        translate_all(plan_tasks([tmp_path / "in"], name), Work(translator, Manner(batch_size=2))) for name in "zy"
+    results = [
+        translate_targets(
+            plan_targets([tmp_path / "in"], name), TranslateJob(translator, TranslateOptions(batch_size=2))
+        )
+        for name in "zy"
     ]
-    assert [len(outcome.done) for outcome in outcomes] == [3, 3]
-    assert [len(outcome.notes) for outcome in outcomes] == [1, 0]
+    assert [len(result.done) for result in results] == [3, 3]
+    assert [len(result.notes) for result in results] == [1, 0]

@@ -9,10 +9,19 @@ from PIL import Image
 from cyclegan import Translator
 from cyclegan.errors import DataError
 from cyclegan.images import Picture
-from cyclegan.translation import Manner, Scorer, Task, Work, amount_of_work, media, plan_tasks, translate_all
-from cyclegan.translation.pipeline import Piece, batched_by_size
-from tests.models_for_tests import write_model
-from tests.translation.clips_for_tests import make_clip, picture, seen
+from cyclegan.translation import (
+    Scorer,
+    Target,
+    TranslateJob,
+    TranslateOptions,
+    count_pictures_and_frames,
+    pipeline,
+    plan_targets,
+    translate_targets,
+)
+from cyclegan.translation.pipeline import Item, batched_by_size
+from tests.support.models import write_model
+from tests.support.videos import make_video, picture, read_video
 
 
 @pytest.fixture
@@ -24,14 +33,14 @@ def files_below(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def translated(inputs: list[Path], translator: Translator, **manner):
-    return translate_all(plan_tasks(inputs, "zebras"), Work(translator, Manner(**manner)))
+def translated(inputs: list[Path], translator: Translator, **options):
+    return translate_targets(plan_targets(inputs, "zebras"), TranslateJob(translator, TranslateOptions(**options)))
 
 
 def test_names_folders_formats_and_sizes_are_kept(folders, translator):
-    outcome = translated([folders[0]], translator)
+    result = translated([folders[0]], translator)
     output = folders[0].with_name("horses_zebras")
-    assert len(outcome.done) == 5
+    assert len(result.done) == 5
     assert files_below(output) == files_below(folders[0])
     for name in files_below(output):
         with Image.open(folders[0] / name) as before, Image.open(output / name) as after:
@@ -42,8 +51,8 @@ def test_names_folders_formats_and_sizes_are_kept(folders, translator):
 @pytest.mark.parametrize("batch_size", [2, 8])
 def test_batches_change_nothing(folders, translator, tmp_path, batch_size: int):
     for name, size in (("one", 1), ("many", batch_size)):
-        tasks = plan_tasks([folders[0]], "zebras", output=tmp_path / name)
-        translate_all(tasks, Work(translator, Manner(batch_size=size)))
+        targets = plan_targets([folders[0]], "zebras", output=tmp_path / name)
+        translate_targets(targets, TranslateJob(translator, TranslateOptions(batch_size=size)))
     for name in files_below(tmp_path / "one"):
         with Image.open(tmp_path / "one" / name) as one, Image.open(tmp_path / "many" / name) as many:
             difference = np.abs(np.asarray(one).astype(int) - np.asarray(many))
@@ -55,9 +64,9 @@ def test_damaged_files_are_named_and_the_rest_is_done(folders, translator):
     (folders[0] / "empty.webp").touch()
     whole = (folders[0] / "2.jpg").read_bytes()
     (folders[0] / "cut.jpg").write_bytes(whole[: len(whole) // 2])
-    outcome = translated([folders[0]], translator, batch_size=4)
-    named = " ".join(map(str, outcome.failed))
-    assert len(outcome.done) == 5
+    result = translated([folders[0]], translator, batch_size=4)
+    named = " ".join(map(str, result.failed))
+    assert len(result.done) == 5
     assert all(name in named for name in ("text.jpg", "empty.webp", "cut.jpg"))
     assert len(files_below(folders[0].with_name("horses_zebras"))) == 5
 
@@ -66,8 +75,8 @@ def test_what_is_there_is_left_unless_told_otherwise(folders, translator):
     translated([folders[0]], translator)
     kept = folders[0].with_name("horses_zebras") / "1.png"
     kept.write_bytes(b"mine")
-    outcome = translated([folders[0]], translator)
-    assert (len(outcome.done), len(outcome.skipped)) == (0, 5)
+    result = translated([folders[0]], translator)
+    assert (len(result.done), len(result.skipped)) == (0, 5)
     assert kept.read_bytes() == b"mine"
     assert len(translated([folders[0]], translator, overwrite=True).done) == 5
     assert kept.read_bytes() != b"mine"
@@ -77,43 +86,43 @@ def test_a_second_translation_does_not_redraw_the_first(folders):
     inside = folders[0] / "out"
     inside.mkdir()
     Image.new("RGB", (8, 8)).save(inside / "1.png")
-    assert len(plan_tasks([folders[0]], "zebras", output=inside)) == 5
+    assert len(plan_targets([folders[0]], "zebras", output=inside)) == 5
 
 
 def test_an_output_above_the_input_is_no_reason_to_leave_anything_out(folders, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert len(plan_tasks([Path("horses")], "zebras", output=Path())) == 5
+    assert len(plan_targets([Path("horses")], "zebras", output=Path())) == 5
     (tmp_path / "horses" / "out").mkdir()
     Image.new("RGB", (8, 8)).save(tmp_path / "horses" / "out" / "1.png")
-    assert len(plan_tasks([Path("horses")], "zebras", output=tmp_path / "horses" / "out")) == 5
+    assert len(plan_targets([Path("horses")], "zebras", output=tmp_path / "horses" / "out")) == 5
     with pytest.raises(DataError, match="would be written over a source"):
-        plan_tasks([Path("horses")], "zebras", output=Path("horses"))
+        plan_targets([Path("horses")], "zebras", output=Path("horses"))
 
 
 def test_a_linked_folder_is_written_beside_its_link(folders, tmp_path):
     (tmp_path / "far").mkdir()
     (tmp_path / "far" / "link").symlink_to(folders[0], target_is_directory=True)
-    assert plan_tasks([tmp_path / "far" / "link"], "z")[0].target.parent == tmp_path / "far" / "link_z"
+    assert plan_targets([tmp_path / "far" / "link"], "z")[0].path.parent == tmp_path / "far" / "link_z"
 
 
 def test_a_link_that_leads_in_a_circle_is_named(folders, translator):
     (folders[0] / "loop.jpg").symlink_to("loop.jpg")
-    outcome = translated([folders[0]], translator)
-    assert len(outcome.done) == 5
-    assert "loop.jpg" in str(outcome.failed[0])
+    result = translated([folders[0]], translator)
+    assert len(result.done) == 5
+    assert "loop.jpg" in str(result.failed[0])
 
 
 def test_a_size_beyond_reason_is_a_sentence(folders, translator):
-    outcome = translated([folders[0]], translator, size=60_000)
-    assert len(outcome.failed) == 5
-    assert "would have 60000 x 90000 pixels" in str(outcome.failed[0])
+    result = translated([folders[0]], translator, size=60_000)
+    assert len(result.failed) == 5
+    assert "would have 60000 x 90000 pixels" in str(result.failed[0])
 
 
 def test_where_pictures_go(folders, tmp_path):
     one = folders[0] / "1.png"
 
     def targets(inputs, **options):
-        return sorted(task.target.relative_to(tmp_path).as_posix() for task in plan_tasks(inputs, "z", **options))
+        return sorted(target.path.relative_to(tmp_path).as_posix() for target in plan_targets(inputs, "z", **options))
 
     assert targets([one]) == ["horses/1_z.png"]
     assert targets([one], output=tmp_path / "x.png") == ["x.png"]
@@ -128,7 +137,7 @@ def test_where_pictures_go(folders, tmp_path):
 def test_a_clip_stays_a_clip_and_a_picture_a_picture(tmp_path, source, output):
     (tmp_path / source).touch()
     with pytest.raises(DataError, match=f"{source} cannot become .*{output}"):
-        plan_tasks([tmp_path / source], "z", output=tmp_path / output)
+        plan_targets([tmp_path / source], "z", output=tmp_path / output)
 
 
 def test_an_internal_error_in_a_picture_is_written_down_and_stops_no_other(folders, translator, monkeypatch):
@@ -136,10 +145,10 @@ def test_an_internal_error_in_a_picture_is_written_down_and_stops_no_other(folde
         raise KeyError(picture.format)
 
     monkeypatch.setattr("cyclegan.translation.pipeline.write_picture", write)
-    outcome = translated([folders[0]], translator)
-    assert len(outcome.failed) == 5
-    assert "1.png could not be translated: internal error, KeyError: 'PNG'" in str(outcome.failed[0])
-    files = [Path(failure.hint.split(" what is in ")[1]) for failure in outcome.failed]
+    result = translated([folders[0]], translator)
+    assert len(result.failed) == 5
+    assert "1.png could not be translated: internal error, KeyError: 'PNG'" in str(result.failed[0])
+    files = [Path(failure.hint.split(" what is in ")[1]) for failure in result.failed]
     assert all("in write" in file.read_text() for file in files)
     for file in files:
         file.unlink()
@@ -191,39 +200,39 @@ def with_red(tmp_path: Path) -> Path:
 def test_any_exception_in_a_network_is_one_picture_s_failure(with_red, translator, monkeypatch, stage: str, failure):
     error, said = failure
     scorer = Scorer(translator) if "score" in stage else None
-    fail_on_red(monkeypatch, *((scorer, "score") if scorer else (translator, "redraw_pictures")), error)
-    monkeypatch.setattr(media, "report_hint", lambda: "Please report it.")
-    manner = Manner(batch_size=4 if "batch" in stage else 1)
-    outcome = translate_all(plan_tasks([with_red], "z"), Work(translator, manner, scorer))
-    assert [task.source.name for task in outcome.done] == ["a.png", "b.png", "z.png"]
-    assert [f"red.png {said}" in str(error) for error in outcome.failed] == [True]
+    fail_on_red(monkeypatch, *((scorer, "score") if scorer else (translator, "translate_pictures")), error)
+    monkeypatch.setattr(pipeline, "report_hint", lambda: "Please report it.")
+    options = TranslateOptions(batch_size=4 if "batch" in stage else 1)
+    result = translate_targets(plan_targets([with_red], "z"), TranslateJob(translator, options, scorer))
+    assert [target.source.name for target in result.done] == ["a.png", "b.png", "z.png"]
+    assert [f"red.png {said}" in str(error) for error in result.failed] == [True]
 
 
 @pytest.mark.parametrize("error", [MemoryError(), KeyError("x"), OSError("odd")], ids=["memory", "key", "system"])
 @pytest.mark.parametrize("stage", ["read_picture", "write_picture"])
 def test_any_exception_in_a_file_is_one_picture_s_failure(with_red, translator, monkeypatch, stage: str, error):
-    fail_on_red(monkeypatch, media, stage, error)
-    monkeypatch.setattr(media, "report_hint", lambda: "Please report it.")
-    outcome = translated([with_red], translator, batch_size=2)
-    assert [task.source.name for task in outcome.done] == ["a.png", "b.png", "z.png"]
-    assert ["red.png" in str(error) for error in outcome.failed] == [True]
+    fail_on_red(monkeypatch, pipeline, stage, error)
+    monkeypatch.setattr(pipeline, "report_hint", lambda: "Please report it.")
+    result = translated([with_red], translator, batch_size=2)
+    assert [target.source.name for target in result.done] == ["a.png", "b.png", "z.png"]
+    assert ["red.png" in str(error) for error in result.failed] == [True]
 
 
 def test_a_traceback_that_cannot_be_written_ends_nothing(folders, translator, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(translator, "redraw_pictures", lambda *_: 1 / 0)
+    monkeypatch.setattr(translator, "translate_pictures", lambda *_: 1 / 0)
     monkeypatch.setattr("tempfile.NamedTemporaryFile", full)
-    outcome = translated([folders[0]], translator)
-    assert len(outcome.failed) == 5
-    assert "could not be written" in outcome.failed[0].hint
+    result = translated([folders[0]], translator)
+    assert len(result.failed) == 5
+    assert "could not be written" in result.failed[0].hint
 
 
 def test_a_folder_may_be_named_by_dots(folders, tmp_path, monkeypatch):
     monkeypatch.chdir(folders[0] / "deeper")
     for name, output in ((".", "horses/deeper_z"), ("..", "horses_z")):
-        target = plan_tasks([Path(name)], "z")[0].target
+        target = plan_targets([Path(name)], "z")[0].path
         assert target.resolve().is_relative_to(tmp_path / output)
 
 
@@ -238,20 +247,20 @@ def test_two_pictures_that_would_become_one_are_refused_by_name(folders, tmp_pat
     for name in ("same.png", "same.jpg"):
         Image.new("RGB", (8, 8)).save(folders[0] / name)
     with pytest.raises(DataError, match=r"same.jpg and .*same.png would both become"):
-        plan_tasks([folders[0]], "zebras", image_format="png")
+        plan_targets([folders[0]], "zebras", image_format="png")
     with pytest.raises(DataError, match="would be written over a source"):
-        plan_tasks([folders[0] / "1.png"], "zebras", output=folders[0])
+        plan_targets([folders[0] / "1.png"], "zebras", output=folders[0])
 
 
 def test_a_folder_does_not_become_a_file(folders, tmp_path):
     (tmp_path / "o.png").touch()
     with pytest.raises(DataError, match=r"o.png is a file"):
-        plan_tasks([folders[0]], "z", output=tmp_path / "o.png")
+        plan_targets([folders[0]], "z", output=tmp_path / "o.png")
 
 
 def test_a_missing_input_is_a_sentence(tmp_path):
     with pytest.raises(DataError, match="there is no"):
-        plan_tasks([tmp_path / "missing.png"], "zebras")
+        plan_targets([tmp_path / "missing.png"], "zebras")
 
 
 def test_size_is_the_short_side_of_what_is_written(folders, translator):
@@ -268,61 +277,72 @@ def test_no_strength_leaves_the_picture_as_it_was(folders, translator):
 
 
 def test_an_interruption_leaves_whole_pictures_only(folders, translator):
-    tasks = plan_tasks([folders[0]], "zebras")
+    targets = plan_targets([folders[0]], "zebras")
     done: list[int] = []
-    work = Work(translator, Manner(), interrupted=lambda: len(done) >= 1)
-    outcome = translate_all(tasks, work, on_picture=lambda: done.append(1))
-    assert 1 <= len(outcome.done) <= 5
-    for task in outcome.done:
-        with Image.open(task.target) as written:
+    job = TranslateJob(translator, TranslateOptions(), interrupted=lambda: len(done) >= 1)
+    result = translate_targets(targets, job, on_picture=lambda: done.append(1))
+    assert 1 <= len(result.done) <= 5
+    for target in result.done:
+        with Image.open(target.path) as written:
             written.load()
 
 
 def test_neighbours_of_one_size_go_together(tmp_path):
-    pieces = [
-        Piece(Task(tmp_path, tmp_path, tmp_path), Picture(np.zeros((side, 4, 3), np.uint8))) for side in (4, 4, 4, 5, 4)
+    items = [
+        Item(Target(tmp_path, tmp_path, tmp_path), Picture(np.zeros((side, 4, 3), np.uint8)))
+        for side in (4, 4, 4, 5, 4)
     ]
-    assert [len(batch) for batch in batched_by_size(pieces, 2)] == [2, 1, 1, 1]
+    assert [len(batch) for batch in batched_by_size(items, 2)] == [2, 1, 1, 1]
 
 
 def test_clips_in_a_folder_are_redrawn_beside_its_pictures(folders, translator):
-    clip = make_clip(folders[0] / "deeper" / "6.mp4")
+    clip = make_video(folders[0] / "deeper" / "6.mp4")
     moving = [Image.fromarray(picture(number)) for number in range(5)]
     moving[0].save(folders[0] / "7.webp", save_all=True, append_images=moving[1:], duration=80, lossless=True)
-    tasks = plan_tasks([folders[0]], "zebras")
-    work = Work(translator, Manner(steady=0.5), Scorer(translator), on_frame=lambda: seen_frames.append(1))
+    targets = plan_targets([folders[0]], "zebras")
+    job = TranslateJob(
+        translator, TranslateOptions(steady=0.5), Scorer(translator), on_frame=lambda: seen_frames.append(1)
+    )
     seen_frames: list[int] = []
     pictures: list[int] = []
-    outcome = translate_all(tasks, work, on_picture=lambda: pictures.append(1))
-    assert not outcome.failed
+    result = translate_targets(targets, job, on_picture=lambda: pictures.append(1))
+    assert not result.failed
     output = folders[0].with_name("horses_zebras")
     assert files_below(output) == files_below(folders[0])
-    before, after = seen(clip), seen(output / "deeper" / "6.mp4")
+    before, after = read_video(clip), read_video(output / "deeper" / "6.mp4")
     assert after.times == before.times
     assert np.abs(after.pixels[3].astype(int) - before.pixels[3]).mean() > 5
     with Image.open(output / "7.webp") as written:
         assert written.n_frames == 5
-    assert (len(seen_frames), len(pictures), amount_of_work(tasks)) == (len(before.frames), 6, len(before.frames) + 6)
-    flickers = {task.source.name: score.flicker for task, score in outcome.scores.items()}
+    assert (len(seen_frames), len(pictures), count_pictures_and_frames(targets)) == (
+        len(before.frames),
+        6,
+        len(before.frames) + 6,
+    )
+    flickers = {target.source.name: score.flicker for target, score in result.scores.items()}
     assert flickers["1.png"] is None
     assert flickers["6.mp4"] > 0
-    assert any("6.mp4 would flicker" in note for note in outcome.notes)
+    assert any("6.mp4 would flicker" in note for note in result.notes)
 
 
 def test_a_format_makes_a_still_picture_of_what_moves_and_says_so(folders, translator):
     moving = [Image.fromarray(picture(number)) for number in range(3)]
     moving[0].save(folders[0] / "7.gif", save_all=True, append_images=moving[1:])
-    make_clip(folders[0] / "8.mkv")
-    tasks = plan_tasks([folders[0]], "zebras", image_format="png")
-    assert {task.target.suffix for task in tasks} == {".png", ".mkv"}
-    outcome = translate_all([task for task in tasks if task.source.stem == "7"], Work(translator, Manner()))
-    assert ["7.gif holds 3 pictures; the first is taken" in note for note in outcome.notes] == [True]
+    make_video(folders[0] / "8.mkv")
+    targets = plan_targets([folders[0]], "zebras", image_format="png")
+    assert {target.path.suffix for target in targets} == {".png", ".mkv"}
+    result = translate_targets(
+        [target for target in targets if target.source.stem == "7"], TranslateJob(translator, TranslateOptions())
+    )
+    assert ["7.gif holds 3 pictures; the first is taken" in note for note in result.notes] == [True]
 
 
 def test_an_interrupted_clip_leaves_nothing(folders, translator):
-    clip = make_clip(folders[0] / "6.mp4")
+    clip = make_video(folders[0] / "6.mp4")
     asked: list[int] = []
-    work = Work(translator, Manner(), on_frame=lambda: asked.append(1), interrupted=lambda: len(asked) > 2)
-    outcome = translate_all(plan_tasks([clip], "zebras"), work)
-    assert (outcome.done, outcome.failed) == ([], [])
+    job = TranslateJob(
+        translator, TranslateOptions(), on_frame=lambda: asked.append(1), interrupted=lambda: len(asked) > 2
+    )
+    result = translate_targets(plan_targets([clip], "zebras"), job)
+    assert (result.done, result.failed) == ([], [])
     assert not list(folders[0].glob("6_zebras*"))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, TiffImagePlugin
 
-from cyclegan.images.xmp import IPTC, RDF, marked
+from cyclegan.images.xmp import IPTC, RDF, mark_generated
 from tests.translation.pictures_for_tests import (
     picture,
     translate,
@@ -77,10 +77,10 @@ def test_a_translation_says_that_it_was_generated(suffix: str, strength: float, 
 
 
 def test_a_mark_replaces_an_older_mark():
-    twice = marked(marked(b"", "one & <all>", composite=True), "another", composite=False)
+    twice = mark_generated(mark_generated(b"", "one & <all>", composite=True), "another", composite=False)
     assert twice.count(b"DigitalSourceType") == 1
     assert b"one &amp;" not in twice
-    assert marked(b"\xff\xfe no XML", "it", composite=False).startswith(b"<?xpacket")
+    assert mark_generated(b"\xff\xfe no XML", "it", composite=False).startswith(b"<?xpacket")
 
 
 def test_text_resolution_comments_and_captions_come_back(tmp_path: Path, idle):
@@ -127,7 +127,7 @@ def test_xmp_of_any_spelling_is_kept_and_marked_once():
     )
     plain = packet_of(title + captured + element)
     for packet in (plain.encode(), plain.encode("utf-16"), plain.replace("rdf:", "r:").replace(":rdf", ":r").encode()):
-        text = marked(packet, "it", composite=False).decode()
+        text = mark_generated(packet, "it", composite=False).decode()
         assert "the old title" in text
         assert "digitalCapture" not in text
         assert text.count("trainedAlgorithmicMedia") == 1

@@ -16,7 +16,7 @@ from PIL import Image, ImageCms
 from cyclegan.errors import PictureError
 from cyclegan.images import read_picture, with_bits, write_picture
 from cyclegan.images.cicp import boxes
-from cyclegan.translation import Manner, Work, plan_tasks, translate_all
+from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
 from tests.translation.pictures_for_tests import smooth, translate
 
 COLOUR = (190, 90, 70)
@@ -204,10 +204,10 @@ def nothing() -> bytes:
 def test_a_profile_of_one_direction_makes_the_result_srgb(suffix, back, tmp_path, idle):
     source = tmp_path / f"x.{suffix}"
     Image.new("RGB", (24, 16), COLOUR[::-1]).save(source, icc_profile=one_way(3, back), quality=95)
-    [task] = plan_tasks([source], "zebras", output=tmp_path / "out")
-    outcome = translate_all([task], Work(idle, Manner()))
+    [target] = plan_targets([source], "zebras", output=tmp_path / "out")
+    outcome = translate_targets([target], TranslateJob(idle, TranslateOptions()))
     assert any("leads to sRGB and not back" in note and "x." in note for note in outcome.notes)
-    with Image.open(task.target) as image:
+    with Image.open(target.path) as image:
         assert np.abs(np.asarray(image.convert("RGB")).astype(int) - COLOUR).max() < 6
         description = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"])))
         assert "sRGB" in description
@@ -264,6 +264,6 @@ def test_an_animation_keeps_what_its_numbers_say_as_a_profile(tmp_path, idle):
 
 def test_an_animation_of_high_dynamic_range_is_refused(tmp_path, idle):
     (tmp_path / "x.apng").write_bytes(animated_png((9, 16)))
-    [task] = plan_tasks([tmp_path / "x.apng"], "zebras")
-    [error] = translate_all([task], Work(idle, Manner())).failed
+    [target] = plan_targets([tmp_path / "x.apng"], "zebras")
+    [error] = translate_targets([target], TranslateJob(idle, TranslateOptions())).failed
     assert "high dynamic range (PQ)" in str(error)

@@ -6,16 +6,16 @@ import pytest
 from PIL import Image
 
 from cyclegan.translation.scale import scale_note
-from cyclegan.translation.targets import Task
+from cyclegan.translation.targets import Target
 
 
 @pytest.fixture
-def tasks(tmp_path: Path) -> list[Task]:
+def targets(tmp_path: Path) -> list[Target]:
     """Three pictures with a short side of 100 pixels, and one that is none."""
     for name in ("1.png", "2.jpg", "3.bmp"):
         Image.new("RGB", (100, 150)).save(tmp_path / name)
     (tmp_path / "4.png").write_text("text")
-    return [Task(path, path, tmp_path) for path in sorted(tmp_path.iterdir())]
+    return [Target(path, path, tmp_path) for path in sorted(tmp_path.iterdir())]
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,8 @@ def tasks(tmp_path: Path) -> list[Task]:
         (256, 256, ""),
     ],
 )
-def test_a_scale_far_from_the_training_is_said(tasks, size, trained, said):
-    note = scale_note(tasks, size, trained)
+def test_a_scale_far_from_the_training_is_said(targets, size, trained, said):
+    note = scale_note(targets, size, trained)
     assert said in note
     assert bool(note) == bool(said)
 

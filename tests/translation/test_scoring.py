@@ -12,8 +12,8 @@ from cyclegan import Translator
 from cyclegan.checkpoints.model_file import load_model, save_model
 from cyclegan.errors import DataError, ModelFileError
 from cyclegan.images import Picture
-from cyclegan.translation import Manner, Scorer, Work, plan_tasks, translate_all, write_scores
-from tests.models_for_tests import write_model
+from cyclegan.translation import Scorer, TranslateJob, TranslateOptions, plan_targets, translate_targets, write_scores
+from tests.support.models import write_model
 
 
 @pytest.fixture
@@ -26,10 +26,10 @@ def lines(table: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def translate(folder: Path, model: Path, **manner) -> list[Path]:
+def translate(folder: Path, model: Path, **options) -> list[Path]:
     translator = Translator(model, device="cpu", precision="fp32")
-    work = Work(translator, Manner(**manner), Scorer(translator))
-    return write_scores(translate_all(plan_tasks([folder], "zebras"), work).scores)
+    job = TranslateJob(translator, TranslateOptions(**options), Scorer(translator))
+    return write_scores(translate_targets(plan_targets([folder], "zebras"), job).scores)
 
 
 def test_every_picture_has_its_line(folders, model):
@@ -44,9 +44,9 @@ def test_scores_are_what_the_networks_say(model):
     there = Translator(model, device="cpu", precision="fp32")
     back = Translator(model, direction="b2a", device="cpu", precision="fp32")
     scorer = Scorer(there)
-    translated = there.redraw_pixels([pixels])[0]
+    translated = there.translate_pixels([pixels])[0]
     score = scorer.score(Picture(pixels), Picture(translated))
-    cycled = back.redraw_pixels([translated])[0]
+    cycled = back.translate_pixels([translated])[0]
     assert score.cycle_error == pytest.approx(np.abs(cycled.astype(float) - pixels).mean(), abs=0.6)
     with torch.inference_mode():
         image = torch.from_numpy(translated).permute(2, 0, 1)[None] / 127.5 - 1
@@ -79,7 +79,7 @@ def test_any_size_can_be_scored(tmp_path: Path, model, size: tuple[int, int]):
     Image.new("L", size, 90).save(tmp_path / "x.png")
     translator = Translator(model, device="cpu")
     picture = Picture.from_image(Image.open(tmp_path / "x.png"))
-    score = Scorer(translator).score(picture, translator.redraw_picture(picture))
+    score = Scorer(translator).score(picture, translator.translate_picture(picture))
     assert np.isfinite([score.realism, score.cycle_error]).all()
 
 

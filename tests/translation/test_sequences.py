@@ -7,14 +7,21 @@ import pytest
 from PIL import Image
 
 from cyclegan import Translator
-from cyclegan.translation import Manner, Task, Work, describe_sequences, plan_tasks, translate_all
+from cyclegan.translation import (
+    Target,
+    TranslateJob,
+    TranslateOptions,
+    describe_sequences,
+    plan_targets,
+    translate_targets,
+)
 from cyclegan.translation.ray_data import chunks_of
 from cyclegan.translation.sequences import numbered_sequences
-from tests.translation.clips_for_tests import picture
+from tests.support.videos import picture
 
 
-def named(*names: str) -> list[Task]:
-    return [Task(Path(name), Path("out") / name, Path("out")) for name in names]
+def named(*names: str) -> list[Target]:
+    return [Target(Path(name), Path("out") / name, Path("out")) for name in names]
 
 
 @pytest.mark.parametrize(
@@ -30,7 +37,7 @@ def named(*names: str) -> list[Task]:
     ],
 )
 def test_sequences_are_found_by_their_numbers(names: tuple[str, ...], expected: list[list[str]]):
-    found = [[task.source.as_posix() for task in frames] for frames in numbered_sequences(named(*names))]
+    found = [[target.source.as_posix() for target in frames] for frames in numbered_sequences(named(*names))]
     assert found == expected
 
 
@@ -42,9 +49,9 @@ def test_what_is_steadied_and_what_is_not_is_said():
 
 
 def test_a_cluster_gets_whole_sequences():
-    tasks = named(*(f"{number}.png" for number in range(40)), "cat.png")
-    assert [len(chunk) for chunk in chunks_of(tasks, 0.5)] == [40, 1]
-    assert [len(chunk) for chunk in chunks_of(tasks, 0.0)] == [16, 16, 9]
+    targets = named(*(f"{number}.png" for number in range(40)), "cat.png")
+    assert [len(chunk) for chunk in chunks_of(targets, 0.5)] == [40, 1]
+    assert [len(chunk) for chunk in chunks_of(targets, 0.0)] == [16, 16, 9]
 
 
 def frames_in(folder: Path, *, dtype: type = np.uint8, grey: bool = False, names: str = "frame_{}.png") -> Path:
@@ -57,11 +64,11 @@ def frames_in(folder: Path, *, dtype: type = np.uint8, grey: bool = False, names
     return folder
 
 
-def translated(folder: Path, output: Path, translator: Translator, **manner) -> list[np.ndarray]:
-    tasks = plan_tasks([folder], "zebras", output=output)
-    outcome = translate_all(tasks, Work(translator, Manner(**manner)))
-    assert outcome.failed == []
-    names = sorted((task.target for task in tasks), key=lambda path: int(path.stem.split("_")[1]))
+def translated(folder: Path, output: Path, translator: Translator, **options) -> list[np.ndarray]:
+    targets = plan_targets([folder], "zebras", output=output)
+    result = translate_targets(targets, TranslateJob(translator, TranslateOptions(**options)))
+    assert result.failed == []
+    names = sorted((target.path for target in targets), key=lambda path: int(path.stem.split("_")[1]))
     return [np.asarray(Image.open(name)).astype(int) for name in names]
 
 

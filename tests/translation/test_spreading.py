@@ -15,9 +15,9 @@ from PIL import Image
 
 from cyclegan import Translator
 from cyclegan.errors import DataError
-from cyclegan.translation import Manner, Work, plan_spread, plan_tasks, shown
-from cyclegan.translation.ray_data import redrawn, those_there
-from tests.models_for_tests import write_model
+from cyclegan.translation import TranslateJob, TranslateOptions, plan_spread, plan_targets, shown
+from cyclegan.translation.ray_data import existing_targets, translate_chunk
+from tests.support.models import write_model
 
 HEAP = int(os.environ.get("CYCLEGAN_HEAP", "200"))
 DAMAGED = 5
@@ -25,8 +25,8 @@ FAR = Path("memory://photos")
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Work:
-    return Work(Translator(write_model(tmp_path / "model.safetensors"), device="cpu"), Manner())
+def job(tmp_path: Path) -> TranslateJob:
+    return TranslateJob(Translator(write_model(tmp_path / "model.safetensors"), device="cpu"), TranslateOptions())
 
 
 @pytest.fixture
@@ -47,26 +47,26 @@ def test_an_address_survives_being_a_path():
 
 def test_a_file_address_is_a_folder_of_this_machine(folders):
     near = plan_spread([folders[0]], "zebras")
-    assert plan_spread([Path(f"file://{folders[0]}")], "zebras") == near == plan_tasks([folders[0]], "zebras")
+    assert plan_spread([Path(f"file://{folders[0]}")], "zebras") == near == plan_targets([folders[0]], "zebras")
 
 
-def test_pictures_at_an_address_are_brought_redrawn_and_sent_and_damaged_ones_named(far_folder, work):
+def test_pictures_at_an_address_are_brought_redrawn_and_sent_and_damaged_ones_named(far_folder, job):
     far_folder.pipe("/photos/broken.png", b"no picture")
     far_folder.pipe("/photos/.hidden.png", b"")
-    tasks = plan_spread([FAR], "zebras", output=Path("memory://out"))
-    outcome = redrawn(tasks, work)
-    assert len(outcome.done) == 5
-    assert ["broken.png" in str(error) for error in outcome.failed] == [True]
+    targets = plan_spread([FAR], "zebras", output=Path("memory://out"))
+    result = translate_chunk(targets, job)
+    assert len(result.done) == 5
+    assert ["broken.png" in str(error) for error in result.failed] == [True]
     names = [name.removeprefix("/out/") for name in far_folder.find("/out")]
     assert sorted(names) == ["1.png", "2.jpg", "3.webp", "deeper/4.PNG", "deeper/5.jpeg"]
     with far_folder.open("/out/deeper/4.PNG") as file, Image.open(file) as picture:
         assert picture.size == (40, 60)
-    assert set(those_there(tasks)) == set(outcome.done)
+    assert set(existing_targets(targets)) == set(result.done)
 
 
 def test_another_format_is_for_pictures_and_clips_at_an_address_keep_theirs(far_folder):
     far_folder.pipe("/photos/clip.mp4", b"a clip")
-    names = {task.target.name for task in plan_spread([FAR], "zebras", image_format="jpg")}
+    names = {target.path.name for target in plan_spread([FAR], "zebras", image_format="jpg")}
     assert names == {"1.jpg", "2.jpg", "3.jpg", "4.jpg", "5.jpg", "clip.mp4"}
 
 
@@ -101,7 +101,9 @@ def test_nothing_is_lost_or_doubled_when_a_worker_is_killed_and_a_second_run_doe
     while len(list((tmp_path / "out").rglob("*.png"))) < HEAP // 10:
         assert first.poll() is None, first.stderr.read()
         time.sleep(0.05)
-    workers = [child for child in psutil.Process(first.pid).children(recursive=True) if "Redrawer" in called(child)]
+    workers = [
+        child for child in psutil.Process(first.pid).children(recursive=True) if "TranslateWorker" in called(child)
+    ]
     workers[0].kill()
     said, _ = first.communicate(timeout=300)
     facts = json.loads(said)

@@ -13,16 +13,16 @@ from PIL import Image
 from cyclegan import Translator
 from cyclegan.inference import tiles
 from cyclegan.inference.padding import PaddedPicture
-from cyclegan.inference.strips import Statistics, redraw_in_strips
+from cyclegan.inference.strips import Statistics, translate_in_strips
 from cyclegan.inference.tiles import faded, starts
 from cyclegan.models import build_generator
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 
 
 def in_strips(generator, images: torch.Tensor, rows: int) -> torch.Tensor:
     picture = PaddedPicture(images, generator, torch.device("cpu"), images.dtype)
     with torch.inference_mode():
-        return torch.cat(list(redraw_in_strips(generator, picture, rows=rows, kept_as=images.dtype)), dim=2)
+        return torch.cat(list(translate_in_strips(generator, picture, rows=rows, kept_as=images.dtype)), dim=2)
 
 
 def test_on_cuda_no_more_goes_through_at_once_than_it_can_count(model, monkeypatch):
@@ -84,8 +84,8 @@ def jumps(redrawn: np.ndarray, borders: list[int]) -> float:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_picture_in_strips_is_the_picture_at_once_and_has_no_seam(model, precision: str):
     pixels = photograph(250, 375)
-    whole = Translator(model, device="cpu", precision=precision, tile=4096).redraw_pixels([pixels])[0]
-    strips = Translator(model, device="cpu", precision=precision, tile=32).redraw_pixels([pixels])[0]
+    whole = Translator(model, device="cpu", precision=precision, tile=4096).translate_pixels([pixels])[0]
+    strips = Translator(model, device="cpu", precision=precision, tile=32).translate_pixels([pixels])[0]
     apart = np.abs(whole.astype(int) - strips).mean()
     assert apart < (0.1 if precision == "fp32" else 1)
     borders = [*range(32 - 13, 250, 32), *range(32, 250, 32)]  # of the strips that come out, and that go in
@@ -102,11 +102,11 @@ def test_tensors_too_large_at_once_go_in_parts(model):
 def test_tiles_of_a_u_net_are_nearer_to_the_whole_than_if_each_kept_its_own_statistics(tmp_path: Path, monkeypatch):
     model = write_model(tmp_path / "m", architecture="unet", depth=4)
     pixels = photograph(300, 420)
-    whole = Translator(model, device="cpu", precision="fp32", tile=4096).redraw_pixels([pixels])[0].astype(int)
+    whole = Translator(model, device="cpu", precision="fp32", tile=4096).translate_pixels([pixels])[0].astype(int)
     translator = Translator(model, device="cpu", precision="fp32", tile=128)
-    agreeing = translator.redraw_pixels([pixels])[0]
+    agreeing = translator.translate_pixels([pixels])[0]
     monkeypatch.setattr(tiles, "with_statistics_of", lambda generator, _: generator)
-    naive = translator.redraw_pixels([pixels])[0]
+    naive = translator.translate_pixels([pixels])[0]
     assert agreeing.shape == whole.shape
     assert np.abs(whole - agreeing).mean() < 0.9 * np.abs(whole - naive).mean()
 

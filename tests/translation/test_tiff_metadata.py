@@ -51,15 +51,15 @@ def test_other_copies_of_the_original_do_not_stay(tag, compression, tmp_path, id
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
 def test_layers_do_not_move_into_another_format(suffix, tmp_path, idle):
-    from cyclegan.translation import Manner, Work, plan_tasks, translate_all
+    from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
 
     tags = TiffImagePlugin.ImageFileDirectory_v2()
     tags[37724] = SECRET
     tags.tagtype[37724] = TiffTags.UNDEFINED
     picture("RGB").save(tmp_path / "x.tif", tiffinfo=tags)
-    [task] = plan_tasks([tmp_path / "x.tif"], "zebras", image_format=suffix)
-    assert not translate_all([task], Work(idle, Manner())).failed
-    assert SECRET not in task.target.read_bytes()
+    [target] = plan_targets([tmp_path / "x.tif"], "zebras", image_format=suffix)
+    assert not translate_targets([target], TranslateJob(idle, TranslateOptions())).failed
+    assert SECRET not in target.path.read_bytes()
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])

@@ -8,9 +8,9 @@ import av
 import numpy as np
 import pytest
 
-from cyclegan.translation import Manner, Work, plan_tasks, translate_all
-from cyclegan.video.frames import CLIP_SUFFIXES, READ_ONLY_CLIPS
-from tests.translation.clips_for_tests import FRAMES, RATE, picture, write_tone
+from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
+from cyclegan.video.frames import READ_ONLY_VIDEOS, VIDEO_SUFFIXES
+from tests.support.videos import FRAMES, RATE, picture, write_tone
 
 
 @dataclass
@@ -52,15 +52,15 @@ def make(path: Path, kind: Container) -> Path:
 
 
 @pytest.mark.parametrize("kind", CONTAINERS, ids=lambda kind: kind.suffix)
-def test_a_container_s_video_is_translated_with_its_sound(kind: Container, tmp_path, idle):
+def test_videos_of_all_containers_are_translated_with_sound(kind: Container, tmp_path, idle):
     source = make(tmp_path / f"x{kind.suffix}", kind)
-    [task] = plan_tasks([source], "zebras", output=tmp_path / "out")
-    outcome = translate_all([task], Work(idle, Manner()))
+    [target] = plan_targets([source], "zebras", output=tmp_path / "out")
+    outcome = translate_targets([target], TranslateJob(idle, TranslateOptions()))
     assert not outcome.failed, outcome.failed
-    suffix = READ_ONLY_CLIPS.get(kind.suffix.lower(), kind.suffix)
-    assert task.target == tmp_path / "out" / f"x{suffix}"
+    suffix = READ_ONLY_VIDEOS.get(kind.suffix.lower(), kind.suffix)
+    assert target.path == tmp_path / "out" / f"x{suffix}"
     assert any(f"becomes {suffix}" in note for note in outcome.notes) == (suffix != kind.suffix)
-    with av.open(str(source)) as before, av.open(str(task.target)) as after:
+    with av.open(str(source)) as before, av.open(str(target.path)) as after:
         assert [stream.type for stream in after.streams] == ["video", "audio"]
         assert after.streams.audio[0].codec_context.name == before.streams.audio[0].codec_context.name
         frames = [frame.to_ndarray(format="rgb24").astype(float) for frame in after.decode(video=0)]
@@ -68,6 +68,6 @@ def test_a_container_s_video_is_translated_with_its_sound(kind: Container, tmp_p
     assert np.abs(frames[-1] - picture(FRAMES - 1)).mean() < 12
 
 
-def test_a_container_that_is_only_read_is_no_output():
-    assert not {*CLIP_SUFFIXES} & {*READ_ONLY_CLIPS}
-    assert {*READ_ONLY_CLIPS.values()} <= {*CLIP_SUFFIXES}
+def test_read_only_containers_become_writable_ones():
+    assert not {*VIDEO_SUFFIXES} & {*READ_ONLY_VIDEOS}
+    assert {*READ_ONLY_VIDEOS.values()} <= {*VIDEO_SUFFIXES}

@@ -7,16 +7,16 @@ from PIL import Image
 
 from cyclegan import Translator
 from cyclegan.errors import CycleganError
-from cyclegan.translation import Manner, Outcome, Work, plan_tasks, translate_all, watch
-from tests.models_for_tests import write_model
-from tests.translation.clips_for_tests import picture as scene
+from cyclegan.translation import TranslateJob, TranslateOptions, TranslateResult, plan_targets, translate_targets, watch
+from tests.support.models import write_model
+from tests.support.videos import picture as scene
 
 
 def test_pictures_are_translated_once_they_are_whole(tmp_path: Path):
     folder = tmp_path / "inbox"
     folder.mkdir()
     translator = Translator(write_model(tmp_path / "m.safetensors"), device="cpu")
-    outcomes: list[Outcome] = []
+    results: list[TranslateResult] = []
     looks: list[float] = []
     troubles: list[CycleganError] = []
 
@@ -39,34 +39,33 @@ def test_pictures_are_translated_once_they_are_whole(tmp_path: Path):
             case 10:
                 Image.new("RGB", (20, 12)).save(folder / "broken.png")
 
-    work = Work(translator, Manner(), interrupted=lambda: len(looks) > 16)
+    job = TranslateJob(translator, TranslateOptions(), interrupted=lambda: len(looks) > 16)
     watch(
-        lambda: plan_tasks([folder], "zebras", image_format="png", watched=True),
-        work,
-        outcomes.append,
+        lambda: plan_targets([folder], "zebras", image_format="png", watched=True),
+        job,
+        results.append,
         on_trouble=troubles.append,
         sleep=visitor,
     )
-    assert [[task.source.name for task in outcome.done] for outcome in outcomes] == [
+    assert [[target.source.name for target in result.done] for result in results] == [
         ["early.png"],
         ["slow.png"],
         [],
         ["broken.png"],
     ]
     assert [("early.jpg" in str(error)) for error in troubles] == [True]
-    assert ["broken.png" in str(error) for outcome in outcomes for error in outcome.failed] == [True]
+    assert ["broken.png" in str(error) for result in results for error in result.failed] == [True]
 
 
 def test_a_replaced_picture_replaces_its_translation(tmp_path: Path):
     folder, output = tmp_path / "inbox", tmp_path / "out"
     folder.mkdir()
-    picture, result = folder / "a.bmp", output / "a.bmp"  # a format in which all pictures of one size are as long
+    picture, written = folder / "a.bmp", output / "a.bmp"  # a format in which all pictures of one size are as long
     Image.fromarray(scene(0)).save(picture)
     translator = Translator(write_model(tmp_path / "m.safetensors"), device="cpu")
-    translate_all(plan_tasks([folder], "zebras", output=output), Work(translator, Manner()))
-    results = [result.read_bytes()]
+    translate_targets(plan_targets([folder], "zebras", output=output), TranslateJob(translator, TranslateOptions()))
+    contents = [written.read_bytes()]
     looks: list[float] = []
-    outcomes: list[Outcome] = []
     troubles: list[CycleganError] = []
     before = picture.stat()
 
@@ -74,24 +73,24 @@ def test_a_replaced_picture_replaces_its_translation(tmp_path: Path):
         looks.append(pause)
         match len(looks):
             case 3:
-                result.write_bytes(b"changed by hand")
+                written.write_bytes(b"changed by hand")
             case 6:
-                assert result.read_bytes() == b"changed by hand"  # its source has not changed
+                assert written.read_bytes() == b"changed by hand"  # its source has not changed
                 picture.write_bytes(picture.read_bytes()[:-3000] + bytes(3000))
                 os.utime(picture, ns=(before.st_atime_ns, before.st_mtime_ns))  # as copies keep it
             case 9:
-                results.append(result.read_bytes())
+                contents.append(written.read_bytes())
                 Image.fromarray(255 - scene(40)).save(folder / ".a.new", "BMP")
                 (folder / ".a.new").replace(picture)
             case 12:
-                results.append(result.read_bytes())
+                contents.append(written.read_bytes())
 
     watch(
-        lambda: plan_tasks([folder], "zebras", output=output, watched=True),
-        Work(translator, Manner(), interrupted=lambda: len(looks) > 12),
-        outcomes.append,
+        lambda: plan_targets([folder], "zebras", output=output, watched=True),
+        TranslateJob(translator, TranslateOptions(), interrupted=lambda: len(looks) > 12),
+        lambda _: None,
         on_trouble=troubles.append,
         sleep=visitor,
     )
-    assert len(set(results)) == 3
-    assert all(data.startswith(b"BM") for data in results)
+    assert len(set(contents)) == 3
+    assert all(data.startswith(b"BM") for data in contents)

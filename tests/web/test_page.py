@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from playwright import sync_api as playwright
 
-from cyclegan.checkpoints.runs import Run
-from tests.models_for_tests import write_model
+from cyclegan.checkpoints.run import Run
+from tests.support.models import write_model
+from tests.support.served_ui import Served, serving
 from tests.web.conftest import EVIL, make_run
-from tests.web.page_for_tests import Served, serving
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium on this machine")
@@ -39,9 +39,9 @@ class Visit:
         self.tab.set_input_files("input[type=file]", pictures)
         self.tab.get_by_text(pictures[-1].stem).wait_for()
 
-    def redraw(self) -> None:
+    def translate(self) -> None:
         """Press the button."""
-        self.tab.get_by_role("button", name="Redraw", exact=True).click()
+        self.tab.get_by_role("button", name="Translate", exact=True).click()
 
     def wait_for_picture(self, selector: str, width: int) -> None:
         """Wait until a picture has loaded; by asking again and again, for the page lets nobody evaluate anything."""
@@ -75,10 +75,10 @@ def visit(browser, page: Served) -> Iterator[Visit]:
     visit.tab.close()
 
 
-def test_a_photograph_is_dropped_redrawn_compared_and_downloaded(visit: Visit, photograph: Path, tmp_path: Path):
+def test_a_photograph_is_translated_compared_and_downloaded(visit: Visit, photograph: Path, tmp_path: Path):
     visit.tab.get_by_label("zebras").wait_for()
     visit.upload(photograph)
-    visit.redraw()
+    visit.translate()
     images = visit.tab.get_by_test_id("imageslider-image")
     images.nth(1).wait_for()
     visit.wait_for_picture("[data-testid=imageslider-image] >> nth=1", 120)
@@ -93,34 +93,34 @@ def test_a_photograph_is_dropped_redrawn_compared_and_downloaded(visit: Visit, p
     assert images.nth(1).evaluate("image => image.style.clipPath") != before
     visit.tab.get_by_text("cycle error").first.wait_for()
     with visit.tab.expect_download() as download:
-        visit.tab.locator("#redrawn").get_by_test_id("download-link").click()
+        visit.tab.locator("#results").get_by_test_id("download-link").click()
     assert download.value.suggested_filename == photograph.name
     download.value.save_as(tmp_path / "got.jpg")
     with Image.open(tmp_path / "got.jpg") as picture:
         assert (picture.format, picture.size) == ("JPEG", (120, 80))
 
 
-def test_of_several_pictures_one_is_chosen_and_a_bad_one_is_told(visit: Visit, tmp_path: Path):
+def test_one_of_several_pictures_is_selected(visit: Visit, tmp_path: Path):
     for number, size in enumerate([(50, 40), (60, 44)]):
         Image.new("RGB", size, "olive").save(tmp_path / f"{number}.png")
     (tmp_path / "bad.png").write_text("not a picture")
     visit.upload(tmp_path / "0.png", tmp_path / "1.png", tmp_path / "bad.png")
-    visit.redraw()
+    visit.translate()
     visit.tab.get_by_text("bad.png is not a picture in a format that can be read.").wait_for()
     visit.tab.get_by_label("Thumbnail 2 of 2").click()
     visit.wait_for_picture("[data-testid=imageslider-image]", 60)
 
 
-def test_a_refusal_is_shown_as_a_sentence(visit: Visit):
+def test_an_error_is_shown(visit: Visit):
     visit.tab.get_by_label("zebras").wait_for()
-    visit.redraw()
-    visit.tab.get_by_text("these are 0 pictures. Drop 1 to 20 at a time.").wait_for()
+    visit.translate()
+    visit.tab.get_by_text("these are 0 pictures. Upload 1 to 20 at a time.").wait_for()
 
 
 def test_a_run_is_followed(visit: Visit, page: Served):
     visit.tab.get_by_role("tab", name="Watch").click()
     visit.tab.get_by_text("step 30").first.wait_for()
-    visit.tab.get_by_text("the doctor says watch").wait_for()
+    visit.tab.get_by_text("health: watch").wait_for()
     visit.tab.get_by_text(f"{EVIL} wins. Wait.").wait_for()
     visit.tab.locator("#curves polyline").nth(1).wait_for()
     visit.wait_for_picture("img[src*='000000030']", 96)
@@ -131,7 +131,7 @@ def test_a_run_is_followed(visit: Visit, page: Served):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="such names are not allowed there")
-def test_names_are_shown_and_never_run(browser, tmp_path: Path):
+def test_names_run_no_script(browser, tmp_path: Path):
     run = Run(tmp_path / "checkpoints" / EVIL)
     write_model(run.model, domain_a="{{constructor}}", domain_b=f"<!--<script>{EVIL}")
     make_run(run, EVIL)
@@ -143,7 +143,7 @@ def test_names_are_shown_and_never_run(browser, tmp_path: Path):
         visit = Visit(browser, served)
         visit.tab.get_by_label(f"<!--<script>{EVIL}").wait_for()
         visit.upload(picture, bad)
-        visit.redraw()
+        visit.translate()
         visit.tab.get_by_text(f"{bad.name} is not a picture").wait_for()
         visit.tab.get_by_test_id("imageslider-image").nth(1).wait_for()
         visit.tab.get_by_role("tab", name="Watch").click()

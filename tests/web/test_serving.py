@@ -15,12 +15,14 @@ import httpx
 import psutil
 import pytest
 from PIL import Image
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
-from cyclegan.checkpoints.runs import Run
-from cyclegan.web import guard as guards
-from cyclegan.web.security import NonFiniteFilter
-from tests.models_for_tests import write_model
-from tests.web.page_for_tests import Served, serving
+from cyclegan.checkpoints.run import Run
+from cyclegan.web import security
+from cyclegan.web.security import SecurityMiddleware
+from tests.support.models import write_model
+from tests.support.served_ui import Served, serving
 
 POSIX = sys.platform != "win32"
 
@@ -31,7 +33,7 @@ def png(size: tuple[int, int] = (40, 30), colour: object = "orange", **options: 
     return file.getvalue()
 
 
-def test_what_goes_in_comes_out(page: Served, photograph: Path):
+def test_translation_keeps_name_format_size_and_metadata(page: Served, photograph: Path):
     [path] = page.upload((photograph.name, photograph.read_bytes())).json()
     kind, (files, table, *_) = page.answer(page.ask([path], scores=True))
     assert kind == "complete"
@@ -68,10 +70,10 @@ def test_the_example_in_the_documents_runs(page: Served, photograph: Path, tmp_p
         ("empty.png", b"", "empty.png is empty."),
         ("<b>bold.png", b"no", "bbold.png is not a picture"),
         ("bomb.png", png((9000, 9000)), "bomb.png has 9000 x 9000 pixels, more than 50,000,000."),
-        ("moves.gif", None, "moves.gif moves. Use `cyclegan translate` for that."),
+        ("moves.gif", None, "moves.gif is an animation. Use `cyclegan translate` for it."),
     ],
 )
-def test_a_bad_picture_is_a_sentence_and_the_others_are_done(
+def test_a_bad_picture_gets_a_message_and_others_are_translated(
     page: Served, name: str, content: bytes | None, words: str
 ):
     if content is None:
@@ -80,27 +82,27 @@ def test_a_bad_picture_is_a_sentence_and_the_others_are_done(
         frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
         content = file.getvalue()
     paths = page.upload((name, content), ("good.png", png())).json()
-    kind, (files, _, said, *_) = page.answer(page.ask(paths))
+    kind, (files, _, messages, *_) = page.answer(page.ask(paths))
     assert kind == "complete"
     assert [file["orig_name"] for file in files["value"]] == ["good.png"]
-    assert words in said["value"]
-    assert "/" not in said["value"].replace("</li></ul>", "")
+    assert words in messages["value"]
+    assert "/" not in messages["value"].replace("</li></ul>", "")
     assert "Traceback" not in page.said()
 
 
 @pytest.mark.parametrize(
-    ("wish", "words"),
+    ("choices", "words"),
     [
-        ({"paths": []}, "these are 0 pictures. Drop 1 to 20 at a time."),
+        ({"paths": []}, "these are 0 pictures. Upload 1 to 20 at a time."),
         ({"paths": ["good.png"] * 21}, "these are 21 pictures."),
         ({"paths": ["good.png"], "model": "../../etc/<i>passwd"}, "there is no model ../../etc/&lt;i&gt;passwd here."),
         ({"paths": ["good.png"], "strength": 7}, "greater than maximum value 1"),
         ({"paths": ["clip.mp4"]}, "Invalid file type"),
     ],
 )
-def test_what_cannot_be_done_is_a_sentence(page: Served, wish: dict, words: str):
-    places = {name: page.upload((name, png())).json()[0] for name in set(wish["paths"])}
-    kind, answer = page.answer(page.ask(**wish | {"paths": [places[name] for name in wish["paths"]]}))
+def test_an_invalid_request_gets_a_message(page: Served, choices: dict, words: str):
+    places = {name: page.upload((name, png())).json()[0] for name in set(choices["paths"])}
+    kind, answer = page.answer(page.ask(**choices | {"paths": [places[name] for name in choices["paths"]]}))
     assert kind == "error"
     assert words in answer["error"]
 
@@ -147,7 +149,7 @@ def test_a_link_from_another_site_leads_to_the_page(page: Served):
     assert page.get("/", host="localhost:1").status_code == 200  # a forwarded port
 
 
-def test_no_file_is_served_but_those_of_the_page(page: Served, tmp_path: Path):
+def test_only_files_of_the_page_are_served(page: Served, tmp_path: Path):
     (tmp_path / "secret.png").write_bytes(png())
     model = page.folder / "checkpoints" / "horses2zebras" / "model.safetensors"
     [mine] = page.upload(("mine.png", png())).json()
@@ -177,7 +179,7 @@ def test_no_file_is_served_but_those_of_the_page(page: Served, tmp_path: Path):
         assert page.get(path).status_code == 404, path
 
 
-def test_no_picture_is_redrawn_but_those_that_were_uploaded(page: Served, tmp_path: Path):
+def test_only_uploaded_pictures_are_translated(page: Served, tmp_path: Path):
     (tmp_path / "secret.png").write_bytes(png())
     kind, answer = page.answer(page.ask([str(tmp_path / "secret.png")]))
     assert kind == "error"
@@ -186,24 +188,24 @@ def test_no_picture_is_redrawn_but_those_that_were_uploaded(page: Served, tmp_pa
         page.ask(["https://example.com/x.png"])
 
 
-def test_a_deep_request_is_no_crash(page: Served):
+def test_deeply_nested_json_is_refused(page: Served):
     answer = httpx.post(f"{page.address}/gradio_api/queue/join", content=b"[" * 100_000, timeout=60)
     assert answer.status_code == 400
 
 
-def test_a_model_that_has_changed_is_loaded_again(page: Served):
+def test_a_changed_model_is_loaded_again(page: Served):
     run = Run(page.folder / "checkpoints" / "changes")
     [path] = page.upload(("grey.png", png())).json()
 
-    def redrawn() -> bytes:
+    def translated() -> bytes:
         _, (files, *_) = page.answer(page.ask([path], model="changes"))
         return Path(files["value"][0]["path"]).read_bytes()
 
     write_model(run.model)
-    before = redrawn()
-    assert redrawn() == before
+    before = translated()
+    assert translated() == before
     write_model(run.model, blocks=2, domain_b="quaggas")
-    assert redrawn() != before
+    assert translated() != before
     run.model.write_bytes(b"damaged")
     kind, answer = page.answer(page.ask([path], model="changes"))
     assert kind == "error"
@@ -211,7 +213,7 @@ def test_a_model_that_has_changed_is_loaded_again(page: Served):
     shutil.rmtree(run.folder)
 
 
-def test_twenty_users_at_once_are_all_answered_in_order_in_flat_memory(page: Served):
+def test_twenty_users_are_served_in_order_in_bounded_memory(page: Served):
     def size() -> int:
         return psutil.Process(page.process.pid).memory_info().rss
 
@@ -232,9 +234,11 @@ def test_twenty_users_at_once_are_all_answered_in_order_in_flat_memory(page: Ser
     assert size() - before < 64 * 2**20
 
 
-def test_uploads_and_translations_are_cleared_away_and_all_of_it_when_the_page_ends(tmp_path: Path):
+def test_uploads_and_translations_are_deleted(tmp_path: Path):
     write_model(tmp_path / "checkpoints" / "run" / "model.safetensors")
-    with serving(tmp_path, before="import cyclegan.web.layout as page; page.CLEARED = page.KEPT = 1") as served:
+    with serving(
+        tmp_path, before="import cyclegan.web.layout as page; page.CLEANUP_SECONDS = page.MAX_AGE_SECONDS = 1"
+    ) as served:
         [path] = served.upload(("x.png", png())).json()
         _, (files, *_) = served.answer(served.ask([path]))
         pictures = [Path(path), Path(files["value"][0]["path"])]
@@ -249,32 +253,32 @@ def test_uploads_and_translations_are_cleared_away_and_all_of_it_when_the_page_e
     assert "Traceback" not in served.said()
 
 
-def test_what_waits_to_be_cleared_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    guard = NonFiniteFilter(None, tmp_path, "127.0.0.1")
-    upload = {"path": guards.UPLOAD, "headers": [(b"content-length", b"600")]}
+def test_stored_bytes_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    middleware = SecurityMiddleware(None, tmp_path, "127.0.0.1")
+    scope = {"type": "http", "path": security.UPLOAD_PATH, "headers": [(b"content-length", b"600")]}
     (tmp_path / "waiting.png").write_bytes(bytes(500))
-    guard.check_wish(upload)
-    monkeypatch.setattr(guards, "MOST_KEPT", 1000)
-    with pytest.raises(guards.RefusalError, match="wait to be cleared away") as refused:
-        guard.check_wish(upload)
-    assert refused.value.status == 507
+    middleware.check_target(Request(scope))
+    monkeypatch.setattr(security, "MAX_STORED_BYTES", 1000)
+    with pytest.raises(HTTPException, match="Too many pictures are stored") as refused:
+        middleware.check_target(Request(scope))
+    assert refused.value.status_code == 507
 
 
 @pytest.mark.parametrize(
-    ("host", "known", "unknown"),
+    ("host", "own", "foreign"),
     [
         ("127.0.0.1", ["127.0.0.1:1", "localhost", "[::1]:1"], ["10.0.0.1", "evil.example", "127.0.0.1.evil.example"]),
         ("0.0.0.0", ["127.0.0.1", "10.0.0.1:7860", "[fe80::1]:1", socket.gethostname()], ["evil.example", ""]),
         ("lab.example", ["lab.example:1", "10.0.0.1"], ["evil.example", "example"]),
     ],
 )
-def test_a_page_knows_its_own_names(tmp_path: Path, host: str, known: list[str], unknown: list[str]):
-    guard = NonFiniteFilter(None, tmp_path, host)
-    assert all(map(guard.knows, known))
-    assert not any(map(guard.knows, unknown))
+def test_only_its_own_hosts_are_accepted(tmp_path: Path, host: str, own: list[str], foreign: list[str]):
+    middleware = SecurityMiddleware(None, tmp_path, host)
+    assert all(map(middleware.is_own_host, own))
+    assert not any(map(middleware.is_own_host, foreign))
 
 
-def test_a_taken_port_and_a_strange_address_are_sentences(command, tmp_path: Path):
+def test_a_bad_address_gets_an_error(command, tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = command("ui", "--port", other.getsockname()[1])
     assert taken.returncode == 2
@@ -284,7 +288,7 @@ def test_a_taken_port_and_a_strange_address_are_sentences(command, tmp_path: Pat
     assert "there is no model nothing." in command("ui", "--model", "nothing").stderr
 
 
-def test_without_gradio_a_sentence_says_how_to_install_it(command, monkeypatch: pytest.MonkeyPatch):
+def test_without_gradio_the_error_says_how_to_install_it(command, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "gradio", None)
     result = command("ui")
     assert result.returncode == 2
