@@ -64,12 +64,8 @@ def test_inputs_follow_from_the_seed_alone(tmp_path: Path):
 
 
 def test_an_unexpected_error_is_found_and_its_input_saved(tmp_path: Path):
-    script = tmp_path / "broken.py"
-    script.write_text(BROKEN_READER)
-
-    result = subprocess.run(
-        [sys.executable, script, tmp_path / "finds"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-c", BROKEN_READER, tmp_path / "finds"]  # from the root, where `scripts` lies
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert "ZeroDivisionError at ?" in result.stdout
     assert (tmp_path / "finds" / "broken-0").is_file()

@@ -71,7 +71,7 @@ def test_what_only_programs_can_do_is_a_sentence_for_the_others(command, tmp_pat
     for option in (("--pictures",), ("--direction", "a2b")):
         for kind in ("cyclegan", "reference"):
             result = command("export", "m.safetensors", "--output", "x", "--format", kind, *option)
-            assert_a_sentence(result, "--direction and --pictures are of programs", "--format onnx")
+            assert_a_sentence(result, "--direction and --pictures are options of programs", "--format onnx")
     result = command("export", "m.safetensors", "--output", "x", "--format", "reference", "--half")
     assert_a_sentence(result, "keeps its weights in float32", "Leave out --half")
     assert not (tmp_path / "x").exists()
@@ -188,8 +188,8 @@ def test_the_format_of_an_export_follows_its_suffix(output: str, wanted, result:
         ("m.pth", "reference", "writes a folder"),
         ("m.onnx", "reference", "writes a folder"),
         ("m.pth", None, "a .pth file for each network"),
-        ("m.tflite", None, "does not say which format"),
-        ("m.pt", None, "does not say which format"),
+        ("m.tflite", None, "names no format"),
+        ("m.pt", None, "names no format"),
     ],
 )
 def test_a_suffix_that_contradicts_the_format_is_an_error(output: str, wanted, answer: str):

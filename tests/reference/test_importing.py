@@ -14,7 +14,7 @@ from cyclegan.errors import ModelFileError
 from cyclegan.export import export_reference
 from cyclegan.models import UNetGenerator, build_discriminator, build_generator
 from cyclegan.reference.importing import import_model
-from cyclegan.reference.pth import OURS, to_reference
+from cyclegan.reference.pth import NETWORK_NAMES, to_reference
 from tests.pth_files import (
     DISCRIMINATORS,
     GENERATORS,
@@ -80,7 +80,7 @@ def test_g_a_leads_from_a_to_b_and_d_a_judges_images_of_b(tmp_path):
 def test_an_imported_game_loses_what_the_reference_s_recorded_game_lost(tmp_path):
     """Its D_A and G_A, in the places where we put them, give the losses that it called D_A and G_A."""
     tensors, settings = golden("training_lsgan")
-    for name in OURS:
+    for name in NETWORK_NAMES:
         torch.save(under(tensors, f"initial.{name}."), tmp_path / f"latest_net_{name}.pth")
     info, weights = import_model([tmp_path])
     nets = {ours: build_generator(info.generator) for ours in ("a2b", "b2a")}
