@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from cyclegan.checkpoints.run import Run, can_start, locked, set_aside
-from cyclegan.checkpoints.states import has_state, latest_step
+from cyclegan.checkpoints.states import has_state
 from cyclegan.config import Config, forbidden_changes
 from cyclegan.data.domains import load_domain
 from cyclegan.data.overlap import check_folders_apart
@@ -65,8 +65,9 @@ def run(  # noqa: PLR0913 (each has a default)
                     if aside := set_aside(target):
                         tell(f"The old run is now {printable(aside)}.")
                     stack.enter_context(locked(target))
-        elif step := latest_step(target):
-            tell("\n".join([f"Resuming from step {step:,}.", *continuation_notes(inputs)]))
+        elif has_state(target):
+            for note in continuation_notes(inputs):
+                tell(note)
         return train_and_report(inputs, callbacks, interrupted, tell)
 
 
