@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pillow_heif
 import pytest
 from PIL import ExifTags, Image
 
@@ -120,7 +121,7 @@ def test_animations_are_turned_as_their_exif_asks(suffix: str, tmp_path: Path, i
 @pytest.mark.parametrize("suffix", ["avif", "heic"])
 def test_formats_with_an_orientation_of_their_own_keep_the_rest(suffix: str, tmp_path: Path, idle):
     if suffix == "heic":
-        pytest.importorskip("pillow_heif").register_heif_opener()
+        pillow_heif.register_heif_opener()
     before = exif.without_orientation(camera(">"))
     picture("RGB").save(tmp_path / f"x.{suffix}", exif=before)
     assert block_of(translate(tmp_path / f"x.{suffix}", idle, size=48)) == exif.with_size(before, 72, 48)
