@@ -7,7 +7,7 @@ __version__ = "0.1.0"
 __all__ = ["Translator", "__version__", "train"]
 
 if TYPE_CHECKING:
-    from cyclegan.training import run as train
+    from cyclegan.training.run import run as train
     from cyclegan.translation import Translator
 
 EXPORTS = {  # name -> its module, and its name there

@@ -24,13 +24,13 @@ def find_model(name: str | Path | None, checkpoints: Path = Path("checkpoints"))
     for path in candidates:
         if any(path.glob("*.pth")):
             raise ModelFileError(f"{printable(path)} holds .pth files, and no model of cyclegan.", to_import(path))
+    shipped = shipped_models()
+    if str(name) in shipped:  # also where a data set's folder has the same name
+        return shipped[str(name)]
     if any(path.is_dir() for path in candidates):
         raise ModelFileError(
             f"{printable(name)} holds no model yet.", "A run saves one every few minutes: wait, or train it first."
         )
-    shipped = shipped_models()
-    if str(name) in shipped:
-        return shipped[str(name)]
     raise ModelFileError(
         f"there is no model {printable(name)}.",
         f"Name a run's folder, a model file, a run's name, or a shipped model: {', '.join(shipped)}.",
@@ -50,7 +50,7 @@ def trained_runs(checkpoints: Path) -> list[Run]:
 
 def model_name(path: Path) -> str:
     """Return the name of a model file: its run's, or its own."""
-    return path.parent.name if path.stem in ("model", "best") else path.stem
+    return path.resolve().parent.name if path.stem in ("model", "best") else path.stem
 
 
 def _newest_model(checkpoints: Path) -> Path:

@@ -9,7 +9,7 @@ metrics.jsonl          one line per logging interval
 samples/               grids of real | fake | cycled
 held_out/              of the last validation: numbers of every held-out picture, and a grid of the best and worst
 tensorboard/           metrics and sample grids again, where they are asked for
-evaluation.json        scores against known answers, where there are any (the demo)
+evaluation.json        scores against known counterparts (of the demo)
 report.html
 """
 
@@ -91,7 +91,7 @@ class Run:
 
     @property
     def evaluation(self) -> Path:
-        """Scores against known answers."""
+        """Scores against known counterparts."""
         return self.folder / "evaluation.json"
 
     @property

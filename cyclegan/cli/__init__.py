@@ -92,8 +92,8 @@ def _run() -> None:
     except OSError as error:
         if error.filename is None:
             _exit_with_internal_error()
-        what = f"{printable(error.filename)}: {(error.strerror or str(error)).lower()}."
-        complain(CycleganError(what, "Check the path and its permissions."))
+        message = f"{printable(error.filename)}: {(error.strerror or str(error)).lower()}."
+        complain(CycleganError(message, "Check the path and its permissions."))
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

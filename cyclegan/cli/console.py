@@ -44,7 +44,7 @@ def progress_style(style: ProgressStyle) -> ProgressStyle:
 
 
 def keeps_every_line() -> bool:
-    """Tell whether a bar would be printed anew at each update: notebooks and dumb terminals move no cursor."""
+    """Tell whether every update of a bar would stay visible, as in notebooks and dumb terminals."""
     return any(name in os.environ for name in NOTEBOOKS) or os.environ.get("TERM") in ("dumb", "unknown")
 
 
@@ -143,14 +143,14 @@ def duration(seconds: float) -> str:
 
 
 @contextmanager
-def counting(what: str, total: int, *, quiet: bool, progress: ProgressStyle = "auto") -> Iterator[Callable[[], None]]:
+def counting(label: str, total: int, *, quiet: bool, progress: ProgressStyle = "auto") -> Iterator[Callable[[], None]]:
     """Show a bar that advances by one at each call; where there is no terminal, a line now and then."""
     style = progress_style(progress)
     if quiet or style == "none":
         yield lambda: None
         return
     if style == "plain":
-        yield plain_count(what, total)
+        yield plain_count(label, total)
         return
     from rich import progress as rich
 
@@ -161,7 +161,7 @@ def counting(what: str, total: int, *, quiet: bool, progress: ProgressStyle = "a
         rich.TimeRemainingColumn(),
     )
     with rich.Progress(*columns, console=terminal(), transient=True) as bar:
-        task = bar.add_task(what, total=total)
+        task = bar.add_task(label, total=total)
         yield lambda: bar.advance(task)
 
 
@@ -172,7 +172,7 @@ def terminal() -> Any:
     return Console(stderr=True, force_terminal=True)
 
 
-def plain_count(what: str, total: int) -> Callable[[], None]:
+def plain_count(label: str, total: int) -> Callable[[], None]:
     """Return a function that counts its calls, and prints a line every half minute."""
     done, printed = 0, time.monotonic()
 
@@ -181,13 +181,13 @@ def plain_count(what: str, total: int) -> Callable[[], None]:
         done += 1
         if time.monotonic() - printed >= PLAIN_LINE_SECONDS:
             printed = time.monotonic()
-            tell(f"{what}: {done:,} of {total:,}")
+            tell(f"{label}: {done:,} of {total:,}")
 
     return advance
 
 
 @contextmanager
-def interruptible(what: str = "step, saving everything", *, quiet: bool = False) -> Iterator[Callable[[], bool]]:
+def interruptible(unit: str = "step, saving everything", *, quiet: bool = False) -> Iterator[Callable[[], bool]]:
     """Yield a function that tells whether a signal asked to stop. A second Ctrl-C stops at once.
 
     A signal that was ignored when the program started stays ignored, as `nohup` and shells ask for.
@@ -201,7 +201,7 @@ def interruptible(what: str = "step, saving everything", *, quiet: bool = False)
                 raise KeyboardInterrupt
             return
         interrupted = True
-        tell(f"\nStopping after this {what}. Press Ctrl-C again to stop at once.", quiet=quiet)
+        tell(f"\nStopping after this {unit}. Press Ctrl-C again to stop at once.", quiet=quiet)
 
     before = {number: signal.signal(number, on_signal) for number in stopping_signals()}
     try:

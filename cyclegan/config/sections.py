@@ -20,7 +20,7 @@ class DataConfig(Section):
     name_b: str = "B"
     size: Annotated[int, Between(16, 4096)] = 256  # pixels, width and height of the training crop
     load_size: Annotated[int, Between(16, 8192)] | Auto = "auto"  # pixels, short side before the crop; size * 286 / 256
-    keep_aspect: bool = True  # false: squashed to a square of load_size, as in the paper
+    keep_aspect: bool = True  # false: resized to a square of load_size, as in the paper
     channels_a: Literal[1, 3] = 3  # 1: grey; with unequal channels there is no identity loss
     channels_b: Literal[1, 3] = 3
     flip: Share = 0.5  # probability of mirroring left to right

@@ -23,7 +23,7 @@ DOMAINS = (("a", "b2a", "b"), ("b", "a2b", "a"))
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is wrong with a training, and what to do about it."""
+    """A problem of a training, with a suggestion."""
 
     name: str
     about: str  # disc_a, disc_b, a2b, b2a, or training

@@ -102,7 +102,7 @@ def save(inputs: TrainInputs, state: TrainState) -> None:
 
 
 def save_models(inputs: TrainInputs, state: TrainState) -> None:
-    """Save what translate loads: the networks as they are now, with averaged generators, and the best so far."""
+    """Save the model files: the networks of this step, with averaged generators, and the best so far."""
     save_networks(inputs, inputs.run.model, state.step, state.model_weights())
     if state.best:
         save_networks(inputs, inputs.run.best, state.best.step, state.best.weights)

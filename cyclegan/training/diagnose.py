@@ -19,7 +19,7 @@ from cyclegan.training.inputs import TrainInputs
 from cyclegan.training.state import TrainState
 
 TRANSLATED_PICTURES, CYCLED_PICTURES = 8, 4  # of each domain
-JPEG_QUALITY = 75  # what most programs write
+JPEG_QUALITY = 75  # the default of most programs
 
 
 class Diagnose:

@@ -47,6 +47,6 @@ def start_processes(count: int, arguments: Sequence[str]) -> int:
 
 
 def handled_signals() -> list[str]:
-    """Return the signals with which the launcher ends its processes, but those that this one was started to ignore."""
+    """Return the signals on which the launcher ends its processes, except those it was started to ignore."""
     names = [name for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
     return [name for name in names if signal.getsignal(getattr(signal, name)) != signal.SIG_IGN]

@@ -1,20 +1,20 @@
 """Writers of animated GIF, WebP and PNG that encode one frame at a time; Pillow's `save_all` gathers all in memory.
 
-Pillow encodes every frame, as a picture that covers the whole canvas.
+Pillow encodes every frame, as a picture that covers the whole canvas: docs/decisions/0010.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from io import BytesIO
 from itertools import count
 from struct import pack, unpack_from
 from typing import Any, BinaryIO, NamedTuple
-from zlib import crc32
 
 import numpy as np
 from PIL import GifImagePlugin, Image
-from PIL.PngImagePlugin import PngInfo
+from PIL.PngImagePlugin import PngInfo, getchunks, putchunk
 
 from cyclegan.images.metadata import gif_xmp_block
 
@@ -98,7 +98,10 @@ def write_webp(file: BinaryIO, frames: Iterable[Frame], info: AnimationInfo) -> 
 
 def _webp_image_chunks(image: Image.Image, info: AnimationInfo) -> bytes:
     """Return the chunks of a still WebP that hold its pixels."""
-    still = _encode(image, "WEBP", quality=info.quality, lossless=info.lossless)
+    buffer = BytesIO()
+    with _encode_errors():
+        image.save(buffer, "WEBP", quality=info.quality, lossless=info.lossless)
+    still = buffer.getvalue()
     offset, chunks = 12, b""
     while offset < len(still):
         name, length = unpack_from("<4sI", still, offset)
@@ -114,22 +117,25 @@ def write_png(file: BinaryIO, frames: Iterable[Frame], info: AnimationInfo) -> N
     for frame_count, (image, milliseconds) in enumerate(frames, start=1):
         chunks = _png_chunks(image.convert("RGBA" if info.has_alpha else "RGB"), info)
         if frame_count == 1:
-            file.write(b"\x89PNG\r\n\x1a\n" + _png_chunk(*chunks[0]))
+            file.write(b"\x89PNG\r\n\x1a\n")
+            putchunk(file, *chunks[0])
             control_offset = file.tell()
-            file.write(_png_chunk(b"acTL", bytes(8)))
-            file.writelines(_png_chunk(name, data) for name, data in chunks[1:] if name not in (b"IDAT", b"IEND"))
+            putchunk(file, b"acTL", bytes(8))
+            for name, data in chunks[1:]:
+                if name not in (b"IDAT", b"IEND"):
+                    putchunk(file, name, data)
         seconds = milliseconds / 1000
         delay = Fraction(seconds).limit_denominator(int(65535 // (seconds + 1)) or 1)
         control = (next(sequence_numbers), *image.size, 0, 0, delay.numerator, delay.denominator, 0, 0)
-        file.write(_png_chunk(b"fcTL", pack(">5I2H2B", *control)))
+        putchunk(file, b"fcTL", pack(">5I2H2B", *control))
         for data in (data for name, data in chunks if name == b"IDAT"):
             if frame_count == 1:
-                file.write(_png_chunk(b"IDAT", data))
+                putchunk(file, b"IDAT", data)
             else:
-                file.write(_png_chunk(b"fdAT", pack(">I", next(sequence_numbers)) + data))
-    file.write(_png_chunk(b"IEND", b""))
+                putchunk(file, b"fdAT", pack(">I", next(sequence_numbers)), data)
+    putchunk(file, b"IEND", b"")
     file.seek(control_offset)
-    file.write(_png_chunk(b"acTL", pack(">2I", frame_count, 1 if info.loop is None else info.loop)))
+    putchunk(file, b"acTL", pack(">2I", frame_count, 1 if info.loop is None else info.loop))
 
 
 def _png_chunks(image: Image.Image, info: AnimationInfo) -> list[tuple[bytes, bytes]]:
@@ -141,22 +147,17 @@ def _png_chunks(image: Image.Image, info: AnimationInfo) -> list[tuple[bytes, by
         texts.add_itxt("Comment", info.comment)
     if info.xmp:
         texts.add_itxt(XMP_IN_PNG, info.xmp.decode("utf-8", "replace"))
-    still = _encode(image, "PNG", pnginfo=texts, icc_profile=info.icc_profile, exif=info.exif)
-    offset, chunks = 8, []
-    while offset < len(still):
-        length, chunk_name = unpack_from(">I4s", still, offset)
-        chunks.append((chunk_name, still[offset + 8 : offset + 8 + length]))
-        offset += 12 + length
-    return chunks
+    with _encode_errors():
+        chunks = getchunks(image, pnginfo=texts, icc_profile=info.icc_profile, exif=info.exif)
+    return [(name, data) for name, data, _ in chunks]
 
 
-def _encode(image: Image.Image, image_format: str, **options: Any) -> bytes:
-    buffer = BytesIO()
+@contextmanager
+def _encode_errors() -> Iterator[None]:
     try:
-        image.save(buffer, image_format, **options)
+        yield
     except Exception as error:  # Pillow's encoders raise errors of many kinds
         raise EncodeError(str(error)) from error
-    return buffer.getvalue()
 
 
 def _riff_chunk(name: bytes, data: bytes) -> bytes:
@@ -165,10 +166,6 @@ def _riff_chunk(name: bytes, data: bytes) -> bytes:
 
 def _uint24(number: int) -> bytes:
     return number.to_bytes(3, "little")
-
-
-def _png_chunk(name: bytes, data: bytes) -> bytes:
-    return pack(">I", len(data)) + name + data + pack(">I", crc32(name + data))
 
 
 WRITERS = {"GIF": write_gif, "WEBP": write_webp, "PNG": write_png}

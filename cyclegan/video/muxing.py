@@ -70,7 +70,7 @@ class Muxer:
             if stream.type == "audio" and has_codec:  # players can play it
                 raise PictureError(
                     f"the sound of {printable(self.source.name)} ({stream.name}) cannot be put into {container}.",
-                    "Keep the clip's own format.",
+                    "Keep the video's own format.",
                 ) from error
             codec = stream.name if has_codec else ""  # PyAV has the name from the codec
             self.notes.append(f"Its {stream.type} stream ({codec or 'of an unknown kind'}) is left out.")

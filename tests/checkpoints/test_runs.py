@@ -1,4 +1,4 @@
-"""A model file is enough, and a file that is none is a sentence."""
+"""Model files describe themselves; invalid ones are errors."""
 
 import json
 import os

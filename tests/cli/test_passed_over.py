@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.shared import TINY
 from tests.support.models import write_model
-from tests.test_unread_pictures import psd
+from tests.support.pictures import psd
 
 WORDS = "3 files were passed over: 2 .nef, 1 .xcf."
 

@@ -1,4 +1,4 @@
-"""Small trained-looking models for tests."""
+"""Small models for tests."""
 
 from pathlib import Path
 
@@ -8,12 +8,18 @@ from tests.support.states import tiny_config
 
 
 def write_model(  # noqa: PLR0913 (each has a default)
-    path: Path, *, architecture: str = "resnet", width: int = 4, blocks: int = 1, depth: int = 0, data=None, **facts
+    path: Path,
+    *,
+    architecture: str = "resnet",
+    width: int = 4,
+    blocks: int = 1,
+    depth: object = "auto",
+    data=None,
+    **facts,
 ) -> Path:
     """Write a tiny model of horses and zebras, with weights large enough to change a picture visibly."""
-    blocks = blocks if architecture == "resnet" else 0
-    spec = {"architecture": architecture, "width": width, "blocks": blocks, "depth": depth}
-    config = tiny_config({"generator": spec, "training": {"init_gain": 0.2}, "data": data or {}})
+    generator = {"architecture": architecture, "width": width, "blocks": blocks, "depth": depth}
+    config = tiny_config({"generator": generator, "training": {"init_gain": 0.2}, "data": data or {}})
     networks = build_networks(config)
     info = ModelInfo(
         **{"domain_a": "horses", "domain_b": "zebras", "size": 32, "steps": 7, "averaged": True}
@@ -22,8 +28,8 @@ def write_model(  # noqa: PLR0913 (each has a default)
         | facts
     )
     weights = {
-        f"{way}.{name}": tensor
-        for way, network in networks.named_children()
+        f"{network_name}.{name}": tensor
+        for network_name, network in networks.named_children()
         for name, tensor in network.state_dict().items()
     }
     save_model(path, info, weights)

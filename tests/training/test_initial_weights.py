@@ -80,7 +80,10 @@ def test_a_continuation_does_not_need_the_initial_model(folders, tmp_path):
     ("settings", "answer"),
     [
         ({"generator": {"width": 8}}, r"other settings: generator.width \(was 4, now 8\)"),
-        ({"generator": {"blocks": 0, "dropout": True}}, r"generator.blocks \(was 1, now 6\); generator.dropout \(was"),
+        (
+            {"generator": {"blocks": "auto", "dropout": True}},
+            r"generator.blocks \(was 1, now 6\); generator.dropout \(was",
+        ),
         ({"data": {"channels_b": 1}}, r"other settings: data.channels_b \(was 3, now 1\)\."),
         ({"discriminator": {"layers": 1}}, r"discriminator.layers \(was 2, now 1\)"),
         ({"training": {"init_from": "nowhere"}}, "there is no model nowhere"),

@@ -278,13 +278,13 @@ def test_tensorboard_gets_the_sample_grids(run: Run, folders):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no process is forked there")
 def test_a_killed_run_ends_like_one_never_killed(folders, tmp_path):
-    """Kill processes with SIGKILL between two saves, in saves and while they begin; CYCLEGAN_KILLS times (10)."""
+    """Kill processes with SIGKILL between saves, in saves and at the start; CYCLEGAN_KILLS times (10)."""
     whole, killed = Run(tmp_path / "whole"), Run(tmp_path / "killed")
     settings = tmp_path / "settings.toml"
     config = build_config(
         {"data": {"size": 32}, "generator": {"width": 4, "blocks": 1}, "discriminator": {"width": 4, "layers": 2}},
         {"training": {"pool_size": 4, "precision": "fp32"}, "machine": {"device": "cpu", "threads": 1}},
-        {"data": {"validate_a": str(folders[1]), "validate_b": str(folders[0])}},  # the others will do for a test
+        {"data": {"validate_a": str(folders[1]), "validate_b": str(folders[0])}},  # any pictures will do
         {"logging": {"every": 10, "samples_every": 25, "samples": 1, "save_minutes": 0, "validate_every": 10}},
     )
     save_config(config, settings)
@@ -292,27 +292,27 @@ def test_a_killed_run_ends_like_one_never_killed(folders, tmp_path):
 
     def started(run: Run) -> BaseProcess:
         options = {"config": settings, "max-steps": steps, "epochs": steps, "checkpoints": tmp_path, "name": run.name}
-        given = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
-        return start(["train", *map(str, folders), *given, "--quiet"])
+        arguments = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+        return start(["train", *map(str, folders), *arguments, "--quiet"])
 
-    def saved_anew(process: BaseProcess) -> float:
-        """Return how long it took until there was a newer state."""
-        began, before = time.monotonic(), newest_step(killed)
+    def wait_for_new_state(process: BaseProcess) -> float:
+        """Wait for a newer state; return the seconds."""
+        start_time, before = time.monotonic(), newest_step(killed)
         while newest_step(killed) == before:
             assert process.is_alive()
             time.sleep(0.002)
-        return time.monotonic() - began
+        return time.monotonic() - start_time
 
     (unbroken := started(whole)).join()
     assert unbroken.exitcode == 0
-    moments, beginning = random.Random(0), 0.0
+    delays, startup = random.Random(0), 0.0
     for number in range(kills):
         process = started(killed)
         if number % 4 == 3:
-            time.sleep(moments.uniform(0, beginning))
+            time.sleep(delays.uniform(0, startup))
         else:
-            beginning = saved_anew(process)
-            time.sleep(moments.uniform(0, saved_anew(process)))
+            startup = wait_for_new_state(process)
+            time.sleep(delays.uniform(0, wait_for_new_state(process)))
         assert process.is_alive()
         process.kill()
         process.join()

@@ -7,7 +7,7 @@ import torch
 
 from cyclegan import Translator
 from tests.support.models import write_model
-from tests.translation.pictures_for_tests import Idle
+from tests.support.pictures import Idle
 
 
 @pytest.fixture(scope="module")

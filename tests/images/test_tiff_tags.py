@@ -11,8 +11,8 @@ import tifffile
 from PIL import ExifTags, Image, TiffImagePlugin, TiffTags
 
 from cyclegan.images import read_picture
-from tests.translation.pictures_for_tests import picture, smooth, translate
-from tests.translation.tiffs_for_tests import RGB, tiff_file, with_directory
+from tests.support.pictures import picture, smooth, translate
+from tests.support.tiffs import RGB, tiff_file, with_directory
 
 SECRET = b"the original, pixel by pixel"
 DATE, LATITUDE_REFERENCE = 0x9003, 1
@@ -43,14 +43,14 @@ def test_a_compressed_tiff_keeps_exif_and_gps(compression, mode, tmp_path, idle)
 
 @pytest.mark.parametrize("compression", ["none", "lzw"])
 @pytest.mark.parametrize("tag", [34377, 37724, 50839])
-def test_other_copies_of_the_original_do_not_stay(tag, compression, tmp_path, idle):
+def test_other_copies_of_the_original_are_removed(tag, compression, tmp_path, idle):
     tiff = tiff_file(smooth(), bits=8, photometric=RGB, compression=compression, tags={tag: SECRET * 9})
     (tmp_path / "x.tif").write_bytes(tiff)
     assert SECRET not in translate(tmp_path / "x.tif", idle).read_bytes()
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
-def test_layers_do_not_move_into_another_format(suffix, tmp_path, idle):
+def test_layers_are_not_copied_into_another_format(suffix, tmp_path, idle):
     from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
 
     tags = TiffImagePlugin.ImageFileDirectory_v2()
@@ -63,7 +63,7 @@ def test_layers_do_not_move_into_another_format(suffix, tmp_path, idle):
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
-def test_previews_and_further_pages_do_not_stay(kind, tmp_path, idle):
+def test_previews_and_further_pages_are_removed(kind, tmp_path, idle):
     preview = np.frombuffer(SECRET * 4, np.uint8)[: 6 * 6 * 3].reshape(6, 6, 3).astype(kind)
     with tifffile.TiffWriter(tmp_path / "x.tif") as file:
         file.write(smooth().astype(kind), photometric="rgb", subifds=1)
@@ -82,7 +82,7 @@ def translated_tags(path: Path, translator, **options) -> dict[int, object]:
 
 
 @pytest.mark.parametrize("axes", ["ZYX", "CYX", "TYX", "TZCYX"])
-def test_an_imagej_stack_no_longer_promises_its_slices(axes, tmp_path, idle):
+def test_an_imagej_description_drops_the_slices(axes, tmp_path, idle):
     shape = {3: (8,), 5: (2, 2, 2)}[len(axes)]
     slices = np.linspace(0, 65535, 8 * 24 * 32).reshape(*shape, 24, 32).astype(np.uint16)
     about = {"axes": axes, "spacing": 0.5, "unit": "um", "Labels": ["the label of a slice"] * 8}
@@ -98,7 +98,7 @@ def test_an_imagej_stack_no_longer_promises_its_slices(axes, tmp_path, idle):
 
 
 @pytest.mark.parametrize("kind", ["uint8", "uint16", "float32"])
-def test_ome_xml_describes_the_one_plane_that_is_written(kind, tmp_path, idle):
+def test_ome_xml_describes_the_written_plane(kind, tmp_path, idle):
     about = {"axes": "TCYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "Channel": {"Name": ["red", "green"]}}
     stack = np.full((3, 2, 24, 32), 90, dtype=kind)
     tifffile.imwrite(tmp_path / "x.tif", stack, ome=True, metadata=about)
@@ -113,7 +113,7 @@ def test_ome_xml_describes_the_one_plane_that_is_written(kind, tmp_path, idle):
         assert (file.is_ome, file.series[0].shape) == (True, (48, 64))
 
 
-def test_tifffile_s_shape_is_that_of_the_output(tmp_path, idle):
+def test_tifffile_describes_the_written_shape(tmp_path, idle):
     tifffile.imwrite(
         tmp_path / "x.tif", np.zeros((3, 24, 32), np.uint16), photometric="minisblack", metadata={"sample": "a leaf"}
     )
@@ -153,7 +153,7 @@ def test_a_resized_map_stays_in_its_place(geo, number, tmp_path, idle):
     assert tags[34735] == (*KEYS, counts)
 
 
-def test_bands_that_are_no_colours_do_not_pass_for_transparency(tmp_path):
+def test_infrared_is_not_taken_for_alpha(tmp_path):
     infrared = np.concatenate([smooth(), np.zeros((24, 36, 1), np.uint8)], axis=2)
     for kind, factor in (("uint8", 1), ("uint16", 257)):
         values = infrared.astype(kind) * factor

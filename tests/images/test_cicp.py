@@ -17,7 +17,7 @@ from cyclegan.errors import PictureError
 from cyclegan.images import read_picture, with_bits, write_picture
 from cyclegan.images.cicp import boxes
 from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
-from tests.translation.pictures_for_tests import smooth, translate
+from tests.support.pictures import smooth, translate
 
 COLOUR = (190, 90, 70)
 WHITE = (0.3127, 0.3290)
@@ -83,7 +83,7 @@ def with_numbers(path: Path, points: tuple[int, int], pixels: np.ndarray | None 
 
 @pytest.mark.parametrize("points", [P3, BT2020, (9, 1), (1, 6), (12, 2)], ids=str)
 @pytest.mark.parametrize("suffix", MAKERS)
-def test_colours_said_by_numbers_are_right_in_srgb_and_come_back(suffix, points, tmp_path, idle):
+def test_code_points_become_a_correct_profile(suffix, points, tmp_path, idle):
     source = with_numbers(tmp_path / f"x.{suffix}", points)
     before = with_bits(read_picture(source).pixels, 8).reshape(-1, 3)
     expected = in_srgb(COLOUR, points[0], 13 if points[1] == 2 else points[1])
@@ -97,7 +97,7 @@ def test_colours_said_by_numbers_are_right_in_srgb_and_come_back(suffix, points,
         assert np.abs(np.asarray(shown).astype(float) - expected).max() < 5
 
 
-def test_a_png_of_sixteen_bits_keeps_its_numbers_too(tmp_path, idle):
+def test_a_16_bit_png_keeps_its_code_points(tmp_path, idle):
     levels = smooth().astype(np.uint16) * 257
     source = with_numbers(tmp_path / "x.png", P3, levels)
     translate(source, idle)
@@ -107,7 +107,7 @@ def test_a_png_of_sixteen_bits_keeps_its_numbers_too(tmp_path, idle):
     assert b"iCCP" in (tmp_path / "out" / "x.png").read_bytes()
 
 
-def test_the_numbers_of_a_grey_picture_make_a_grey_profile(tmp_path, idle):
+def test_code_points_of_a_gray_picture_become_a_gray_profile(tmp_path, idle):
     grey = np.full((16, 24), 128, np.uint8)
     assert read_picture(with_numbers(tmp_path / "plain.png", P3, grey)).profile is None
     picture = read_picture(with_numbers(tmp_path / "x.png", (9, 8), grey))  # light as it is
@@ -120,21 +120,21 @@ def test_the_numbers_of_a_grey_picture_make_a_grey_profile(tmp_path, idle):
 
 
 @pytest.mark.parametrize("suffix", MAKERS)
-def test_numbers_of_srgb_add_no_profile(suffix, tmp_path, idle):
+def test_code_points_of_srgb_add_no_profile(suffix, tmp_path, idle):
     with Image.open(translate(with_numbers(tmp_path / f"x.{suffix}", (1, 13)), idle)) as image:
         assert "icc_profile" not in image.info
 
 
 @pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])
 @pytest.mark.parametrize("suffix", MAKERS)
-def test_high_dynamic_range_is_refused_by_name(suffix, transfer, name, tmp_path):
+def test_high_dynamic_range_is_an_error(suffix, transfer, name, tmp_path):
     with pytest.raises(PictureError, match=rf"x\.{suffix} cannot be read: .*\({name}\)") as caught:
         read_picture(with_numbers(tmp_path / f"x.{suffix}", (9, transfer)))
     assert "standard dynamic range" in caught.value.hint
     assert "damaged" not in str(caught.value)
 
 
-def test_a_profile_of_high_dynamic_range_is_refused(tmp_path):
+def test_an_hdr_profile_is_an_error(tmp_path):
     tag = b"cicp\0\0\0\0" + bytes((9, 16, 0, 1))
     profile = made_profile(b"RGB ", [(b"cicp", tag)])
     Image.new("RGB", (8, 8)).save(tmp_path / "x.jpg", icc_profile=profile)
@@ -143,14 +143,14 @@ def test_a_profile_of_high_dynamic_range_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(("points", "full_range"), [((10, 13), 1), ((1, 17), 1), ((77, 1), 1), ((12, 13), 0)])
-def test_numbers_that_cannot_be_followed_are_refused(points, full_range, tmp_path):
+def test_unknown_code_points_are_an_error(points, full_range, tmp_path):
     (tmp_path / "x.png").write_bytes(as_png(smooth(), points, full_range))
     with pytest.raises(PictureError, match=r"x\.png cannot be read: its colours"):
         read_picture(tmp_path / "x.png")
 
 
 @pytest.mark.parametrize("cut", range(0, 400, 23))
-def test_boxes_that_are_cut_off_end_quietly(cut: int):
+def test_truncated_boxes_end_quietly(cut: int):
     assert sum(1 for _ in boxes(as_avif(smooth(), P3)[:cut])) < 4
 
 
@@ -201,7 +201,7 @@ def nothing() -> bytes:
 
 @pytest.mark.parametrize("back", [b"", nothing()], ids=["no way back", "a way back that does nothing"])
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
-def test_a_profile_of_one_direction_makes_the_result_srgb(suffix, back, tmp_path, idle):
+def test_a_one_way_profile_becomes_srgb(suffix, back, tmp_path, idle):
     source = tmp_path / f"x.{suffix}"
     Image.new("RGB", (24, 16), COLOUR[::-1]).save(source, icc_profile=one_way(3, back), quality=95)
     [target] = plan_targets([source], "zebras", output=tmp_path / "out")
@@ -213,7 +213,7 @@ def test_a_profile_of_one_direction_makes_the_result_srgb(suffix, back, tmp_path
         assert "sRGB" in description
 
 
-def test_cmyk_without_a_way_back_becomes_srgb(tmp_path, idle):
+def test_a_one_way_cmyk_profile_becomes_srgb(tmp_path, idle):
     Image.new("CMYK", (24, 16), (0, 128, 255, 0)).save(tmp_path / "x.tif", icc_profile=one_way(4))
     written = translate(tmp_path / "x.tif", idle)
     with Image.open(written) as image:
@@ -224,7 +224,7 @@ def test_cmyk_without_a_way_back_becomes_srgb(tmp_path, idle):
         assert blue < 30
 
 
-def test_a_jpeg_2000_s_profile_is_followed(tmp_path):
+def test_the_profile_of_a_jpeg_2000_is_applied(tmp_path):
     Image.new("RGB", (16, 16), COLOUR).save(file := io.BytesIO(), "JPEG2000")
     profile = imagecodecs.cms_profile(
         "rgb", whitepoint=WHITE, primaries=np.ravel(CHROMATICITIES[12]).tolist(), gamma=2.2
@@ -255,14 +255,14 @@ def animated_png(points: tuple[int, int]) -> bytes:
     return data[:33] + struct.pack(">I", 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:]
 
 
-def test_an_animation_keeps_what_its_numbers_say_as_a_profile(tmp_path, idle):
+def test_an_animation_turns_code_points_into_a_profile(tmp_path, idle):
     (tmp_path / "x.apng").write_bytes(animated_png(P3))
     with Image.open(translate(tmp_path / "x.apng", idle)) as image:
         assert image.is_animated
         assert image.info["icc_profile"]
 
 
-def test_an_animation_of_high_dynamic_range_is_refused(tmp_path, idle):
+def test_an_hdr_animation_is_an_error(tmp_path, idle):
     (tmp_path / "x.apng").write_bytes(animated_png((9, 16)))
     [target] = plan_targets([tmp_path / "x.apng"], "zebras")
     [error] = translate_targets([target], TranslateJob(idle, TranslateOptions())).failed

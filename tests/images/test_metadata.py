@@ -11,7 +11,7 @@ import pytest
 from PIL import ExifTags, Image, TiffImagePlugin
 
 from cyclegan.images.xmp import IPTC, RDF, mark_generated
-from tests.translation.pictures_for_tests import (
+from tests.support.pictures import (
     picture,
     translate,
 )
@@ -28,7 +28,7 @@ def exif_with_thumbnail() -> bytes:
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif", "avif"])
-def test_exif_comes_back_upright_and_without_a_thumbnail(suffix: str, tmp_path: Path, idle):
+def test_exif_comes_back_with_orientation_1(suffix: str, tmp_path: Path, idle):
     source = tmp_path / f"x.{suffix}"
     picture("RGB").save(source, exif=exif_with_thumbnail())
     with Image.open(translate(source, idle, size=48)) as after:
@@ -119,7 +119,7 @@ def packet_of(inner: str) -> str:
     return f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}">{inner}</rdf:RDF></x:xmpmeta>'
 
 
-def test_xmp_of_any_spelling_is_kept_and_marked_once():
+def test_xmp_of_any_spelling_is_marked_once():
     title = '<rdf:Description rdf:about="" xmlns:q="a:b" q:title="the old title"/>'
     captured = f'<rdf:Description rdf:about="" xmlns:i="{IPTC}" i:DigitalSourceType="digitalCapture"/>'
     element = (
@@ -135,7 +135,7 @@ def test_xmp_of_any_spelling_is_kept_and_marked_once():
 
 
 @pytest.mark.parametrize("filling", [" ", "x"])
-def test_xmp_too_long_for_a_jpeg_is_cut_to_fit_and_the_mark_stays(filling: str, tmp_path: Path, idle):
+def test_xmp_too_long_for_a_jpeg_keeps_the_mark(filling: str, tmp_path: Path, idle):
     if filling == " ":
         packet = packet_of("") + " " * 65_000 + "<?xpacket end='w'?>"
     else:

@@ -16,61 +16,8 @@ from PIL import ExifTags, Image
 from cyclegan.images import exif
 from cyclegan.images.exif_block import HEADER
 from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
-from tests.translation.pictures_for_tests import picture, translate
-
-Tag = tuple[int, int, int, bytes]
-ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 2, 3, 4, 5, 7
-EXIF, GPS, INTEROP = 0x8769, 0x8825, 0xA005
-JPEG_START, JPEG_LENGTH = 0x0201, 0x0202
-
-
-def directory(tags: list[Tag], start: int, order: str, following: int = 0) -> bytes:
-    """Return a directory that lies at an offset, and the values of its tags behind it."""
-    out, values, place = struct.pack(order + "H", len(tags)), b"", start + 2 + 12 * len(tags) + 4
-    for tag, kind, count, data in tags:
-        inline = len(data) <= 4
-        out += struct.pack(order + "HHI", tag, kind, count)
-        out += data.ljust(4, b"\0") if inline else struct.pack(order + "I", place + len(values))
-        values += b"" if inline else data + b"\0" * (len(data) % 2)
-    return out + struct.pack(order + "I", following) + values
-
-
-def camera(order: str, *, more: tuple[Tag, ...] = (), thumbnail: bytes = b"", note_more: bytes = b"") -> bytes:
-    """Return EXIF as a camera writes it: a maker note with offsets, a comment, interoperability, GPS, a thumbnail."""
-
-    def short(value: int) -> bytes:
-        return struct.pack(order + "H", value)
-
-    def long(value: int) -> bytes:
-        return struct.pack(order + "I", value)
-
-    comment = b"UNICODE\0" + "a photo of a horse".encode("utf-16-be" if order == ">" else "utf-16-le")
-    sizes, size = [0] * 5, long(len(thumbnail))
-    for _ in range(2):  # the second time with the right offsets
-        starts = [8 + sum(sizes[:number]) for number in range(6)]
-        first: list[Tag] = [
-            (0x10F, ASCII, 6, b"Canon\0"), (0x110, ASCII, 8, b"EOS 40D\0"), (0x112, SHORT, 1, short(6)),
-            *(tag for tag in more if tag[0] < EXIF),
-            (EXIF, LONG, 1, long(starts[1])), (GPS, LONG, 1, long(starts[3])),
-        ]  # fmt: skip
-        note_start = starts[1] + 2 + 12 * (7 + sum(tag[0] > EXIF for tag in more)) + 4
-        note = directory([(7, ASCII, 22, b"Firmware Version 1.10\0")], note_start, order) + note_more
-        inner: list[Tag] = [
-            (0x9000, UNDEFINED, 4, b"0230"), (0x927C, UNDEFINED, len(note), note),
-            (0x9286, UNDEFINED, len(comment), comment), (0xA001, SHORT, 1, short(65535)),
-            (0xA002, SHORT, 1, short(36)), (0xA003, LONG, 1, long(24)), (INTEROP, LONG, 1, long(starts[2])),
-            *(tag for tag in more if tag[0] > EXIF),
-        ]  # fmt: skip
-        parts = [
-            directory(first, starts[0], order, following=starts[4] if thumbnail else 0),
-            directory(inner, starts[1], order),
-            directory([(1, ASCII, 4, b"R03\0"), (2, UNDEFINED, 4, b"0100")], starts[2], order),
-            directory([(1, ASCII, 2, b"N\0"), (2, RATIONAL, 3, bytes(range(24)))], starts[3], order),
-            directory([(JPEG_START, LONG, 1, long(starts[5])), (JPEG_LENGTH, LONG, 1, size)], starts[4], order),
-        ]  # fmt: skip
-        sizes = [len(part) for part in parts]
-    header = (b"MM\0*" if order == ">" else b"II*\0") + long(8)
-    return HEADER + header + b"".join(parts if thumbnail else parts[:4]) + thumbnail
+from tests.support.exif_blocks import ASCII, EXIF, GPS, LONG, RATIONAL, SHORT, Tag, camera
+from tests.support.pictures import notes_of, picture, translate
 
 
 def jpeg() -> bytes:
@@ -83,13 +30,6 @@ def block_of(path: Path) -> bytes:
     with Image.open(path) as image:
         image.load()
         return HEADER + image.info["exif"].removeprefix(HEADER)
-
-
-def notes_of(source: Path, translator) -> list[str]:
-    targets = plan_targets([source], "zebras", output=source.parent / "out")
-    outcome = translate_targets(targets, TranslateJob(translator, TranslateOptions()))
-    assert not outcome.failed
-    return outcome.notes
 
 
 @pytest.mark.parametrize("order", "<>")
@@ -109,7 +49,7 @@ def test_exif_changes_only_in_orientation_and_size(suffix: str, order: str, tmp_
 
 
 @pytest.mark.parametrize("suffix", ["webp", "png"])
-def test_animations_are_turned_as_their_exif_asks(suffix: str, tmp_path: Path, idle):
+def test_animations_are_transposed_by_exif(suffix: str, tmp_path: Path, idle):
     frames = [picture("RGB"), picture("RGB").rotate(180)]
     frames[0].save(tmp_path / f"x.{suffix}", save_all=True, append_images=frames[1:], exif=camera(">"))
     target = translate(tmp_path / f"x.{suffix}", idle)
@@ -119,7 +59,7 @@ def test_animations_are_turned_as_their_exif_asks(suffix: str, tmp_path: Path, i
 
 
 @pytest.mark.parametrize("suffix", ["avif", "heic"])
-def test_formats_with_an_orientation_of_their_own_keep_the_rest(suffix: str, tmp_path: Path, idle):
+def test_avif_and_heic_keep_exif_without_orientation(suffix: str, tmp_path: Path, idle):
     if suffix == "heic":
         pillow_heif.register_heif_opener()
     before = exif.without_orientation(camera(">"))
@@ -128,7 +68,7 @@ def test_formats_with_an_orientation_of_their_own_keep_the_rest(suffix: str, tmp
 
 
 @pytest.mark.parametrize("order", "<>")
-def test_thumbnails_and_previews_show_nothing_of_the_original(order: str, tmp_path: Path, idle):
+def test_thumbnails_and_previews_are_blanked(order: str, tmp_path: Path, idle):
     before = camera(order, thumbnail=jpeg(), note_more=jpeg())
     assert before.count(b"\xff\xd8\xff") == 2
     picture("RGB").save(tmp_path / "x.jpg", exif=before)
@@ -154,7 +94,7 @@ BAD_TAGS: dict[str, Tag] = {
 @pytest.mark.filterwarnings("ignore:Truncated File Read", "ignore:Metadata Warning")  # Pillow's, of the input
 @pytest.mark.parametrize("name", BAD_TAGS)
 @pytest.mark.parametrize("order", "<>")
-def test_a_damaged_tag_costs_itself_and_is_named(name: str, order: str, tmp_path: Path, idle):
+def test_a_damaged_tag_alone_is_removed_and_named(name: str, order: str, tmp_path: Path, idle):
     tag, kind, count, data = BAD_TAGS[name]
     block = camera(order, more=((tag, kind, count, data or b"\xff\xff\xff\xf0"),))
     picture("RGB").save(tmp_path / "x.jpg", exif=block)
@@ -171,7 +111,7 @@ def test_a_damaged_tag_costs_itself_and_is_named(name: str, order: str, tmp_path
 
 
 @pytest.mark.parametrize("pointer", [EXIF, GPS])
-def test_a_pointer_to_nowhere_costs_its_directory_alone(pointer: int):
+def test_an_invalid_pointer_loses_only_its_directory(pointer: int):
     block = camera(">")
     place = block.index(struct.pack(">HHI", pointer, LONG, 1))
     after, message = exif.clean(block[: place + 8] + b"\x7f\xff\xff\xff" + block[place + 12 :])

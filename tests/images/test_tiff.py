@@ -11,8 +11,8 @@ from cyclegan.config import build_config
 from cyclegan.data.domains import for_training, load_domain
 from cyclegan.errors import DataError, PictureError
 from cyclegan.images import read_picture, write_picture
-from tests.translation.pictures_for_tests import smooth, translate
-from tests.translation.tiffs_for_tests import BLACK_IS_ZERO, RGB, WHITE_IS_ZERO, tiff_file
+from tests.support.pictures import smooth, translate
+from tests.support.tiffs import BLACK_IS_ZERO, RGB, WHITE_IS_ZERO, tiff_file
 
 # values: NumPy's kind and the bits of one, and what is white
 NUMBERS = {
@@ -56,7 +56,7 @@ def write(path: Path, number: str, layout: str, compression: str, order: str = "
 @pytest.mark.parametrize("compression", ["none", "lzw", "deflate"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("number", NUMBERS)
-def test_every_number_and_layout_is_read_and_written_rightly(number, layout, compression, tmp_path):
+def test_every_sample_format_and_layout_survives(number, layout, compression, tmp_path):
     expected = write(tmp_path / "x.tif", number, layout, compression)
     picture = read_picture(tmp_path / "x.tif")
     white = np.iinfo(picture.pixels.dtype).max
@@ -74,7 +74,7 @@ def test_every_number_and_layout_is_read_and_written_rightly(number, layout, com
 
 @pytest.mark.parametrize("number", ["uint12", "uint16", "int16", "uint32", "float32", "float64"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_big_endian_numbers_are_read_alike(number, layout, tmp_path):
+def test_big_endian_equals_little_endian(number, layout, tmp_path):
     write(tmp_path / "little.tif", number, layout, "none")
     write(tmp_path / "big.tif", number, layout, "none", ">")
     one, other = (read_picture(tmp_path / name) for name in ("little.tif", "big.tif"))
@@ -90,7 +90,7 @@ def test_jpeg_in_a_tiff_is_read(layout, tmp_path):
 @pytest.mark.parametrize("number", ["uint8", "uint16", "int16", "uint32", "float32"])
 @pytest.mark.parametrize("channels", [2, 4])
 @pytest.mark.parametrize("planar", [False, True])
-def test_transparency_of_every_number_comes_back(number, channels, planar, tmp_path, idle):
+def test_alpha_of_every_sample_format_comes_back(number, channels, planar, tmp_path, idle):
     shares = np.concatenate([ramp(channels - 1), 0.1 + 0.9 * ramp(1)], axis=2)
     _, bits, white = NUMBERS[number]
     photometric = BLACK_IS_ZERO if channels == 2 else RGB
@@ -102,7 +102,7 @@ def test_transparency_of_every_number_comes_back(number, channels, planar, tmp_p
     assert np.abs(tifffile.imread(translate(tmp_path / "x.tif", idle)) - values.astype(float)).max() <= 0.01
 
 
-def test_colours_multiplied_by_alpha_are_divided_again(tmp_path):
+def test_premultiplied_colors_are_divided_by_alpha(tmp_path):
     alpha = 0.5 + 0.5 * ramp(1)
     shares = np.concatenate([ramp(3) * alpha, alpha], axis=2)
     for number, white in (("uint8", 255), ("uint16", 65535)):
@@ -124,7 +124,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("layout", "reason"), REFUSED.values(), ids=REFUSED)
-def test_channels_that_are_not_known_are_refused(layout, reason, tmp_path):
+def test_unknown_channels_are_an_error(layout, reason, tmp_path):
     channels, number, photometric, extra = layout
     values = stored(number, np.repeat(ramp(1), channels, axis=2))
     data = tiff_file(values, bits=NUMBERS[number][1], photometric=photometric, extra=extra)
@@ -148,7 +148,7 @@ UNKNOWN_WHITE = {
 
 @pytest.mark.parametrize("kind", UNKNOWN_WHITE.values(), ids=UNKNOWN_WHITE)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_numbers_of_unknown_white_are_refused(kind, channels, tmp_path):
+def test_samples_of_unknown_white_are_an_error(kind, channels, tmp_path):
     dtype, low, high, reason = kind
     values = np.full((9, 12, channels), low, dtype=dtype)
     values[4:] = high
@@ -165,7 +165,7 @@ def test_training_sees_the_same_pixels(number, tmp_path):
     assert np.array_equal(trained_on.pixels, read_picture(tmp_path / "x.tif").pixels)
 
 
-def test_a_domain_of_bands_says_that_they_are_not_colours(tmp_path):
+def test_a_domain_of_bands_is_an_error_with_the_reason(tmp_path):
     (tmp_path / "a").mkdir()
     data = tiff_file(stored("uint16", np.repeat(ramp(1), 6, axis=2)), bits=16)
     (tmp_path / "a" / "x.tif").write_bytes(data)

@@ -8,8 +8,7 @@ from PIL import Image
 from cyclegan.errors import PictureError
 from cyclegan.images import Picture, read_picture, with_bits
 from cyclegan.images.jxl import CONTAINER, Bits, read_header
-from tests.test_unread_pictures import psd
-from tests.translation.pictures_for_tests import smooth, translate
+from tests.support.pictures import psd, smooth, translate
 
 
 def grown(channels: int, bits: int = 8, height: int = 50, width: int = 70) -> np.ndarray:
@@ -20,7 +19,7 @@ def grown(channels: int, bits: int = 8, height: int = 50, width: int = 70) -> np
 @pytest.mark.parametrize("size", [(50, 70), (64, 64), (48, 64), (300, 200), (8, 16), (1, 1), (9, 700)])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("options", [{"lossless": True}, {"level": 95}, {"usecontainer": True}], ids=str)
-def test_a_jpeg_xl_is_read_as_it_is(size, channels, options, tmp_path):
+def test_a_jpeg_xl_is_read(size, channels, options, tmp_path):
     values = grown(channels, 8, *size)
     (tmp_path / "x.jxl").write_bytes(imagecodecs.jpegxl_encode(values[..., 0] if channels == 1 else values, **options))
     picture = read_picture(tmp_path / "x.jxl")
@@ -32,7 +31,7 @@ def test_a_jpeg_xl_is_read_as_it_is(size, channels, options, tmp_path):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_jpeg_xl_of_sixteen_bits_is_not_darker(channels, tmp_path):
+def test_a_16_bit_jpeg_xl_is_not_darker(channels, tmp_path):
     values = grown(channels, 16)
     (tmp_path / "x.jxl").write_bytes(imagecodecs.jpegxl_encode(values.squeeze(), lossless=True))
     picture = read_picture(tmp_path / "x.jxl")
@@ -62,20 +61,20 @@ PLAIN = (*SIZE, (0, 1), (0, 1), (0, 1), (0, 2), (1, 1), (0, 2), (0, 1), (0, 1)) 
         (((0, 1), (0, 2), (1, 2), (1, 2), (0, 1), (1, 2)), (1, 1)),  # BT.709
     ],
 )
-def test_a_jpeg_xl_says_its_colours_by_numbers(colours, points):
+def test_code_points_of_a_jpeg_xl_are_read(colours, points):
     header = read_header(in_bits(*PLAIN, *colours))
-    assert (header.width, header.height, header.colours) == (8, 8, points)
+    assert (header.width, header.height, header.colors) == (8, 8, points)
 
 
 @pytest.mark.parametrize(
     "colours", [((1, 1),), ((0, 1), (0, 2), (2, 2), (0, 4)), ((0, 1), (0, 2), (1, 2), (1, 2), (1, 1))]
 )
-def test_a_jpeg_xl_with_a_profile_is_refused(colours):
+def test_a_jpeg_xl_with_an_icc_profile_is_an_error(colours):
     with pytest.raises(PictureError, match="its colours are said by a profile"):
         read_header(in_bits(*PLAIN, *colours))
 
 
-def test_a_header_that_is_cut_off_ends_in_zeros():
+def test_a_truncated_header_reads_as_zeros():
     assert Bits(b"\1").choice((0, 0), (5, 40), (0, 0), (0, 0)) == 5
 
 
@@ -97,7 +96,7 @@ def test_a_flat_psd_becomes_a_tiff_of_its_mode(mode, channels, becomes, tmp_path
     assert (tmp_path / "out" / "x.tif").exists()
 
 
-def test_light_becomes_srgb_and_more_than_white_is_white(tmp_path, idle):
+def test_radiance_becomes_srgb_clipped_at_white(tmp_path, idle):
     light = np.full((24, 36, 3), 0.2140, dtype=np.float32)
     light[12:] = 7.0
     (tmp_path / "x.hdr").write_bytes(imagecodecs.rgbe_encode(light))
@@ -107,13 +106,13 @@ def test_light_becomes_srgb_and_more_than_white_is_white(tmp_path, idle):
     assert translate(tmp_path / "x.hdr", idle).name == "x.png"
 
 
-def test_other_kinds_of_radiance_are_not_called_damaged(tmp_path):
+def test_xyze_radiance_is_not_called_damaged(tmp_path):
     (tmp_path / "x.hdr").write_bytes(b"#?RADIANCE\nFORMAT=32-bit_rle_xyze\n\n-Y 8 +X 8\n" + bytes(400))
     with pytest.raises(PictureError, match=r"x\.hdr cannot be read here"):
         read_picture(tmp_path / "x.hdr")
 
 
-def test_a_jpeg_xl_under_another_name_takes_that_name_s_format(tmp_path, idle):
+def test_the_suffix_decides_what_a_jpeg_xl_becomes(tmp_path, idle):
     (tmp_path / "x.jpg").write_bytes(imagecodecs.jpegxl_encode(grown(3)))
     with Image.open(translate(tmp_path / "x.jpg", idle)) as image:
         assert image.format == "JPEG"

@@ -11,7 +11,7 @@ from PIL import Image
 
 from cyclegan.images import read_picture, with_bits, write_picture
 from cyclegan.images.icc import srgb
-from tests.translation.pictures_for_tests import difference, picture, read_levels, smooth, translate
+from tests.support.pictures import difference, picture, read_values, smooth, translate
 
 WIDE = imagecodecs.cms_profile("adobergb")
 GREY = imagecodecs.cms_profile("gray", gamma=1.8)
@@ -26,7 +26,7 @@ PROFILES = {
 
 
 @pytest.mark.parametrize(("suffix", "mode", "profile"), PROFILES.values(), ids=PROFILES)
-def test_a_color_profile_is_applied_and_kept(suffix, mode, profile, tmp_path, both):
+def test_an_icc_profile_is_applied_and_comes_back(suffix, mode, profile, tmp_path, both):
     source = tmp_path / f"x.{suffix}"
     soft = Image.fromarray((smooth() * 0.5 + 60).astype(np.uint8)).convert(mode)  # within sRGB, so nothing is cut off
     soft.save(source, icc_profile=profile, **({"lossless": True} if suffix == "webp" else {}))
@@ -36,8 +36,8 @@ def test_a_color_profile_is_applied_and_kept(suffix, mode, profile, tmp_path, bo
     for network in both:
         with Image.open(translate(source, network, overwrite=True)) as after:
             assert after.info["icc_profile"] == profile
-            levels = np.asarray(after.convert(soft.mode)).astype(int)
-    assert np.abs(levels - np.asarray(soft)).mean() < (1.5 if suffix == "jpg" else 0.5)
+            values = np.asarray(after.convert(soft.mode)).astype(int)
+    assert np.abs(values - np.asarray(soft)).mean() < (1.5 if suffix == "jpg" else 0.5)
 
 
 def test_a_profile_of_srgb_changes_nothing(tmp_path: Path, idle):
@@ -48,39 +48,39 @@ def test_a_profile_of_srgb_changes_nothing(tmp_path: Path, idle):
 
 
 @pytest.mark.parametrize("profile", [b"no profile at all", GREY, b"\0" * 200], ids=["text", "of greys", "zeros"])
-def test_an_invalid_profile_is_kept(profile: bytes, tmp_path: Path, idle):
+def test_an_invalid_profile_is_passed_on(profile: bytes, tmp_path: Path, idle):
     picture("RGB").save(tmp_path / "x.png", icc_profile=profile)
     with Image.open(translate(tmp_path / "x.png", idle)) as after:
         assert np.array_equal(np.asarray(after), smooth())
         assert after.info["icc_profile"] == profile
 
 
-def test_a_profile_does_not_reduce_sixteen_bits_to_eight(tmp_path: Path, idle):
-    levels = (smooth().astype(np.uint16) * 100) + 9000
-    data = imagecodecs.png_encode(levels)
+def test_a_profile_keeps_16_bits(tmp_path: Path, idle):
+    values = (smooth().astype(np.uint16) * 100) + 9000
+    data = imagecodecs.png_encode(values)
     source = tmp_path / "x.png"
     source.write_bytes(data)
     image = read_picture(source)
     image.profile = WIDE
     write_picture(image, source, "PNG")
-    before = read_levels(source)
+    before = read_values(source)
     after = translate(source, idle)
-    assert np.abs(read_levels(after).astype(int) - before).mean() < 8  # of 65,535
+    assert np.abs(read_values(after).astype(int) - before).mean() < 8  # of 65,535
     with Image.open(after) as written:
         assert written.info["icc_profile"] == WIDE
 
 
-def test_a_lossless_webp_is_recognised_behind_a_long_profile(tmp_path: Path, idle):
+def test_a_lossless_webp_with_a_long_profile_stays_lossless(tmp_path: Path, idle):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)).save(
         tmp_path / "x.webp", lossless=True, icc_profile=srgb() + bytes(9_000)
     )
     assert difference(tmp_path / "x.webp", translate(tmp_path / "x.webp", idle)) == 0
 
 
-def test_the_gamma_of_a_png_is_applied_and_written(tmp_path: Path, idle):
+def test_gamma_of_a_png_becomes_a_profile(tmp_path: Path, idle):
     picture("RGB").save(tmp_path / "x.png")
     data = (tmp_path / "x.png").read_bytes()
-    gamma = b"gAMA" + struct.pack(">I", 100_000)  # 1: levels proportional to light
+    gamma = b"gAMA" + struct.pack(">I", 100_000)  # 1: values proportional to light
     (tmp_path / "x.png").write_bytes(
         data[:33] + struct.pack(">I", 4) + gamma + struct.pack(">I", zlib.crc32(gamma)) + data[33:]
     )

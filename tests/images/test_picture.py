@@ -15,7 +15,7 @@ def noise(height: int = 9, width: int = 7, channels: int = 3) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (height, width, channels), dtype=np.uint8)
 
 
-def test_every_byte_survives_the_way_to_floats_and_back():
+def test_bytes_survive_conversion_to_floats():
     pixels = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
     images = to_images(pixels)
     assert images.shape == (1, 3, 16, 16)
@@ -23,7 +23,7 @@ def test_every_byte_survives_the_way_to_floats_and_back():
     assert np.array_equal(to_pixels(images[0]), pixels)
 
 
-def test_values_out_of_range_become_the_nearest_byte():
+def test_values_out_of_range_are_clipped():
     assert to_pixels(torch.tensor([-2.0, 0.0, 2.0]).reshape(3, 1, 1)).ravel().tolist() == [0, 128, 255]
 
 
@@ -35,26 +35,9 @@ def test_a_picture_keeps_its_mode_and_size(mode: str):
     assert (back.mode, back.size) == (image.mode, image.size)
 
 
-def test_sixteen_bits_are_scaled_not_clipped():
+def test_16_bits_are_scaled_not_clipped():
     image = Image.fromarray(np.array([[0, 257 * 100, 65535]], dtype=np.uint16))
     assert with_bits(Picture.from_image(image).pixels, 8)[0, :, 0].tolist() == [0, 100, 255]
-
-
-def test_transparency_is_what_it_was(tmp_path: Path):
-    image = Image.fromarray(noise(channels=4), "RGBA")
-    image.save(tmp_path / "x.png")
-    picture = read_picture(tmp_path / "x.png")
-    write_picture(picture.with_pixels(255 - picture.pixels), tmp_path / "y.png", "PNG")
-    assert np.array_equal(np.array(Image.open(tmp_path / "y.png"))[..., 3], np.array(image)[..., 3])
-
-
-@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif", "bmp", "gif", "ppm", "avif"])
-def test_every_format_can_be_read_and_written(tmp_path: Path, suffix: str):
-    Image.fromarray(noise(32, 24)).save(tmp_path / f"x.{suffix}")
-    picture = read_picture(tmp_path / f"x.{suffix}")
-    write_picture(picture, tmp_path / f"y.{suffix}", picture.format)
-    with Image.open(tmp_path / f"x.{suffix}") as before, Image.open(tmp_path / f"y.{suffix}") as after:
-        assert (after.format, after.size) == (before.format, before.size)
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "BMP", "WEBP", "PNG", "TIFF"])
@@ -66,25 +49,13 @@ def test_every_mode_can_be_written_in_every_format(tmp_path: Path, mode: str, im
         assert written.size == image.size
 
 
-def test_orientation_is_applied_once(tmp_path: Path):
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    exif[0x010F] = "a camera"
-    Image.new("RGB", (8, 4), "red").save(tmp_path / "x.jpg", exif=exif)
-    write_picture(read_picture(tmp_path / "x.jpg"), tmp_path / "y.jpg", "JPEG")
-    with Image.open(tmp_path / "y.jpg") as written:
-        assert written.size == (4, 8)
-        assert written.getexif().get(0x0112, 1) == 1
-        assert written.getexif()[0x010F] == "a camera"
-
-
-def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path: Path):
+def test_too_many_pixels_are_an_error_before_decoding(tmp_path: Path):
     Image.new("1", (100, 100)).save(tmp_path / "x.png")
     with pytest.raises(PictureError, match="100 x 100 pixels, more than 9,999"):
         read_picture(tmp_path / "x.png", max_pixels=9_999)
 
 
-def test_a_picture_that_cannot_be_written_leaves_nothing(tmp_path: Path):
+def test_a_failed_write_leaves_no_file(tmp_path: Path):
     (tmp_path / "x").touch()
     with pytest.raises(DiskError):
         write_picture(Picture(noise()), tmp_path / "x" / "y.png", "PNG")
@@ -93,6 +64,6 @@ def test_a_picture_that_cannot_be_written_leaves_nothing(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
-def test_the_shorter_side_is_the_one_that_is_asked_for():
+def test_size_means_the_shorter_side():
     assert size_with_short_side(300, 400, 64) == (64, 85)
     assert size_with_short_side(5000, 2, 64) == (160_000, 64)

@@ -14,7 +14,7 @@ from PIL import Image
 from cyclegan.errors import PictureError
 from cyclegan.images import read_picture
 from cyclegan.images.formats import FORMAT_OF, FORMATS
-from tests.translation.pictures_for_tests import smooth
+from tests.support.pictures import psd, smooth
 
 
 def saved(image_format: str, **options) -> bytes:
@@ -22,13 +22,6 @@ def saved(image_format: str, **options) -> bytes:
         file := io.BytesIO(), image_format, **options
     )
     return file.getvalue()
-
-
-def psd(bits: int = 8, mode: int = 3, channels: int = 3) -> bytes:
-    """Return a Photoshop file without layers, 36 x 24, of soft colours."""
-    planes = np.moveaxis(smooth(channels=channels), 2, 0).astype(">u2" if bits == 16 else np.uint8)
-    head = b"8BPS" + struct.pack(">HxxxxxxHIIHH", 1, channels, 24, 36, bits, mode)
-    return head + bytes(12) + b"\0\0" + planes.tobytes()
 
 
 NOT_READ = {
@@ -45,7 +38,7 @@ NOT_READ = {
 
 
 @pytest.mark.parametrize("name", NOT_READ)
-def test_a_kind_that_is_not_read_is_not_called_damaged(name: str, tmp_path: Path):
+def test_an_unsupported_file_is_not_called_damaged(name: str, tmp_path: Path):
     (tmp_path / name).write_bytes(NOT_READ[name]())
     with pytest.raises(PictureError, match=rf"{name} cannot be read here: ") as caught:
         read_picture(tmp_path / name)
@@ -56,7 +49,7 @@ def test_a_kind_that_is_not_read_is_not_called_damaged(name: str, tmp_path: Path
 @pytest.mark.parametrize(
     "suffix", ["jpg", "png", "webp", "tif", "bmp", "gif", "avif", "tga", "jp2", "qoi", "pcx", "ppm"]
 )
-def test_what_is_cut_off_is_called_damaged(suffix: str, tmp_path: Path):
+def test_a_truncated_file_is_called_damaged(suffix: str, tmp_path: Path):
     data = saved(FORMAT_OF[f".{suffix}"])
     (tmp_path / f"x.{suffix}").write_bytes(data[: len(data) // 2])
     with pytest.raises(PictureError, match=rf"x\.{suffix} is damaged: "):
@@ -65,13 +58,13 @@ def test_what_is_cut_off_is_called_damaged(suffix: str, tmp_path: Path):
 
 @pytest.mark.parametrize("suffix", sorted(FORMAT_OF))
 @pytest.mark.parametrize("content", [b"<html>not found</html>", b"no picture", b"no", bytes(600), b"\xff" * 600])
-def test_what_is_no_picture_is_not_called_damaged(suffix: str, content: bytes, tmp_path: Path):
+def test_text_is_not_called_a_damaged_picture(suffix: str, content: bytes, tmp_path: Path):
     (tmp_path / f"x{suffix}").write_bytes(content)
     with pytest.raises(PictureError, match=r"x\.\w+ is not a picture in a format that can be read"):
         read_picture(tmp_path / f"x{suffix}")
 
 
-def test_the_main_picture_of_a_heic_is_not_called_the_first(tmp_path: Path):
+def test_the_main_picture_of_a_heic_is_taken(tmp_path: Path):
     pictures = pillow_heif.from_pillow(Image.new("RGB", (64, 64), "red"))
     pictures.add_from_pillow(Image.new("RGB", (64, 64), "blue"))
     pictures.save(tmp_path / "x.heic", primary_index=1)

@@ -12,8 +12,8 @@ from cyclegan.images import read_picture, write_picture
 from cyclegan.images.formats import FORMAT_OF
 from cyclegan.images.metadata import gif_xmp_block, raw_profile
 from cyclegan.images.xmp import RDF, clean, mark_generated, with_size
-from tests.translation.pictures_for_tests import picture, translate
-from tests.translation.test_exif import camera, notes_of
+from tests.support.exif_blocks import camera
+from tests.support.pictures import notes_of, picture, translate
 
 IPTC = b"\x1c\x02\x19\0\x05horse\x1c\x02\x74\0\x03Ann"
 COPYRIGHTED = b"8BIM\x04\x0a\0\0\0\0\0\x01\x01\0"  # Photoshop's copyright flag
@@ -64,7 +64,7 @@ def test_raw_profiles_of_png_come_back(kind: str, mode: str, tmp_path: Path, idl
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "\nxmp\n  4\nzz", "\nxmp\n  4\n0", "\niptc\n -1\n"])
-def test_raw_profiles_that_make_no_sense_are_passed_over(text: str, tmp_path: Path, idle):
+def test_invalid_raw_profiles_are_ignored(text: str, tmp_path: Path, idle):
     info = PngImagePlugin.PngInfo()
     for kind in ("xmp", "iptc", "exif", "8bim", "APP1"):
         info.add_text(f"Raw profile type {kind}", text)
@@ -112,7 +112,7 @@ def test_captions_of_a_tiff_come_back(kind: int, mode: str, tmp_path: Path, idle
     assert read_picture(translate(tmp_path / "x.tif", idle)).metadata.iptc.rstrip(b"\0") == IPTC
 
 
-def test_resources_of_a_jpeg_come_back_without_their_thumbnail(tmp_path: Path, idle):
+def test_photoshop_resources_lose_only_their_thumbnail(tmp_path: Path, idle):
     data = b"Photoshop 3.0\0" + resources(IPTC)
     picture("RGB").save(tmp_path / "x.jpg", extra=b"\xff\xed" + struct.pack(">H", len(data) + 2) + data)
     target = translate(tmp_path / "x.jpg", idle)
@@ -146,7 +146,7 @@ CLAIMS = {  # a description, and what is said of it
 
 @pytest.mark.parametrize("name", CLAIMS)
 @pytest.mark.parametrize("suffix", ["jpg", "webp"])
-def test_descriptions_of_contents_out_go_and_are_named(name: str, suffix: str, tmp_path: Path, idle):
+def test_xmp_claims_about_missing_data_are_removed_with_a_note(name: str, suffix: str, tmp_path: Path, idle):
     picture("RGB").save(tmp_path / f"x.{suffix}", xmp=packet(CLAIMS[name]))
     [note] = notes_of(tmp_path / f"x.{suffix}", idle)
     assert name.partition(",")[0] in note
@@ -156,7 +156,7 @@ def test_descriptions_of_contents_out_go_and_are_named(name: str, suffix: str, t
         assert word not in xmp
 
 
-def test_a_phones_picture_is_left_without_its_gain_map(tmp_path: Path, idle):
+def test_a_gain_map_is_left_out_with_a_note(tmp_path: Path, idle):
     gain_map = io.BytesIO()
     picture("L").save(gain_map, "JPEG")
     whole = io.BytesIO()
@@ -211,14 +211,14 @@ def test_sizes_in_xmp_are_corrected():
         packet(CLAIMS["gain map"] + '<h:a xmlns:h="x"><h:a/></h:a>'),
     ],
 )
-def test_packets_that_make_no_sense_are_replaced(xmp: bytes):
+def test_invalid_packets_are_replaced(xmp: bytes):
     after = mark_generated(clean(xmp)[0], "it", composite=False)
     assert after.count(b"trainedAlgorithmicMedia") == 1
     assert clean(after) == (after, [])
 
 
 @pytest.mark.parametrize("named", [False, True])
-def test_a_resolution_is_there_only_where_it_was(named: bool, tmp_path: Path, idle):
+def test_resolution_is_written_only_if_it_was_there(named: bool, tmp_path: Path, idle):
     loaded = Image.Exif()
     loaded.update({0x010F: "Canon"} | ({0x011A: 300.0, 0x011B: 300.0, 0x0128: 2} if named else {}))
     picture("RGB").save(tmp_path / "x.jpg", exif=loaded)

@@ -10,8 +10,8 @@ from PIL import Image
 
 from cyclegan.errors import PictureError
 from cyclegan.images import read_picture
-from tests.translation.pictures_for_tests import smooth
-from tests.translation.tiffs_for_tests import BLACK_IS_ZERO, COMPRESSIONS, tiff_file
+from tests.support.pictures import smooth
+from tests.support.tiffs import BLACK_IS_ZERO, COMPRESSIONS, tiff_file
 
 SIDE = 96
 PAGE = (np.add.outer(np.arange(SIDE) // 7, np.arange(SIDE) // 5) % 2).astype(bool)
@@ -73,12 +73,12 @@ def read(tiff: bytes, folder: Path) -> np.ndarray:
 
 @pytest.mark.parametrize(("compression", "options"), FAXES.values(), ids=FAXES)
 @pytest.mark.parametrize("rows", [SIDE, 10])
-def test_faxes_are_read_as_they_show(compression, options, rows, tmp_path):
+def test_faxes_are_read(compression, options, rows, tmp_path):
     page = PAGE[:, :-3]  # rows end within a byte
     assert np.array_equal(read(fax(compression, options, rows, page), tmp_path)[..., 0], page * np.uint8(255))
 
 
-def test_a_fax_of_reversed_bytes_whose_white_is_zero_is_read(tmp_path):
+def test_a_fax_with_reversed_bits_is_read(tmp_path):
     tags = {278: SIDE, 262: 0, 266: 2}
     Image.fromarray(PAGE).save(file := io.BytesIO(), "TIFF", compression="group4", tiffinfo=tags)
     assert np.array_equal(read(file.getvalue(), tmp_path)[..., 0], PAGE * np.uint8(255))
@@ -86,7 +86,7 @@ def test_a_fax_of_reversed_bytes_whose_white_is_zero_is_read(tmp_path):
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize(("compression", "options"), FAXES.values(), ids=FAXES)
-def test_a_damaged_fax_is_refused(compression, options, damage, tmp_path):
+def test_a_damaged_fax_is_an_error(compression, options, damage, tmp_path):
     for rows in (SIDE, SIDE // 3):
         tiff = fax(compression, options, rows)
         with pytest.raises(PictureError, match=r"x\.tif is damaged"):
@@ -96,7 +96,7 @@ def test_a_damaged_fax_is_refused(compression, options, damage, tmp_path):
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("tiled", [False, True])
 @pytest.mark.parametrize("compression", ["lzw", "zlib", "packbits", "jpeg", "zstd"])
-def test_damaged_strips_and_tiles_are_refused(compression, tiled, damage, tmp_path):
+def test_damaged_strips_and_tiles_are_an_error(compression, tiled, damage, tmp_path):
     noise = np.random.default_rng(0).integers(0, 30, (128, 128, 3))
     pixels = (smooth(128, 128) // 2 + noise).astype(np.uint8)
     options = {"tile": (64, 64)} if tiled else {"rowsperstrip": 32}
@@ -109,7 +109,7 @@ def test_damaged_strips_and_tiles_are_refused(compression, tiled, damage, tmp_pa
 
 @pytest.mark.parametrize("compression", [name for name in COMPRESSIONS if name != "jpeg"])
 @pytest.mark.parametrize("bits", [8, 12, 16])
-def test_a_file_that_ends_early_is_refused(compression, bits, tmp_path):
+def test_a_truncated_tiff_is_an_error(compression, bits, tmp_path):
     values = np.random.default_rng(0).integers(0, 2**bits, (20, 30, 1)).astype("uint8" if bits == 8 else "uint16")
     tiff = tiff_file(values, bits=bits, photometric=BLACK_IS_ZERO, compression=compression)
     with pytest.raises(PictureError, match=r"x\.tif is damaged"):
@@ -118,7 +118,7 @@ def test_a_file_that_ends_early_is_refused(compression, bits, tmp_path):
 
 @pytest.mark.parametrize("mode", ["P", "CMYK", "LAB"])
 @pytest.mark.parametrize("damage", [garbled, cut])
-def test_damage_in_other_colour_spaces_is_refused(mode, damage, tmp_path):
+def test_damage_in_other_color_spaces_is_an_error(mode, damage, tmp_path):
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
     noise.convert(mode).save(file := io.BytesIO(), "TIFF", compression="tiff_lzw", tiffinfo={278: 64})
     tiff = file.getvalue()
@@ -126,7 +126,7 @@ def test_damage_in_other_colour_spaces_is_refused(mode, damage, tmp_path):
         read(damage(tiff, *strips_of(tiff)[0]), tmp_path)
 
 
-def test_a_strip_that_is_not_there_is_refused(tmp_path):
+def test_a_missing_strip_is_an_error(tmp_path):
     tifffile.imwrite(tmp_path / "x.tif", smooth(64, 64), photometric="rgb", rowsperstrip=16)
     with tifffile.TiffFile(tmp_path / "x.tif", mode="r+b") as opened:
         sizes = list(opened.pages.first.databytecounts)

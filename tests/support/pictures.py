@@ -1,13 +1,13 @@
-"""Pictures, and what becomes of them; a generator that changes nothing."""
+"""Test pictures, and their translation by a generator that changes nothing."""
 
-import io
+import struct
 from pathlib import Path
 from typing import Any
 
 import imagecodecs
 import numpy as np
 import torch
-from PIL import Image, TiffImagePlugin
+from PIL import Image
 
 from cyclegan import Translator
 from cyclegan.images import read_picture, with_bits
@@ -24,7 +24,7 @@ class Idle(UNetGenerator):
         torch.nn.Module.__init__(self)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return them."""
+        """Return the images as they are."""
         return images
 
 
@@ -51,43 +51,39 @@ def picture(mode: str) -> Image.Image:
     return colours.convert(mode)
 
 
-def translate(source: Path, translator: Translator, **manner: Any) -> Path:
-    """Translate one file and return what it became."""
+def translate(source: Path, translator: Translator, **options: Any) -> Path:
+    """Translate one file and return the output."""
     [target] = plan_targets([source], "zebras", output=source.parent / "out")
-    outcome = translate_targets([target], TranslateJob(translator, TranslateOptions(**manner)))
+    outcome = translate_targets([target], TranslateJob(translator, TranslateOptions(**options)))
     assert not outcome.failed, outcome.failed
     return target.path
 
 
 def difference(one: Path, other: Path) -> float:
-    """Return the mean difference of two pictures where they can be seen, in grey levels of 255."""
+    """Return the mean difference of two pictures where they are visible, of 255."""
     before, after = (read_picture(path) for path in (one, other))
     visible = np.ones(before.pixels.shape[:2]) if before.alpha is None else before.alpha > 0
-    levels = [with_bits(picture.pixels, 8).astype(float) for picture in (before, after)]
-    return float(np.abs(levels[0] - levels[1])[visible > 0].mean())
+    values = [with_bits(picture.pixels, 8).astype(float) for picture in (before, after)]
+    return float(np.abs(values[0] - values[1])[visible > 0].mean())
 
 
-def deep_file(levels: np.ndarray, suffix: str, encode: Any) -> bytes:
-    if suffix == "png":
-        return encode(levels[..., 0] if levels.shape[2] == 1 else levels)
-    file = io.BytesIO()
-    tags = TiffImagePlugin.ImageFileDirectory_v2()
-    raw = levels.astype("<u2").tobytes()
-    values = {
-        256: levels.shape[1], 257: levels.shape[0], 258: (16,) * levels.shape[2], 259: 1,
-        262: 2 if levels.shape[2] > 1 else 1, 273: (0,), 277: levels.shape[2], 278: levels.shape[0], 279: (len(raw),),
-    }  # fmt: skip
-    for tag, value in values.items():
-        tags[tag] = value
-    if levels.shape[2] == 4:
-        tags[338] = (2,)
-    tags.save(file)
-    return file.getvalue() + raw
-
-
-def read_levels(path: Path) -> np.ndarray:
-    """Return 16-bit levels as they stand in a file, by another reader than ours."""
+def read_values(path: Path) -> np.ndarray:
+    """Return the 16-bit values in a file, h w c, by another reader than ours."""
     decode = imagecodecs.png_decode if path.suffix == ".png" else imagecodecs.tiff_decode
-    levels = decode(path.read_bytes())
-    assert levels.dtype == np.uint16
-    return levels[..., None] if levels.ndim == 2 else levels
+    values = decode(path.read_bytes())
+    assert values.dtype == np.uint16
+    return values[..., None] if values.ndim == 2 else values
+
+
+def psd(bits: int = 8, mode: int = 3, channels: int = 3) -> bytes:
+    """Return a Photoshop file without layers, 36 x 24, of soft colours."""
+    planes = np.moveaxis(smooth(channels=channels), 2, 0).astype(">u2" if bits == 16 else np.uint8)
+    head = b"8BPS" + struct.pack(">HxxxxxxHIIHH", 1, channels, 24, 36, bits, mode)
+    return head + bytes(12) + b"\0\0" + planes.tobytes()
+
+
+def notes_of(source: Path, translator) -> list[str]:
+    targets = plan_targets([source], "zebras", output=source.parent / "out")
+    outcome = translate_targets(targets, TranslateJob(translator, TranslateOptions()))
+    assert not outcome.failed
+    return outcome.notes
