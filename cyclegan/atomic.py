@@ -1,4 +1,4 @@
-"""Writing files so that a reader, or a power cut, never meets half of one."""
+"""Writes files atomically: readers and power cuts find the old file or the new one, never a part of it."""
 
 import os
 import re
@@ -28,7 +28,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         try:
             yield aside
             _sync(aside)
-            aside.chmod(0o666 & ~UMASK)  # what a newly made file would have; `mkstemp` gives less
+            aside.chmod(0o666 & ~UMASK)  # of a new file; `mkstemp` sets fewer permissions
             aside.replace(path)
             _sync_folder(path.parent)
         finally:
@@ -41,30 +41,28 @@ def is_file_name(name: str) -> bool:
 
 
 def file_suffix(path: Path) -> str:
-    """Return a path's suffix in lower case; nothing for one that no file has, as in `run1.5` or `photos.2024`."""
+    """Return a path's suffix in lower case; "" for an unlikely one, as in `run1.5` or `photos.2024`."""
     suffix = path.suffix.lower()
     return suffix if re.fullmatch(r"\.(?=\d*[a-z])[a-z0-9]{2,6}|\.safetensors", suffix) else ""
 
 
 def require_writable(folder: Path) -> None:
-    """Raise an error unless files can be written to a folder, which need not exist yet; nothing is left behind."""
-    missing = [place for place in (folder, *folder.parents) if not os.path.lexists(place)]
+    """Raise an error unless files can be written to a folder, which need not exist yet; nothing remains there."""
+    missing = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(prefix=".cyclegan-", suffix=PARTIAL, dir=folder):
             pass
     except OSError as error:
-        in_the_way = next(
-            (place for place in (folder, *folder.parents) if os.path.lexists(place) and not place.is_dir()), None
-        )
-        reason = f"{printable(in_the_way)} is a file" if in_the_way else error.strerror or printable(error)
+        file = next((path for path in (folder, *folder.parents) if os.path.lexists(path) and not path.is_dir()), None)
+        reason = f"{printable(file)} is a file" if file else error.strerror or printable(error)
         raise DiskError(
             f"{printable(folder)} cannot be written to: {reason}.", "Choose another place with --output."
         ) from error
     finally:
-        for place in missing:
+        for path in missing:
             with suppress(OSError):
-                place.rmdir()
+                path.rmdir()
 
 
 def refuse_to_overwrite(*paths: Path) -> None:
@@ -77,7 +75,7 @@ def refuse_to_overwrite(*paths: Path) -> None:
 
 
 def check_new_file(path: Path, *, overwrite: bool) -> None:
-    """Raise an error if a file cannot be written, or would replace what exists without leave to."""
+    """Raise an error if a file cannot be written, or exists and may not be replaced."""
     if path.is_dir():
         raise DiskError(f"{printable(path)} cannot be written: it is a folder.", "Name a file with --output.")
     if not overwrite:
@@ -86,13 +84,13 @@ def check_new_file(path: Path, *, overwrite: bool) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole text file, or leave the old one."""
+    """Write a text file atomically."""
     with atomic_write(path) as aside:
         aside.write_text(text, encoding="utf-8")
 
 
 def remove_partials(folder: Path, *, idle: float = 0.0) -> None:
-    """Delete what writes that were killed have left in `folder`, if nobody has touched it for `idle` seconds."""
+    """Delete partial files of killed writes in `folder` that are unchanged for `idle` seconds."""
     with suppress(OSError):  # a folder that cannot be read
         for leftover in folder.glob(PARTIALS):
             with suppress(OSError):
@@ -116,7 +114,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _umask() -> int:
-    """Return the process's mask of permissions, which can only be read by setting it."""
+    """Return the process's umask, which can only be read by setting it."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -1,4 +1,4 @@
-"""Work done a little ahead, in threads, its results in order."""
+"""Ordered results of a function that runs ahead in threads."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -14,8 +14,7 @@ def map_ahead(
 ) -> Iterator[Result]:
     """Yield `function(item)` in order, computed by `workers` threads at most `ahead` items early.
 
-    `ahead` defaults to two for each worker, so memory stays bounded however many items there are; without workers
-    nothing is early.
+    `ahead` defaults to two for each worker, so memory stays bounded. With `workers` 0 nothing is computed early.
     """
     if workers == 0:
         yield from map(function, items)

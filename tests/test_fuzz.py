@@ -15,9 +15,9 @@ from cyclegan.data.archives import unpack
 from cyclegan.data.installing import CHECKSUMS, install
 from cyclegan.data.sets import DataSet
 from cyclegan.errors import DataError, ModelFileError
-from tests.data.zips_for_tests import zipped_set
 from tests.support.models import write_model
 from tests.support.scripts import ROOT, run_script
+from tests.support.zips import zipped_set
 
 INPUTS = {"animations": 100, "videos": 100, "states": 100, "runs": 100}  # fewer, where each takes longer
 READERS = (

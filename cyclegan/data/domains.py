@@ -1,4 +1,4 @@
-"""A domain in training: its pictures decoded and resized once, kept in memory or, beyond what fits, on disk."""
+"""A domain in training: its pictures are decoded and resized once, and cached in memory or on disk."""
 
 import hashlib
 import tempfile
@@ -19,10 +19,10 @@ from cyclegan.images import Picture, Pixels, read_picture, resized, size_with_sh
 from cyclegan.prefetch import map_ahead
 
 MEMORY_SHARE = 0.4  # of the free memory that one domain's pictures may take
-SMALL = 2  # times the short side in the file that the training images have: the pictures are too small for them
+SMALL_FACTOR = 2  # enlargement to the training size from which pictures are called small
 MIN_HELD_OUT = 2  # pictures of a domain that can be held out: two sets are to be compared
 
-Place = tuple[int, tuple[int, ...], np.dtype]  # of a picture in the store's file: first byte, shape and kind of levels
+StoredArray = tuple[int, tuple[int, ...], np.dtype]  # in the store's file: first byte, shape, type
 
 
 @dataclass
@@ -37,50 +37,50 @@ class Domain:
     held_out_files: list[Path] = field(default_factory=list)
     sizes: dict[Path, int] = field(default_factory=dict)  # of all these files, in bytes, when they were read
     skipped: list[PictureError] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)  # what the user should know about pictures that are used
+    notes: list[str] = field(default_factory=list)  # messages about pictures that are used
 
 
 class PictureStore:
-    """Keeps pictures in memory up to a budget, and the rest in one file that is mapped into memory."""
+    """Stores pictures in memory up to a budget, and the rest in one file that is mapped into memory."""
 
     def __init__(self, budget: int, folder: Path) -> None:
         self.budget = budget  # bytes
         self.folder = folder
-        self.kept: list[Pixels | Place] = []
+        self.entries: list[Pixels | StoredArray] = []
         self.file: IO[bytes] | None = None
 
     def add(self, pixels: Pixels) -> None:
-        """Keep one more picture."""
+        """Add a picture."""
         if pixels.nbytes <= self.budget:
             self.budget -= pixels.nbytes
-            self.kept.append(pixels)
+            self.entries.append(pixels)
             return
         with disk_errors(self.folder):
             if self.file is None:
                 self.file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115 (it lives as long as the map)
-            self.kept.append((self.file.tell(), pixels.shape, pixels.dtype))
+            self.entries.append((self.file.tell(), pixels.shape, pixels.dtype))
             self.file.write(pixels.tobytes())
 
     def pictures(self) -> list[Pixels]:
         """Return all pictures in the order they came."""
         if self.file is None:
-            return [place for place in self.kept if not isinstance(place, tuple)]
+            return [entry for entry in self.entries if not isinstance(entry, tuple)]
         with self.file:  # the map keeps it open
             self.file.flush()
             mapped = np.memmap(self.file, dtype=np.uint8, mode="r")
         return [
-            mapped[place[0] :][: int(np.prod(place[1])) * place[2].itemsize].view(place[2]).reshape(place[1])
-            if isinstance(place, tuple)
-            else place
-            for place in self.kept
+            mapped[entry[0] :][: int(np.prod(entry[1])) * entry[2].itemsize].view(entry[2]).reshape(entry[1])
+            if isinstance(entry, tuple)
+            else entry
+            for entry in self.entries
         ]
 
 
 def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callable[[], object] = lambda: None) -> Domain:
-    """Load domain `a` or `b`: every picture of its folder, and those held out, decoded and resized once.
+    """Load domain `a` or `b`: decode and resize every picture of its folder, and the held-out ones.
 
     Damaged pictures are skipped and listed; fewer left than a batch needs is an error. Pictures that do not fit in
-    memory go to a nameless file in `scratch` that vanishes with the process.
+    memory go to an unnamed file in `scratch` that disappears with the process.
     """
     folder = Path(config.data.folder_a if side == "a" else config.data.folder_b)
     domain = Domain(config.data.name_a if side == "a" else config.data.name_b, folder)
@@ -96,7 +96,7 @@ def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callabl
     channels = config.data.channels_a if side == "a" else config.data.channels_b
 
     short_side = config.data.short_side
-    original: list[int] = []  # pixels, short sides of the training pictures as their files have them
+    short_sides: list[int] = []  # of the training pictures in their files, in pixels
 
     def prepare(path: Path) -> tuple[Picture, int] | PictureError:
         try:
@@ -113,8 +113,8 @@ def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callabl
         if isinstance(loaded, PictureError):
             domain.skipped.append(loaded)
         else:
-            picture, side_before = loaded
-            original += [side_before] if number < len(files) else []
+            picture, short_side_in_file = loaded
+            short_sides += [short_side_in_file] if number < len(files) else []
             (domain.files if number < len(files) else domain.held_out_files).append(path)
             domain.sizes[path] = path.stat().st_size
             domain.notes += [picture.first_frame_note(path)] if picture.frames > 1 else []
@@ -134,7 +134,7 @@ def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callabl
             f"and at least {MIN_HELD_OUT} are needed.",
             "Hold out more, as in --validate 0.2, or name folders with --validate-a and --validate-b.",
         )
-    domain.notes += note_on_small(domain.name, original, short_side)
+    domain.notes += small_picture_warnings(domain.name, short_sides, short_side)
     pictures = store.pictures()
     domain.pictures, domain.held_out = pictures[: len(domain.files)], pictures[len(domain.files) :]
     return domain
@@ -154,7 +154,7 @@ def training_and_held_out(config: Config, side: str) -> tuple[list[Path], list[P
 
 
 def is_held_out(name: Path, share: float) -> bool:
-    """Tell whether a picture is held out, by its name alone: whatever else is in its folder changes nothing."""
+    """Tell whether a picture is held out, by its name alone: other pictures of its folder have no influence."""
     number = hashlib.sha256(name.as_posix().encode("utf-8", "surrogateescape")).digest()[:8]
     return int.from_bytes(number, "big") < share * 2**64
 
@@ -169,14 +169,14 @@ def check_most_were_read(domain: Domain, count: int) -> None:
         )
 
 
-def note_on_small(name: str, original: Sequence[int], short_side: int) -> list[str]:
-    """Say if pictures with these short sides, in pixels, are mostly enlarged to twice their size or more."""
-    middle = int(np.median(original))
-    if middle * SMALL > short_side:
+def small_picture_warnings(name: str, short_sides: Sequence[int], short_side: int) -> list[str]:
+    """Return a message if most pictures, with these short sides in pixels, are enlarged twice or more."""
+    median = int(np.median(short_sides))
+    if median * SMALL_FACTOR > short_side:
         return []
-    size = max(round(middle * 256 / 286) // 4 * 4, 16)
+    size = max(round(median * 256 / 286) // 4 * 4, 16)
     return [
-        f"most pictures of {printable(name)} are small: the short side of {middle} pixels (the median) is enlarged to "
+        f"most pictures of {printable(name)} are small: the short side of {median} pixels (the median) is enlarged to "
         f"{short_side}, which adds blur and no detail. Train nearer to their size, as with --size {size}."
     ]
 
@@ -184,7 +184,7 @@ def note_on_small(name: str, original: Sequence[int], short_side: int) -> list[s
 def for_training(picture: Picture, short_side: int, channels: int, *, keep_aspect: bool) -> Picture:
     """Return a picture of so many channels with its short side `short_side` pixels long, or a square of that side.
 
-    Its levels keep the 8 or 16 bits that its file has.
+    Its pixel values have the 8 or 16 bits of its file.
     """
     height, width = picture.pixels.shape[:2]
     if keep_aspect:

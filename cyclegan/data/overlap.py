@@ -1,4 +1,4 @@
-"""Pictures that belong to both domains, by their folders or by what they show."""
+"""Finds pictures that are in both domains, by their folders or by their pixels."""
 
 import hashlib
 import os
@@ -9,7 +9,7 @@ from cyclegan.data.domains import Domain
 from cyclegan.errors import DataError, printable
 from cyclegan.images import Pixels
 
-SAMPLED = 8  # every so many rows and columns of two prepared pictures are compared
+SAMPLING_STEP = 8  # rows and columns of which one is compared
 
 
 def check_folders_apart(data: DataConfig) -> None:
@@ -40,7 +40,7 @@ def is_inside(inner: Path, outer: Path) -> bool:
 
 
 def overlap_warnings(domain_a: Domain, domain_b: Domain) -> list[str]:
-    """Say how many pictures of A show the same as one of B, to the pixel, wherever they lie."""
+    """Return a message if pictures of A equal pictures of B."""
     files_of_b = dict(zip(map(digest, domain_b.pictures), domain_b.files, strict=True))
     shared = [
         (path, files_of_b[key])
@@ -57,6 +57,6 @@ def overlap_warnings(domain_a: Domain, domain_b: Domain) -> list[str]:
 
 
 def digest(pixels: Pixels) -> bytes:
-    """Return what a prepared picture is told from others by."""
-    some = pixels[::SAMPLED, ::SAMPLED]
-    return hashlib.blake2b(some.tobytes() + repr((pixels.shape, pixels.dtype)).encode()).digest()
+    """Return a hash that differs for different pictures."""
+    sampled = pixels[::SAMPLING_STEP, ::SAMPLING_STEP]
+    return hashlib.blake2b(sampled.tobytes() + repr((pixels.shape, pixels.dtype)).encode()).digest()

@@ -4,6 +4,7 @@ import io
 import struct
 from pathlib import Path
 
+import pillow_heif
 import pytest
 from PIL import Image, ImageSequence, PngImagePlugin, TiffImagePlugin, TiffTags
 
@@ -90,7 +91,7 @@ def test_xmp_of_a_gif_comes_back(frames: int, tmp_path: Path, idle):
 @pytest.mark.parametrize("suffix", ["webp", "avif", "heic"])
 def test_xmp_of_newer_formats_comes_back(suffix: str, tmp_path: Path, idle):
     if suffix == "heic":
-        pytest.importorskip("pillow_heif").register_heif_opener()
+        pillow_heif.register_heif_opener()
     picture("RGB").save(tmp_path / f"x.{suffix}", xmp=PLAIN)
     assert b'dc:source="Ann"' in read_picture(translate(tmp_path / f"x.{suffix}", idle)).metadata.xmp
 

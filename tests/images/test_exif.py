@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pillow_heif
 import pytest
 from PIL import ExifTags, Image
 
@@ -60,7 +61,7 @@ def test_animations_are_transposed_by_exif(suffix: str, tmp_path: Path, idle):
 @pytest.mark.parametrize("suffix", ["avif", "heic"])
 def test_avif_and_heic_keep_exif_without_orientation(suffix: str, tmp_path: Path, idle):
     if suffix == "heic":
-        pytest.importorskip("pillow_heif").register_heif_opener()
+        pillow_heif.register_heif_opener()
     before = exif.without_orientation(camera(">"))
     picture("RGB").save(tmp_path / f"x.{suffix}", exif=before)
     assert block_of(translate(tmp_path / f"x.{suffix}", idle, size=48)) == exif.with_size(before, 72, 48)
