@@ -40,13 +40,17 @@ LOSSY = ("JPEG", "MPO", "WEBP", "AVIF", "HEIF", "GIF")
 TOLERANCE = 2.0  # grey levels on average, of lossy formats and palettes
 MAX_PIXELS = 40_000_000
 FILES_AT_ONCE = 200  # that exiftool reads in one call
-IGNORED_GROUPS = {"System", "File", "ExifTool", "Composite", "IFD1", "JFIF", "JFXX", "PNG", "PNG-pHYs", "GIF", "RIFF",
+IGNORED_GROUPS = {"System", "File", "ExifTool", "Composite", "IFD1", "IFD2", "IFD3",
+                  "JFIF", "JFXX", "PNG", "PNG-pHYs", "GIF", "RIFF",
                   "Adobe", "SourceFile", "AVIF", "QuickTime", "Track1", "Meta", "MPF0"}  # fmt: skip
 IGNORED_NAMES = {"Orientation", "ImageWidth", "ImageHeight", "ImageLength", "ImageSize", "PixelXDimension",
                  "PixelYDimension", "ExifImageWidth", "ExifImageHeight", "RelatedImageWidth", "RelatedImageHeight",
                  "DigitalSourceType", "AISystemUsed", "AISystemVersionUsed", "XMPToolkit", "StripOffsets",
                  "StripByteCounts", "RowsPerStrip", "TileOffsets", "TileByteCounts", "TileWidth", "TileLength",
-                 "PlanarConfiguration", "Predictor", "SubfileType", "FillOrder"}  # fmt: skip
+                 "PlanarConfiguration", "Predictor", "SubfileType", "FillOrder",
+                 "SamplesPerPixel", "BitsPerSample",
+                 "PhotometricInterpretation", "Compression", "SampleFormat", "ExtraSamples", "ColorMap",
+                 "PageNumber"}  # fmt: skip
 KIND_OF = {"XMP": "xmp", "IPTC": "iptc", "Photoshop": "iptc", "ICC": "icc"}  # beginning of a group's name; else EXIF
 PICTURES_IN_TAGS = ("Thumbnail", "Preview", "PhotoshopThumbnail", "JpgFromRaw", "OtherImage")
 
@@ -66,12 +70,12 @@ class Row:
 
 def pictures_in(path: Path) -> dict[str, Any]:
     """Return what Pillow sees in a file: every frame's pixels as they are seen, their times, the colour profile."""
-    with Image.open(path, formats=[*readable_formats()]) as image:
+    with Image.open(path, formats=[*readable_formats(path.suffix)]) as image:
         icc = image.info.get("icc_profile") or b""
         first = [ImageOps.exif_transpose(image)] if image.format in ("TIFF", "MPO") else ImageSequence.Iterator(image)
         frames, durations = [], []
         for frame in first:
-            seen = ImageOps.exif_transpose(frame) if frame.format not in ("GIF", "WEBP") else frame
+            seen = ImageOps.exif_transpose(frame) if frame.format != "GIF" else frame
             has_alpha = seen.has_transparency_data
             frames.append(np.array(seen.convert("RGBA" if has_alpha else "RGB")))
             durations.append(frame.info.get("duration", 0))
@@ -192,8 +196,8 @@ def translate_unchanged(folder: Path, output: Path) -> tuple[list[Target], list[
         model = Path(place) / "nothing.safetensors"
         save_model(model, info, weights)
         translator = Unchanged(model, device="cpu", precision="fp32")
-    targets = plan_targets([folder], "same", output=output)
-    outcome = translate_targets(targets, TranslateJob(translator, TranslateOptions(max_pixels=MAX_PIXELS)))
+        targets = plan_targets([folder], "same", output=output)
+        outcome = translate_targets(targets, TranslateJob(translator, TranslateOptions(max_pixels=MAX_PIXELS)))
     return targets, [str(error) for error in outcome.failed]
 
 

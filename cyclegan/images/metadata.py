@@ -212,11 +212,13 @@ def _as_read(value: Any) -> Any:
 
 
 def _dpi(image: Image.Image) -> tuple[float, float] | None:
-    """Return a file's resolution; for a JPEG without one Pillow returns 72."""
+    """Return a file's resolution; without one Pillow returns 72 for a JPEG, 1 for a TIFF."""
     try:
         across, down = (float(number) for number in image.info.get("dpi", ()))
         if isinstance(image, JpegImagePlugin.JpegImageFile) and not image.info.get("jfif_unit"):
             image.getexif()[ExifTags.Base.XResolution]
+        if isinstance(image, TiffImagePlugin.TiffImageFile):
+            image.tag_v2[TiffImagePlugin.X_RESOLUTION]
     except Exception:
         return None
     return (across, down) if 0 < across < 1e5 and 0 < down < 1e5 else None

@@ -143,3 +143,10 @@ def test_xmp_too_long_for_a_jpeg_keeps_the_mark(filling: str, tmp_path: Path, id
     picture("RGB").save(tmp_path / "x.jpg", xmp=packet.encode())
     with Image.open(translate(tmp_path / "x.jpg", idle)) as after:
         assert b"trainedAlgorithmicMedia" in after.info["xmp"]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "I;16"])
+def test_a_tiff_without_resolution_gets_none(mode: str, tmp_path: Path, idle):
+    picture(mode).save(tmp_path / "x.tif")
+    with Image.open(translate(tmp_path / "x.tif", idle)) as after:
+        assert not {282, 283, 296} & {*after.tag_v2}
