@@ -62,13 +62,16 @@ def with_size(exif: bytes, width: int, height: int) -> bytes:
 
 
 def without_orientation(exif: bytes) -> bytes:
-    """Return a block for a format that has an orientation of its own."""
+    """Return a block for a format that has an orientation of its own; nothing if it holds no other tag."""
     try:
         block = Block(exif)
         first = block.first()
     except ExifError:
         return exif
-    block.remove(first, [entry for entry in first.entries if entry.tag == ORIENTATION])
+    orientations = [entry for entry in first.entries if entry.tag == ORIENTATION]
+    if len(orientations) == len(first.entries):
+        return b""  # readers take a directory without entries for damage
+    block.remove(first, orientations)
     return bytes(block)
 
 

@@ -193,3 +193,13 @@ def test_exiftool_sees_no_other_difference(order: str, tmp_path: Path, idle):
     assert {name for name in names if before.get(name) != after.get(name)} == {
         "IFD0:Orientation", "ExifIFD:ExifImageWidth", "ExifIFD:ExifImageHeight"
     }  # fmt: skip
+
+
+def test_exif_of_orientation_alone_becomes_nothing():
+    block = Image.Exif()
+    block[ExifTags.Base.Orientation] = 6
+    assert exif.without_orientation(block.tobytes()) == b""
+    block[ExifTags.Base.Make] = "Canon"
+    rest = Image.Exif()
+    rest.load(exif.without_orientation(block.tobytes()))
+    assert dict(rest) == {ExifTags.Base.Make: "Canon"}
