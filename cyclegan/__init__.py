@@ -3,16 +3,16 @@
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Translator", "__version__"]
+__all__ = ["Translator", "__version__", "translate_folder"]
 
 if TYPE_CHECKING:
-    from cyclegan.translation import Translator
+    from cyclegan.translation import Translator, translate_folder
 
 
 def __getattr__(name: str) -> Any:
-    """Import the translator when it is first asked for, so that `import cyclegan` loads no torch."""
-    if name == "Translator":
-        from cyclegan.translation import Translator
+    """Import a function or class when it is first used, so that `import cyclegan` loads no torch."""
+    if name in ("Translator", "translate_folder"):
+        import cyclegan.translation
 
-        return Translator
+        return getattr(cyclegan.translation, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,6 +16,7 @@ import typer
 
 from cyclegan import __version__
 from cyclegan.cli.console import complain, private_stderr, say
+from cyclegan.cli.help import GroupedCommand
 from cyclegan.errors import CycleganError, TrainingDivergedError, printable, report_hint
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def _add_commands() -> None:
         ui.ui,
     )
     for command in commands:
-        app.command()(command)
+        examples = getattr(sys.modules[command.__module__], "EXAMPLES", None)
+        app.command(cls=GroupedCommand, epilog=examples)(command)
     app.command("import")(importing.import_)  # a word that Python keeps for itself
 
 

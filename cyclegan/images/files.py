@@ -51,54 +51,53 @@ PngImagePlugin.MAX_TEXT_CHUNK = 2**25  # bytes; programs that make pictures writ
 @contextmanager
 def picture_errors(path: Path) -> Iterator[None]:
     """Turn whatever a decoder says of a damaged file into a sentence that names it."""
-    name = printable(path)
     try:
         yield
     except PictureError as error:
         if str(error).startswith("its "):
-            raise PictureError(f"{name} cannot be read: {error}", error.hint) from error
+            raise PictureError(f"cannot be read: {error}", error.hint, path) from error
         raise
     except UnidentifiedImageError as error:
         raise unidentified(path) from error
     except Image.DecompressionBombError as error:
-        raise PictureError(f"{name} has too many pixels.", LARGER) from error
+        raise PictureError("has too many pixels.", LARGER, path) from error
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-        raise PictureError(f"{name} cannot be read: {error.strerror}.") from error
+        raise PictureError(f"cannot be read: {error.strerror}.", "", path) from error
     except MemoryError as error:
-        raise PictureError(f"{name} does not fit into memory.") from error
+        raise PictureError("does not fit into memory.", "", path) from error
     except Exception as error:  # decoders raise whatever they like
-        raise decoder_error(name, error) from error
+        raise decoder_error(path, error) from error
 
 
-def decoder_error(name: str, error: Exception) -> PictureError:
+def decoder_error(path: Path, error: Exception) -> PictureError:
     """Return what to say of a decoder's error: damage, or a kind of file that is not read here."""
     reason = printable(error) or type(error).__name__
     if isinstance(error, KeyError) or isinstance(
         error.__cause__, KeyError
     ):  # Pillow looks bits and compressions up in tables
-        return PictureError(f"{name} cannot be read here: its coding ({reason}) is not known.", CONVERT)
+        return PictureError(f"cannot be read here: its coding ({reason}) is not known.", CONVERT, path)
     if isinstance(error, NotImplementedError) or UNSUPPORTED.search(reason):
-        return PictureError(f"{name} cannot be read here: {reason.rstrip('.')}.", CONVERT)
-    return PictureError(f"{name} is damaged: {reason.rstrip('.')}.")
+        return PictureError(f"cannot be read here: {reason.rstrip('.')}.", CONVERT, path)
+    return PictureError(f"is damaged: {reason.rstrip('.')}.", "", path)
 
 
 def unidentified(path: Path) -> PictureError:
     """Return what to say of a file that no decoder takes; the one whose signature it bears knows why."""
-    name, suffix = printable(path), path.suffix.lower()
+    suffix = path.suffix.lower()
     with path.open("rb") as file:
         start = file.read(16)
     if not start:
-        return PictureError(f"{name} is empty.")
+        return PictureError("is empty.", "", path)
     for image_format in formats(suffix):
         factory, accept = Image.OPEN[image_format]
         if accept and accept(start.ljust(16, b"\0")) is True:  # some look at bytes that are not there
             try:
                 factory(io.BytesIO(path.read_bytes()), "")
             except Exception as error:  # which `Image.open` has kept to itself
-                return decoder_error(name, error)
+                return decoder_error(path, error)
     if suffix and suffix not in FORMAT_OF:
-        return PictureError(f"{name} cannot be read here: {printable(suffix)} is none of the known formats.", CONVERT)
-    return PictureError(f"{name} is not a picture in a format that can be read.", CONVERT)
+        return PictureError(f"cannot be read here: {printable(suffix)} is none of the known formats.", CONVERT, path)
+    return PictureError("is not a picture in a format that can be read.", CONVERT, path)
 
 
 def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -107,12 +106,9 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
         require_extra("pillow_heif", "heic")
     with picture_errors(path), opened(path, formats(path.suffix)) as image:
         if image.width * image.height > max_pixels:
-            raise PictureError(
-                f"{printable(path)} has {image.width} x {image.height} pixels, more than {max_pixels:,}.",
-                LARGER,
-            )
+            raise PictureError(f"has {image.width} x {image.height} pixels, more than {max_pixels:,}.", LARGER, path)
         if not may_be_whole(image, path.stat().st_size):
-            raise PictureError(f"{printable(path)} is damaged: it holds fewer rows than it says.")
+            raise PictureError("is damaged: it holds fewer rows than it says.", "", path)
         if profile := missed_profile(image, path):
             image.info["icc_profile"] = profile
         if isinstance(image, TiffImagePlugin.TiffImageFile):
@@ -203,7 +199,7 @@ def _mean_step(quality: int) -> float:
         return float(np.mean(image.quantization[0]))
 
 
-def write_picture(picture: Picture, path: Path, image_format: str, *, quality: int = 0) -> None:
+def write_picture(picture: Picture, path: Path, image_format: str, *, quality: int | None = None) -> None:
     """Write a picture whole or not at all; what the format cannot hold is a `PictureError`.
 
     `quality` is that of a lossy format, 1 to 100; 0: as good as it was, and never worse than 90.
@@ -222,8 +218,8 @@ def write_picture(picture: Picture, path: Path, image_format: str, *, quality: i
         except Exception as error:  # encoders too raise whatever they like
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # it is the disk's
-            reason = f"{printable(path)} cannot be written as {image_format}: {printable(error)}."
-            raise PictureError(reason, "Choose another --format.") from error
+            reason = f"cannot be written as {image_format}: {printable(error)}."
+            raise PictureError(reason, "Choose another --format.", path) from error
 
 
 def change_of(picture: Picture) -> Change:
@@ -245,7 +241,7 @@ def holds_deep(picture: Picture, image_format: str) -> bool:
     return picture.bits == 16 and image_format == "PNG"
 
 
-def _save(picture: Picture, path: Path, image_format: str, quality: int) -> None:
+def _save(picture: Picture, path: Path, image_format: str, quality: int | None) -> None:
     image = fitting(picture, image_format)
     options = picture.encoding if picture.format == image_format else {}
     if FORMATS[image_format].lossy:

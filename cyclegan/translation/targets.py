@@ -16,11 +16,17 @@ SUFFIXES = (*FORMAT_OF, *VIDEO_SUFFIXES, *READ_ONLY_VIDEOS)
 
 @dataclass(frozen=True)
 class Target:
-    """One picture or clip to redraw, and the file it becomes."""
+    """One picture or video to translate, and the file that it becomes."""
 
     source: Path
     path: Path
-    root: Path  # the folder that everything of the same input goes to
+    root: Path  # the folder of all outputs of the same input
+    source_name: str | None = None  # the name of the source in messages; None: its path
+
+    @property
+    def label(self) -> str:
+        """The name of the source in messages."""
+        return self.source_name or str(self.source)
 
 
 def plan_targets(

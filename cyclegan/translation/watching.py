@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from cyclegan.errors import CycleganError
-from cyclegan.translation.pipeline import TranslateJob, TranslateResult, translate_targets
+from cyclegan.translation.job import TranslateJob, TranslateResult
+from cyclegan.translation.pipeline import translate_targets
 from cyclegan.translation.targets import Target
 
 Look = tuple[int, ...]  # of a file: its number, its bytes, and when they and what is known of it were changed, ns

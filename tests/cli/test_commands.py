@@ -122,7 +122,7 @@ def test_the_whole_story_of_a_run(program, command, folders, tmp_path):
 
     translated = program("translate", "horses", "--device", "cpu")
     assert translated.returncode == 0, translated.stderr
-    assert translated.stdout.startswith("5 redrawn as zebras")
+    assert translated.stdout.startswith("5 translated to zebras")
     with Image.open(tmp_path / "horses_zebras" / "deeper" / "4.PNG") as picture:
         assert picture.size == (40, 60)
 

@@ -67,7 +67,7 @@ def test_a_disk_that_fills_up_while_metrics_are_written_costs_nothing_that_was_s
         _, said = process.communicate(timeout=120)
     assert_a_sentence(
         subprocess.CompletedProcess(line, process.returncode, "", said),
-        "no room left on the disk for checkpoints/full/metrics.jsonl",
+        "checkpoints/full/metrics.jsonl cannot be written: no room left on the disk",
         "Free some space",
     )
     assert not metrics.read_text().endswith("\n"), "no line was cut"

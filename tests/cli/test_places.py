@@ -37,6 +37,7 @@ def unused(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def load(*_, **__):
         raise AssertionError("the model was loaded first")
 
+    monkeypatch.setattr("cyclegan.translation.folders.Translator", load)
     monkeypatch.setattr(cyclegan.translation, "Translator", load)
 
 
@@ -93,7 +94,7 @@ def test_a_check_leaves_nothing_behind(command, folders, model, tmp_path):
 def test_what_is_there_already_needs_no_place(command, folders, model, monkeypatch):
     translated(command, "horses")
     monkeypatch.setattr("cyclegan.translation.outputs.require_writable", lambda _: 1 / 0)
-    assert "5 were there already" in translated(command, "horses").stdout
+    assert "5 existed already" in translated(command, "horses").stdout
 
 
 @pytest.mark.parametrize("place", ["out.xyz", "out.jpg", "out.tar", "out.7z", "out.MP4"])
@@ -208,6 +209,6 @@ def test_an_error_in_a_table_does_not_hide_the_failures(command, folders, model,
         raise DiskError("scores.csv cannot be written.", "Choose another place.")
 
     (folders[0] / "1.png").write_text("damaged")
-    monkeypatch.setattr(cyclegan.translation, "write_scores", refuse)
+    monkeypatch.setattr("cyclegan.translation.folders.write_scores", refuse)
     result = translated(command, "horses", "--scores", status=1)
     assert_a_sentence(result, "1.png is not a picture", "scores.csv cannot be written", status=1)

@@ -28,7 +28,7 @@ def test_damaged_pictures_in_translation_are_named_and_the_rest_is_done(command,
     (folders[0] / "empty.png").touch()
     result = command("translate", "horses", "--model", "m.safetensors")
     assert_a_sentence(result, "text.jpg is not a picture", "empty.png is empty", status=1)
-    assert result.stdout.startswith("5 redrawn as zebras")
+    assert result.stdout.startswith("5 translated to zebras")
     assert "2 failed" in result.stdout
 
 
@@ -186,7 +186,7 @@ def test_a_watched_folder_is_translated_until_interrupted(tmp_path):
         assert process.stderr.readline().startswith("Model: m, horses to zebras (a2b), 7 steps trained, from ")
         assert "Watching inbox" in process.stderr.readline()
         Image.new("RGB", (20, 12)).save(tmp_path / "inbox" / "x.png")
-        assert process.stdout.readline().startswith("1 redrawn as zebras")
+        assert process.stdout.readline().startswith("1 translated to zebras")
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 130
     assert (tmp_path / "inbox_zebras" / "x.png").is_file()

@@ -41,7 +41,7 @@ def test_a_generator_that_changes_nothing_changes_nothing_in_tiles(kind: type, t
     pixels = np.random.default_rng(0).integers(0, np.iinfo(kind).max, (217, 330, 3), dtype=kind, endpoint=True)
     before, idle.tile = idle.tile, tile
     try:
-        assert not idle.fits_whole(217, 330, 1, torch.float32)
+        assert not idle.fits_whole(217, 330, 1, torch.float32, idle.tile)
         assert np.array_equal(idle.translate_pixels([pixels])[0], pixels)
     finally:
         idle.tile = before

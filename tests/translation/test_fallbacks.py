@@ -52,7 +52,7 @@ def test_a_picture_that_fails_whole_goes_through_in_strips(model, monkeypatch, m
     unit = 1 if kind == "array" else 2 / 255
     assert np.abs(np.asarray(result, dtype=float) - np.asarray(expected, dtype=float)).mean() < 2 * unit
     assert translate.fallbacks.notes == [
-        "large pictures were computed in smaller parts: this machine cannot otherwise."
+        "large pictures were translated in smaller strips, for lack of memory or kernels."
     ]
 
 
@@ -65,7 +65,7 @@ def test_strips_that_fail_too_are_computed_in_fp32(model, monkeypatch):
     translate(noise(150, 40))
     assert len(failures) == tried  # what failed for this size is not tried again
     assert translate.fallbacks.notes == [
-        "large pictures were computed in smaller parts and in fp32: this machine cannot otherwise."
+        "large pictures were translated in smaller strips and in fp32, for lack of memory or kernels."
     ]
 
 

@@ -19,7 +19,9 @@ from cyclegan.translation import (
     plan_targets,
     translate_targets,
 )
-from cyclegan.translation.pipeline import Item, batched_by_size
+from cyclegan.translation import job as jobs
+from cyclegan.translation.job import Item
+from cyclegan.translation.pipeline import batched_by_size
 from tests.models_for_tests import write_model
 from tests.translation.clips_for_tests import make_clip, picture, seen
 
@@ -201,7 +203,7 @@ def test_any_exception_in_a_network_is_one_picture_s_failure(with_red, translato
     error, said = failure
     scorer = Scorer(translator) if "score" in stage else None
     fail_on_red(monkeypatch, *((scorer, "score") if scorer else (translator, "translate_pictures")), error)
-    monkeypatch.setattr(pipeline, "report_hint", lambda: "Please report it.")
+    monkeypatch.setattr(jobs, "report_hint", lambda: "Please report it.")
     options = TranslateOptions(batch_size=4 if "batch" in stage else 1)
     result = translate_targets(plan_targets([with_red], "z"), TranslateJob(translator, options, scorer))
     assert [target.source.name for target in result.done] == ["a.png", "b.png", "z.png"]
@@ -212,7 +214,7 @@ def test_any_exception_in_a_network_is_one_picture_s_failure(with_red, translato
 @pytest.mark.parametrize("stage", ["read_picture", "write_picture"])
 def test_any_exception_in_a_file_is_one_picture_s_failure(with_red, translator, monkeypatch, stage: str, error):
     fail_on_red(monkeypatch, pipeline, stage, error)
-    monkeypatch.setattr(pipeline, "report_hint", lambda: "Please report it.")
+    monkeypatch.setattr(jobs, "report_hint", lambda: "Please report it.")
     result = translated([with_red], translator, batch_size=2)
     assert [target.source.name for target in result.done] == ["a.png", "b.png", "z.png"]
     assert ["red.png" in str(error) for error in result.failed] == [True]
@@ -322,7 +324,7 @@ def test_clips_in_a_folder_are_redrawn_beside_its_pictures(folders, translator):
     flickers = {target.source.name: score.flicker for target, score in result.scores.items()}
     assert flickers["1.png"] is None
     assert flickers["6.mp4"] > 0
-    assert any("6.mp4 would flicker" in note for note in result.notes)
+    assert any("6.mp4: flickers" in note for note in result.notes)
 
 
 def test_a_format_makes_a_still_picture_of_what_moves_and_says_so(folders, translator):

@@ -68,7 +68,7 @@ def test_somebody_else_s_table_is_never_written_over(folders, model):
     table = folders[0].with_name("horses_zebras") / "scores.csv"
     table.parent.mkdir()
     table.write_text("something,else\n1,2\n")
-    with pytest.raises(DataError, match="is no table of scores"):
+    with pytest.raises(DataError, match="is not a table of scores"):
         translate(folders[0], model)
     assert table.read_text() == "something,else\n1,2\n"
     assert len(list(table.parent.iterdir())) == 1
