@@ -1,18 +1,24 @@
 """Turn pictures of one kind into another, learned from two folders of unpaired pictures."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Translator", "__version__", "translate_folder"]
+__all__ = ["Translator", "__version__", "train", "translate_folder"]
 
 if TYPE_CHECKING:
+    from cyclegan.training.run import run as train
     from cyclegan.translation import Translator, translate_folder
+
+LAZY_IMPORTS = {  # `import cyclegan` loads no torch
+    "Translator": ("cyclegan.translation", "Translator"),
+    "train": ("cyclegan.training", "run"),
+    "translate_folder": ("cyclegan.translation", "translate_folder"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import a function or class when it is first used, so that `import cyclegan` loads no torch."""
-    if name in ("Translator", "translate_folder"):
-        import cyclegan.translation
-
-        return getattr(cyclegan.translation, name)
+    if name in LAZY_IMPORTS:
+        module, attribute = LAZY_IMPORTS[name]
+        return getattr(import_module(module), attribute)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

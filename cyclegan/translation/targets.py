@@ -100,22 +100,25 @@ def root_of(folder: Path, domain: str, output: Path | None, *, alone: bool) -> P
 
 
 def in_formats(targets: Sequence[Target], image_format: str | None) -> list[Target]:
-    """Return targets whose pictures are written in the format that is asked for; what is only read, in another.
+    """Return targets with the suffix of the format asked for or, for a format that is only read, of another one.
 
-    `photo.psd` becomes `photo.tif`, or `photo.psd.tif` where there is a `photo.tif` to translate.
+    `photo.psd` becomes `photo.tif`, or `photo.psd.tif` if something else becomes `photo.tif`.
     """
-    paths = {target.path for target in targets}
 
-    def written(target: Target) -> Target:
+    def converted(target: Target) -> Path:
         if image_format and not is_clip(target):
-            return replace(target, path=target.path.with_suffix(f".{image_format}"))
-        suffix = suffix_to_write(target.path.suffix)
-        if suffix == target.path.suffix:
-            return target
-        path = target.path.with_suffix(suffix)
-        return replace(target, path=target.path.with_name(target.path.name + suffix) if path in paths else path)
+            return target.path.with_suffix(f".{image_format}")
+        return target.path.with_suffix(suffix_to_write(target.path.suffix))
 
-    return [written(target) for target in targets]
+    counts = Counter(map(converted, targets))
+
+    def final(target: Target) -> Path:
+        path = converted(target)
+        keeps_format = image_format is None or is_clip(target)
+        is_only_read = keeps_format and path.suffix != target.path.suffix
+        return target.path.with_name(target.path.name + path.suffix) if is_only_read and counts[path] > 1 else path
+
+    return [replace(target, path=final(target)) for target in targets]
 
 
 def suffix_to_write(suffix: str) -> str:
