@@ -21,7 +21,7 @@ def test_separating_the_last_convolution_changes_no_output(width):
     assert list(generator.state_dict()) == names
 
 
-def test_its_sums_are_no_coarser_than_those_of_the_convolution_in_bf16():
+def test_it_is_as_accurate_as_the_convolution_in_bf16():
     torch.manual_seed(0)
     plain = nn.Conv2d(64, 3, kernel_size=7)
     separated = SeparatedConv2d(64, 3, kernel_size=7)

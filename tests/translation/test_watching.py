@@ -12,7 +12,7 @@ from tests.models_for_tests import write_model
 from tests.translation.clips_for_tests import picture as scene
 
 
-def test_pictures_are_translated_once_they_are_whole(tmp_path: Path):
+def test_watched_pictures_are_translated_when_complete(tmp_path: Path):
     folder = tmp_path / "inbox"
     folder.mkdir()
     translator = Translator(write_model(tmp_path / "m.safetensors"), device="cpu")
