@@ -342,7 +342,7 @@ def watch_folders(request: Request) -> None:
     with interruptible("picture") as interrupted:
         folders = ", ".join(map(printable, request.inputs))
         tell(f"Watching {folders}. Ctrl-C ends it.", quiet=request.messages.quiet)
-        watch(plan, replace(job, interrupted=interrupted), show, on_trouble=complain)
+        watch(plan, replace(job, interrupted=interrupted), show, on_error=complain)
         raise typer.Exit(130)
 
 
