@@ -15,7 +15,7 @@ PARTIALS = f".cyclegan-*{PARTIAL}"
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a name beside `path` to write to; at the end sync it and rename it to `path`.
 
     If anything fails, `path` is as it was before and the other file is gone.
@@ -87,7 +87,7 @@ def check_new_file(path: Path, *, overwrite: bool) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a whole text file, or leave the old one."""
-    with written_whole(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_text(text, encoding="utf-8")
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from cyclegan.checkpoints.runs import Run, save_evaluation
+from cyclegan.checkpoints.records import save_evaluation
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config, Settings, build_config
 from cyclegan.data.synthetic import DOMAINS, draw_domains
 from cyclegan.images import read_picture
@@ -16,7 +17,7 @@ from cyclegan.translation import Direction, TranslateJob, TranslateOptions, Tran
 
 @dataclass(frozen=True)
 class Scale:
-    """How much of a demo it is."""
+    """The size of a demo."""
 
     training: int  # pictures of each domain
     held_out: int  # pictures whose counterparts are known
@@ -55,13 +56,13 @@ QUICK = Scale(
 def demo_config(scale: Scale, folder: Path, seed: int) -> Config:
     """Return the settings that train the demo's domains, drawn in `folder`."""
     a, b = DOMAINS
-    places = {
+    folders_and_names = {
         "folder_a": str((folder / a).resolve()),
         "folder_b": str((folder / b).resolve()),
         "name_a": a,
         "name_b": b,
     }
-    return build_config(scale.settings, {"data": places, "training": {"seed": seed}})
+    return build_config(scale.settings, {"data": folders_and_names, "training": {"seed": seed}})
 
 
 def draw_demo(scale: Scale, folder: Path, seed: int) -> None:
@@ -71,15 +72,15 @@ def draw_demo(scale: Scale, folder: Path, seed: int) -> None:
 
 
 def score_demo(run: Run, folder: Path) -> dict[str, Any]:
-    """Translate the held-out pictures both ways, compare them with the truth, and write scores and report.
+    """Translate the held-out pictures in both directions, and write scores and report.
 
     Errors are mean absolute differences in grey levels of 255; `ratio` is that of the translation to that of the
     picture left unchanged.
     """
     a, b = DOMAINS
-    ways: tuple[tuple[Direction, str, str], ...] = (("a2b", a, b), ("b2a", b, a))
+    domains: tuple[tuple[Direction, str, str], ...] = (("a2b", a, b), ("b2a", b, a))
     directions = []
-    for direction, source, target in ways:
+    for direction, source, target in domains:
         translated = folder / "translated" / target
         translator = Translator(run.folder, direction=direction)
         targets = plan_targets([folder / "held_out" / source], target, output=translated)

@@ -1,4 +1,4 @@
-"""What this machine computes on, and how precisely."""
+"""Devices and precisions of this machine."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +8,8 @@ import torch
 
 from cyclegan.errors import DeviceError, printable
 
-LACKING = ("out of memory", "allocate memory", "not enough memory")  # words of allocators
-NO_KERNEL = ("could not create a primitive", "could not execute a primitive")  # words of oneDNN
+MEMORY_WORDS = ("out of memory", "allocate memory", "not enough memory")  # in errors of allocators
+KERNEL_WORDS = ("could not create a primitive", "could not execute a primitive")  # in errors of oneDNN
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -44,7 +44,7 @@ def uses_bf16(precision: str, device: torch.device) -> bool:
 
 
 def free_memory(device: torch.device) -> int:
-    """Return the bytes of the device's memory that are free for us."""
+    """Return the bytes of the device's memory that are free."""
     if device.type == "cuda":
         idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # torch's, for the next tensor
         return torch.cuda.mem_get_info(device)[0] + idle
@@ -70,13 +70,13 @@ def cuda_side_stream(device: torch.device) -> Iterator[None]:
 
 
 def lacks_memory(error: RuntimeError) -> bool:
-    """Tell whether an allocator raised this; not every one raises a class of its own."""
-    return any(words in str(error) for words in LACKING)
+    """Tell whether this is an allocator's error; not every one has its own class."""
+    return any(words in str(error) for words in MEMORY_WORDS)
 
 
 def lacks_kernel(error: RuntimeError) -> bool:
     """Tell whether oneDNN raised this, which has no convolution for some shapes that are too large for its kernels."""
-    return any(words in str(error) for words in NO_KERNEL)
+    return any(words in str(error) for words in KERNEL_WORDS)
 
 
 @contextmanager

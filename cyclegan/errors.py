@@ -5,6 +5,7 @@
     ├── DataError                a folder of pictures that cannot be trained on
     ├── DownloadError            a file that cannot be fetched, or is not the one that is known
     ├── PictureError             one picture that cannot be read or written; the others go on
+    │   └── UnreadableError      why, before the picture's name is known
     ├── RunError                 a run folder that cannot be continued or read
     ├── ModelFileError           a model file that cannot be used
     ├── DeviceError              a device that is not there, or too small
@@ -65,6 +66,10 @@ class DownloadError(CycleganError):
 
 class PictureError(CycleganError):
     """One picture that cannot be read or written; the others go on."""
+
+
+class UnreadableError(PictureError):
+    """Why a picture cannot be read ("its ..."), raised where its name is not known; `picture_errors` adds it."""
 
 
 class RunError(CycleganError):

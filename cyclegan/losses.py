@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cyclegan.images import Images
 
-# Every term of the generators' loss, and what its name in metrics ends with: the direction of the translation, or the
+# Every term of the generators' loss, and the ending of its name in metrics: the direction of the translation, or the
 # domain (source or target of that direction) whose real images it compares with.
 GENERATOR_TERMS = {"gan": "direction", "cycle": "source", "identity": "target", "distill": "direction"}
 Objective = Literal["lsgan", "vanilla", "hinge"]
@@ -24,7 +24,7 @@ def term_name(term: str, direction: str) -> str:
 
 
 LOSS_NAMES = (
-    *(name for term in GENERATOR_TERMS for name in sorted(term_name(term, way) for way in ("a2b", "b2a"))),
+    *(name for term in GENERATOR_TERMS for name in sorted(term_name(term, direction) for direction in ("a2b", "b2a"))),
     *("disc_a", "disc_b"),
 )
 

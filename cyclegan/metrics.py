@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cyclegan.images import Images
-from cyclegan.images.convention import LUMA
+from cyclegan.images.pixels import LUMA
 
 MIN_STD = 1e-6  # of a channel, so that a flat one is not divided by zero
 PATCH_SIZE = 7  # pixels

@@ -1,12 +1,12 @@
-"""Measure a step of training against the same mathematics done plainly; run from the repository's root.
+"""Measure a training step against the same mathematics written plainly; run from the repository's root.
 
     python -m scripts.benchmark_training [--size 256] [--batch-size 1] [--turns 5] [--device auto] [--json FILE]
 
-Plain: fp32, one call for each term, biases before the norms, torch's own instance norm, Adam one weight at a time; how
-the authors' code does it (scripts/plain_step.py).
-Ours: the step of `cyclegan train`. Both run in turns in one process on the same images; medians are compared. The floor
-is the counted work of a step at the rate of a large bf16 matrix product measured in the same run. Peaks of memory are
-of a process for each version, over its size after the imports.
+Plain (`plain_step.py`): fp32, one call for each loss term, biases before the norms, torch's own instance norm and
+unfused Adam, as in the authors' code. Ours: the step of `cyclegan train`. They take turns in one process on the same
+images; medians are compared, and so are the generators' losses in the first step. The floor is the arithmetic of a step
+at the rate of a large bf16 matrix product, measured in the same run. Memory peaks are of one process each, above its
+size after the imports.
 """
 
 import argparse
@@ -18,23 +18,25 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from cyclegan.checkpoints.runs import Run
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config, build_config
 from cyclegan.data.domains import Domain
 from cyclegan.devices import choose_device, cuda_side_stream, describe_device, uses_bf16
 from cyclegan.diagnostics.measures import Numbers
+from cyclegan.losses import LOSS_NAMES
 from cyclegan.training import TrainInputs
 from cyclegan.training.build import build_state
 from cyclegan.training.step_runner import WARM_UP_STEPS, step_runner
 from scripts.plain_step import PlainStep
 
-Step = Callable[[torch.Tensor, torch.Tensor], object]
+Step = Callable[[torch.Tensor, torch.Tensor], Any]  # returns its losses
 VERSIONS = ("plain", "ours")
 
 
@@ -116,13 +118,15 @@ def measure(config: Config, device: torch.device, turns: int) -> dict[str, float
         peaks = {version: processes.submit(peak, version, config, device).result() for version in VERSIONS}
     real_a, real_b = images(config, device)
     steps = {version: step_of(version, config, device) for version in VERSIONS}
+    plain_loss, ours = float(steps["plain"](real_a, real_b)), steps["ours"](real_a, real_b)  # from equal weights
+    our_loss = sum(float(ours[name]) for name in LOSS_NAMES if name in ours and not name.startswith("disc"))
     times: dict[str, list[float]] = {version: [] for version in VERSIONS}
-    warm_up = WARM_UP_STEPS + 1 if device.type == "cuda" else 1
+    warm_up = WARM_UP_STEPS if device.type == "cuda" else 0  # after the first step
     for turn in range(warm_up + turns):
         for version, step in steps.items():
-            took = seconds(lambda step=step: step(real_a, real_b), device)  # type: ignore[misc]
+            duration = seconds(lambda step=step: step(real_a, real_b), device)  # type: ignore[misc]
             if turn >= warm_up:
-                times[version].append(took)
+                times[version].append(duration)
     medians = {name: statistics.median(values) for name, values in times.items()}
     work = counted_work(config)
     floor = work / matrix_rate(device)
@@ -142,6 +146,7 @@ def measure(config: Config, device: torch.device, turns: int) -> dict[str, float
         "plain_peak_mib": round(peaks["plain"]),
         "ours_peak_mib": round(peaks["ours"]),
         "peak_ratio": round(peaks["ours"] / peaks["plain"], 3),
+        "loss_difference": abs(our_loss / plain_loss - 1),
     }
 
 
@@ -156,22 +161,22 @@ def main() -> None:
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--recompute", action="store_true", help="with activation checkpointing")
     parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     config = build_config(
         {
-            "data": {"size": asked.size},
-            "generator": {"width": asked.width},
-            "discriminator": {"width": asked.width},
-            "training": {"batch_size": asked.batch_size, "precision": asked.precision},
-            "machine": {"device": asked.device, "activation_checkpointing": asked.recompute},
+            "data": {"size": options.size},
+            "generator": {"width": options.width},
+            "discriminator": {"width": options.width},
+            "training": {"batch_size": options.batch_size, "precision": options.precision},
+            "machine": {"device": options.device, "activation_checkpointing": options.recompute},
         }
     )
-    device = choose_device(asked.device)
+    device = choose_device(options.device)
     with cuda_side_stream(device):
-        figures = measure(config, device, asked.turns)
+        figures = measure(config, device, options.turns)
     print("\n".join(f"{name:24} {value}" for name, value in figures.items()))  # noqa: T201
-    if asked.json:
-        asked.json.write_text(json.dumps(figures, indent=2) + "\n")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 if __name__ == "__main__":

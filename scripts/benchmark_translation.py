@@ -8,7 +8,7 @@ other in one process:
 - photographs: `translate_targets`, as `cyclegan translate` does it, against the network's own time, the same generator
   on the same pictures with nothing read or written;
 - small pictures: `translate_targets` against the plain loop: fp32, torch's own instance norm, NCHW; one picture at a
-  time is decoded, redrawn and encoded.
+  time is decoded, translated and encoded.
 
 Medians are compared. `--model` takes a trained one; without it a new one of the default architecture is measured.
 """
@@ -25,31 +25,14 @@ import torch
 from PIL import Image
 
 from cyclegan import Translator
-from cyclegan.checkpoints.model_file import ModelInfo, save_model
 from cyclegan.config import build_config, preset
 from cyclegan.data.synthetic import draw_pair
 from cyclegan.devices import describe_device
 from cyclegan.images import read_picture
-from cyclegan.models import build_networks, resolved_generator
 from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
 from scripts.benchmark_training import seconds
 from scripts.plain_step import plain_networks
-
-
-def new_model(path: Path, width: int) -> Path:
-    """Write an untrained model of the default architecture."""
-    config = build_config(preset("default"), {"generator": {"width": width}})
-    info = ModelInfo(
-        generator=resolved_generator(config), domain_a="a", domain_b="b", size=config.data.size, steps=0, averaged=False
-    )
-    weights = {
-        f"{way}.{name}": tensor
-        for way, network in build_networks(config).named_children()
-        for name, tensor in network.state_dict().items()
-        if way in ("a2b", "b2a")
-    }
-    save_model(path, info, weights)
-    return path
+from scripts.untrained_model import write_untrained_model
 
 
 def draw_folder(folder: Path, count: int, width: int, height: int) -> Path:
@@ -62,14 +45,14 @@ def draw_folder(folder: Path, count: int, width: int, height: int) -> Path:
 
 
 def plain_loop(folder: Path, output: Path, network: torch.nn.Module, device: torch.device) -> None:
-    """Redraw a folder one picture at a time, in fp32."""
+    """Translate a folder one picture at a time, in fp32."""
     output.mkdir(exist_ok=True)
     for path in sorted(folder.iterdir()):
         pixels = np.asarray(Image.open(path).convert("RGB"))
         image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float().div(127.5).sub(1).to(device)
         with torch.no_grad():
-            redrawn = network(image)[0].add(1).mul(127.5).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
-        Image.fromarray(redrawn).save(output / path.name, quality=92)
+            translated = network(image)[0].add(1).mul(127.5).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
+        Image.fromarray(translated).save(output / path.name, quality=92)
 
 
 def measure(folder: Path, translator: Translator, *, photos: int, small: int, turns: int) -> dict[str, object]:
@@ -124,15 +107,17 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--model", type=Path)
     parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model = asked.model or new_model(folder / "model.safetensors", asked.width)
-        translator = Translator(model, device=asked.device)
-        figures = measure(folder, translator, photos=asked.photos, small=asked.small, turns=asked.turns)
+        model = options.model or write_untrained_model(
+            folder / "model.safetensors", build_config(preset("default"), {"generator": {"width": options.width}})
+        )
+        translator = Translator(model, device=options.device)
+        figures = measure(folder, translator, photos=options.photos, small=options.small, turns=options.turns)
     print("\n".join(f"{name:20} {value}" for name, value in figures.items()))  # noqa: T201
-    if asked.json:
-        asked.json.write_text(json.dumps(figures, indent=2) + "\n")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from PIL import Image, ImageOps, ImageSequence
 from cyclegan.checkpoints.model_file import ModelInfo, save_model
 from cyclegan.config import build_config
 from cyclegan.images import FORMAT_OF, Pixels
-from cyclegan.images.files import formats
+from cyclegan.images.plugins import readable_formats
 from cyclegan.models import build_networks, resolved_generator
 from cyclegan.translation import Target, TranslateJob, TranslateOptions, Translator, plan_targets, translate_targets
 
@@ -66,7 +66,7 @@ class Row:
 
 def pictures_in(path: Path) -> dict[str, Any]:
     """Return what Pillow sees in a file: every frame's pixels as they are seen, their times, the colour profile."""
-    with Image.open(path, formats=[*formats()]) as image:
+    with Image.open(path, formats=[*readable_formats()]) as image:
         icc = image.info.get("icc_profile") or b""
         first = [ImageOps.exif_transpose(image)] if image.format in ("TIFF", "MPO") else ImageSequence.Iterator(image)
         frames, durations = [], []

@@ -1,4 +1,4 @@
-"""What every test may ask for."""
+"""Fixtures of all tests."""
 
 import os
 import signal
@@ -11,13 +11,13 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 import jaxtyping
 
-import tests.typecheck  # noqa: F401 (the hook below looks it up by its name)
+import tests.support.typecheck  # noqa: F401 (the hook below looks it up by its name)
 
 SHAPED = (
     *("images", "losses", "models", "metrics", "diagnostics", "training"),
     *("data", "inference", "video", "translation", "evaluation"),
 )
-jaxtyping.install_import_hook([f"cyclegan.{module}" for module in SHAPED], "tests.typecheck.checked")
+jaxtyping.install_import_hook([f"cyclegan.{module}" for module in SHAPED], "tests.support.typecheck.checked")
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
@@ -25,7 +25,7 @@ import torch  # noqa: E402
 from PIL import Image  # noqa: E402
 
 torch.set_num_threads(1)
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs the tests with & has them ignore it
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for background jobs
 
 Program = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -34,24 +34,24 @@ Program = Callable[..., subprocess.CompletedProcess[str]]
 def folders(tmp_path: Path) -> tuple[Path, Path]:
     """Two folders of small pictures of several sizes and formats, one in a sub-folder."""
     random = np.random.default_rng(0)
-    places = tmp_path / "horses", tmp_path / "zebras"
-    for folder, shapes in zip(places, [(40, 60), (64, 48)], strict=True):
+    paths = tmp_path / "horses", tmp_path / "zebras"
+    for folder, shapes in zip(paths, [(40, 60), (64, 48)], strict=True):
         (folder / "deeper").mkdir(parents=True)
         for name in ("1.png", "2.jpg", "3.webp", "deeper/4.PNG", "deeper/5.jpeg"):
             coarse = random.integers(0, 256, (4, 6, 3), dtype=np.uint8)
             Image.fromarray(coarse).resize(shapes, Image.Resampling.BICUBIC).save(folder / name)
-    return places
+    return paths
 
 
 @pytest.fixture
 def traceable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave shapes unchecked, which would tie a traced program to those it was traced with."""
+    """Disable shape checks, which would tie a traced program to the shapes of its trace."""
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
-    """Run the command line as a process of its own, in a folder of its own."""
+    """Run the command line as a new process in a temporary folder."""
 
     def run(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "cyclegan", *map(str, arguments)]
@@ -65,7 +65,7 @@ def program(tmp_path: Path) -> Program:
 
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Program:
-    """Run the command line within this process, in a folder of its own: no seconds spent on importing torch."""
+    """Run the command line within this process in a temporary folder, without importing torch again."""
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         from cyclegan.cli import main
@@ -74,7 +74,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         monkeypatch.setattr(sys, "argv", ["cyclegan", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
             main()
-        said = capsys.readouterr()
-        return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), said.out, said.err)
+        output = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), output.out, output.err)
 
     return run

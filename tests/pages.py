@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.pth_files import save_game
+from tests.pth_files import save_networks
 from tests.support.extractors import SIDE, SmallExtractor, draw, save_program
+from tests.support.videos import make_video
 from tests.support.zips import zipped_set
-from tests.translation.clips_for_tests import make_clip
 
 ROOT = Path(__file__).parent.parent
 BESIDES = {  # what a test adds to what a page says, so that it takes a second: the last of two that contradict counts
@@ -58,8 +58,8 @@ def fill(folder: Path) -> None:
         Image.fromarray(np.asarray(Image.open(picture).convert("L"), np.uint16) * 257).save(picture)
     for name in ("photo.jpg", "zebra.jpg", "in.png"):
         Image.open(folder / "testB" / "0.png").save(folder / name)
-    make_clip(folder / "clip.mp4")
-    save_game(folder)
-    save_game(folder / "their_run")
+    make_video(folder / "clip.mp4")
+    save_networks(folder)
+    save_networks(folder / "their_run")
     save_program(SmallExtractor(), folder / "eye.pt2")
     (folder / "days2nights.zip").write_bytes(zipped_set())

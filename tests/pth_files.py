@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from cyclegan.models import PatchDiscriminator, ResNetGenerator
 from cyclegan.models.init import initialize
 from cyclegan.reference.pth import to_reference
-from tests.golden_files import golden, under
+from tests.support.golden import golden, under
 
 GENERATORS = (
     "generator_resnet_6blocks",
@@ -68,7 +68,7 @@ def with_old_statistics(name: str) -> dict[str, Tensor]:
     return golden_weights(name) | old
 
 
-def save_game(folder: Path, epoch: str = "latest", a: int = 3, b: int = 3, **settings) -> dict[str, nn.Module]:
+def save_networks(folder: Path, epoch: str = "latest", a: int = 3, b: int = 3, **settings) -> dict[str, nn.Module]:
     """Write the four files of a game as the reference does, and return the networks under its names.
 
     `a` and `b` are the channels of the domains; their D_A judges images of B.

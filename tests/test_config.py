@@ -17,7 +17,7 @@ from cyclegan.config import (
 from cyclegan.errors import ConfigError
 
 
-def test_settings_come_back_from_a_file_as_they_were(tmp_path: Path):
+def test_settings_survive_a_round_trip_through_a_file(tmp_path: Path):
     config = build_config({"data": {"name_a": 'a "quoted" näme', "flip": 0.25}, "loss": {"adversarial": "hinge"}})
     save_config(config, tmp_path / "config.toml")
     assert build_config(load_settings(tmp_path / "config.toml")) == config
@@ -74,17 +74,17 @@ def test_a_wrong_setting_is_named(assignment: str, answer: str):
     assert caught.value.hint
 
 
-def test_a_u_net_needs_a_size_it_can_halve():
+def test_a_u_net_needs_a_divisible_size():
     with pytest.raises(ConfigError, match="divides by 256"):
         build_config({"generator": {"architecture": "unet", "depth": 8}, "data": {"size": 320}})
 
 
-def test_a_value_is_read_as_in_toml_and_a_bare_word_is_text():
+def test_values_are_toml_and_bare_words_are_text():
     assert parse_assignment("data.keep_aspect=false") == {"data": {"keep_aspect": False}}
     assert parse_assignment("machine.device=cuda:1") == {"machine": {"device": "cuda:1"}}
 
 
-def test_a_continued_run_may_change_how_long_and_where_it_trains():
+def test_a_continued_run_may_change_schedule_and_machine():
     old = Config()
     new = build_config({"schedule": {"epochs": 7}, "machine": {"device": "cpu", "workers": 0}, "logging": {"every": 1}})
     assert forbidden_changes(old, new) == []
@@ -92,7 +92,7 @@ def test_a_continued_run_may_change_how_long_and_where_it_trains():
 
 
 @pytest.mark.parametrize("text", ["not = [toml", "a = " + "[" * 5000, "\x00"])
-def test_a_file_that_is_no_toml_is_a_sentence(tmp_path: Path, text: str):
+def test_invalid_toml_is_an_error(tmp_path: Path, text: str):
     (tmp_path / "x.toml").write_text(text)
     with pytest.raises(ConfigError, match="is not valid TOML"):
         load_settings(tmp_path / "x.toml")

@@ -18,12 +18,12 @@ from cyclegan import Translator, export
 from cyclegan.checkpoints.model_file import ModelInfo, load_model, save_model
 from cyclegan.config import GeneratorConfig
 from cyclegan.errors import MissingExtraError, ModelFileError
-from cyclegan.export import Form, Program, export_program, mirrored
+from cyclegan.export import Program, ProgramOptions, export_program, reflected_indices
 from cyclegan.inference.padding import mirrored as mirrored_outside
 from cyclegan.models import build_generator, load_weights, meta_module
 from cyclegan.reference.pth import Weights
 from tests.pages import ROOT, blocks, commands, shortened
-from tests.pth_files import drawn, save_game
+from tests.pth_files import drawn, save_networks
 
 pytestmark = pytest.mark.usefixtures("traceable")
 SIZES = [(1, 256, 256), (3, 256, 256), (1, 255, 257), (3, 255, 257), (1, 512, 384), (3, 512, 384)]
@@ -53,7 +53,7 @@ def drawn_images(batch: int, height: int, width: int, channels: int = 3) -> Tens
 
 def test_one_onnx_file_draws_what_the_translator_draws_at_every_size_and_batch(tmp_path):
     info, weights, translate = saved(tmp_path, GeneratorConfig(width=4, blocks=2))
-    said = export_program(tmp_path / "m.onnx", weights, info, Form())
+    said = export_program(tmp_path / "m.onnx", weights, info, ProgramOptions())
     run = run_by_onnx_runtime(tmp_path / "m.onnx")
     differences = []
     for size in SIZES + SMALL:
@@ -68,7 +68,7 @@ def test_one_onnx_file_draws_what_the_translator_draws_at_every_size_and_batch(t
 
 def test_one_torch_program_draws_what_the_translator_draws_with_one_pixel_at_a_waist_or_more(tmp_path):
     info, weights, translate = saved(tmp_path, GeneratorConfig(architecture="unet", width=2, depth=4, norm="batch"))
-    said = export_program(tmp_path / "m.pt2", weights, info, Form(kind="program"))
+    said = export_program(tmp_path / "m.pt2", weights, info, ProgramOptions(kind="program"))
     run = torch.export.load(tmp_path / "m.pt2").module()
     for size in SIZES + SMALL:
         images = drawn_images(*size)
@@ -78,7 +78,7 @@ def test_one_torch_program_draws_what_the_translator_draws_with_one_pixel_at_a_w
 
 def test_a_program_for_pictures_takes_and_gives_bytes(tmp_path):
     info, weights, translate = saved(tmp_path, GeneratorConfig(architecture="unet", width=2, depth=2))
-    said = export_program(tmp_path / "m.onnx", weights, info, Form(pictures=True))
+    said = export_program(tmp_path / "m.onnx", weights, info, ProgramOptions(pictures=True))
     run = run_by_onnx_runtime(tmp_path / "m.onnx")
     for shape in ((2, 65, 50, 3), (1, 8, 8, 3)):
         pictures = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
@@ -98,9 +98,9 @@ def test_a_program_for_pictures_takes_and_gives_bytes(tmp_path):
 )
 def test_a_side_of_one_channel_is_grey_bytes(tmp_path, kind, spec, channels, said):
     info, weights, translate = saved(tmp_path, spec, *channels)
-    form = Form(kind=kind, pictures=True)
+    options = ProgramOptions(kind=kind, pictures=True)
     path = tmp_path / ("m.onnx" if kind == "onnx" else "m.pt2")
-    export_program(path, weights, info, form)
+    export_program(path, weights, info, options)
     run = run_by_onnx_runtime(path) if kind == "onnx" else torch.export.load(path).module()
     for batch, height, width in ((2, 33, 50), (1, 8, 8), *SMALL):
         pictures = np.random.default_rng(0).integers(0, 256, (batch, height, width, channels[0]), dtype=np.uint8)
@@ -108,25 +108,25 @@ def test_a_side_of_one_channel_is_grey_bytes(tmp_path, kind, spec, channels, sai
         assert (redrawn.shape, redrawn.dtype) == ((batch, height, width, channels[1]), np.uint8)
         exact = np.stack([translate(picture) for picture in pictures])
         assert np.abs(redrawn.astype(int) - exact).max() <= 1
-    assert export.described(info, form)["pixels"] == said
+    assert export.program_metadata(info, options)["pixels"] == said
 
 
 def test_a_grey_side_has_one_channel_wherever_it_lies_in_memory(tmp_path):
     info, weights, translate = saved(tmp_path, UNET, 1, 3)
-    export_program(tmp_path / "m.pt2", weights, info, Form(kind="program"))
+    export_program(tmp_path / "m.pt2", weights, info, ProgramOptions(kind="program"))
     run = torch.export.load(tmp_path / "m.pt2").module()
     for size in ((1, 1, 1), (1, 16, 1), (2, 33, 50)):
         images = drawn_images(*size, channels=1)
         for same in (images, images.to(memory_format=torch.channels_last), drawn_images(*size)[:, :1] * 1):
             assert (run(same) - translate(same)).abs().max() <= 1e-5
         assert run(images).shape == (size[0], 3, *size[1:])
-    about = export.described(info, Form(direction="b2a"))
+    about = export.program_metadata(info, ProgramOptions(direction="b2a"))
     assert about["pixels"] == "float32, n 3 h w, RGB, [-1, 1] -> float32, n 1 h w, grey, [-1, 1]"
 
 
 def test_half_precision_holds_two_bytes_a_weight_and_takes_the_same_images(tmp_path, capfd):
     info, weights, translate = saved(tmp_path, RESNET)
-    said = export_program(tmp_path / "m.onnx", weights, info, Form(half=True))
+    said = export_program(tmp_path / "m.onnx", weights, info, ProgramOptions(half=True))
     assert 0 < said < 0.05
     assert capfd.readouterr() == ("", "")
     held = onnx.load(tmp_path / "m.onnx").graph.initializer
@@ -139,7 +139,7 @@ def test_half_precision_holds_two_bytes_a_weight_and_takes_the_same_images(tmp_p
 
 def test_the_page_s_lines_run_and_its_programs_describe_themselves(tmp_path, folders, command, monkeypatch):
     page = "docs/using-models-elsewhere.md"
-    save_game(tmp_path)
+    save_networks(tmp_path)
     (tmp_path / "photos").mkdir()
     Image.effect_mandelbrot((45, 32), (-2, -1, 1, 1), 50).convert("RGB").save(tmp_path / "photo.jpg")
     Image.open(tmp_path / "photo.jpg").save(tmp_path / "photos" / "1.png")
@@ -154,7 +154,7 @@ def test_the_page_s_lines_run_and_its_programs_describe_themselves(tmp_path, fol
     for block in blocks(page, "python"):
         assert "cyclegan" not in block
         exec(compile(block, page, "exec"), {})
-    drawn = [np.asarray(Image.open(tmp_path / name)).astype(int) for name in ("photo_zebra.png", "redrawn.png")]
+    drawn = [np.asarray(Image.open(tmp_path / name)).astype(int) for name in ("photo_zebra.png", "translated.png")]
     with Image.open(tmp_path / "photo.jpg") as photo:
         exact = np.asarray(Translator(tmp_path / "horse2zebra.safetensors", device="cpu", precision="fp32")(photo))
     assert all(np.abs(redrawn - exact).max() <= 1 for redrawn in drawn)
@@ -179,32 +179,32 @@ def assert_programs_describe_themselves(onnx_program: Path, torch_program: Path)
 
 def test_a_program_that_draws_something_else_is_not_written(tmp_path, monkeypatch):
     info, weights, _ = saved(tmp_path, RESNET)
-    monkeypatch.setattr(export, "traced", lambda program, _: program)
+    monkeypatch.setattr(export, "trace", lambda program, _: program)
     for wrong in (0.01, torch.nan):
         monkeypatch.setattr(export, "as_torch", lambda program, _, wrong=wrong: (b"", lambda x: program(x) + wrong))
         with pytest.raises(ModelFileError, match=r"differs from PyTorch by .*, and was not written"):
-            export_program(tmp_path / "m.pt2", weights, info, Form(kind="program"))
+            export_program(tmp_path / "m.pt2", weights, info, ProgramOptions(kind="program"))
     assert not (tmp_path / "m.pt2").exists()
 
 
 def test_a_library_that_is_missing_is_a_sentence(tmp_path, monkeypatch):
     info, weights, _ = saved(tmp_path, RESNET)
-    monkeypatch.setattr(export, "traced", lambda program, _: program)
+    monkeypatch.setattr(export, "trace", lambda program, _: program)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingExtraError, match="this needs onnxruntime") as error:
-        export_program(tmp_path / "m.onnx", weights, info, Form())
+        export_program(tmp_path / "m.onnx", weights, info, ProgramOptions())
     assert ".[export]" in error.value.hint
 
 
 def test_weights_that_are_not_those_of_the_network_are_a_sentence(tmp_path):
     with pytest.raises(ModelFileError, match="does not hold the networks that it describes"):
-        export_program(tmp_path / "m.pt2", {}, saved(tmp_path, RESNET)[0], Form())
+        export_program(tmp_path / "m.pt2", {}, saved(tmp_path, RESNET)[0], ProgramOptions())
 
 
 def test_borders_are_mirrored_as_the_translator_mirrors_them():
     for stride, smallest in ((4, 8), (32, 32), (256, 256)):
         for length in range(1, 70):
-            places = mirrored(length, stride, smallest, torch.device("cpu"))
+            places = reflected_indices(length, stride, smallest, torch.device("cpu"))
             assert len(places) % stride == 0
             assert len(places) >= smallest
             assert torch.equal(places, mirrored_outside(length, len(places)))
@@ -214,4 +214,4 @@ def test_a_program_in_pytorch_is_the_translator(tmp_path):
     info, weights, translate = saved(tmp_path, RESNET)
     generator = load_weights(meta_module(info.generator, info.channels("a2b")), weights)
     images = drawn_images(2, 21, 34)
-    assert torch.equal(Program(generator, Form())(images), translate(images))
+    assert torch.equal(Program(generator, ProgramOptions())(images), translate(images))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cyclegan.atomic import remove_partials, write_text, written_whole
+from cyclegan.atomic import atomic_write, remove_partials, write_text
 from cyclegan.errors import DiskError
 
 
@@ -17,7 +17,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
     write_text(tmp_path / "x", "old")
 
     def write() -> None:
-        with written_whole(tmp_path / "x") as aside:
+        with atomic_write(tmp_path / "x") as aside:
             aside.write_text("half of the n")
             raise RuntimeError
 
@@ -28,7 +28,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
 
 
 def test_a_full_disk_is_a_sentence(tmp_path: Path):
-    with pytest.raises(DiskError, match="no room left"), written_whole(tmp_path / "x"):
+    with pytest.raises(DiskError, match="no room left"), atomic_write(tmp_path / "x"):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert names(tmp_path) == []
 

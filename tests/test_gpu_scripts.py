@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 
 ROOT = Path(__file__).resolve().parents[1]
 JUDGE = """

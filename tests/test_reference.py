@@ -7,10 +7,10 @@ from torch import nn
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
 from cyclegan.errors import ModelFileError
 from cyclegan.models import PatchDiscriminator, PixelDiscriminator, ResNetGenerator, UNetGenerator, meta_module
-from cyclegan.reference.pth import bare, channels_of, from_reference, recognised, to_reference
+from cyclegan.reference.pth import extract_weights, from_reference, infer_channels, infer_config, to_reference
 from tests.pth_files import DISCRIMINATORS, GENERATORS, golden_weights, small_generator, with_old_statistics, wrapped
 
-RECOGNISED = {
+EXPECTED_CONFIGS = {
     "generator_resnet_6blocks": GeneratorConfig(width=4, blocks=6),
     "generator_resnet_9blocks": GeneratorConfig(width=4, blocks=9),
     "generator_resnet_6blocks_batch_dropout": GeneratorConfig(width=4, blocks=6, norm="batch", dropout=True),
@@ -23,20 +23,20 @@ RECOGNISED = {
 
 def built(weights: dict[str, torch.Tensor]) -> nn.Module:
     """Build the network that weights are recognised as."""
-    spec = recognised(weights)
-    return meta_module(spec, channels_of(spec, weights))
+    spec = infer_config(weights)
+    return meta_module(spec, infer_channels(spec, weights))
 
 
 @pytest.mark.parametrize("name", [*GENERATORS, *DISCRIMINATORS])
 def test_each_of_the_reference_s_networks_is_recognised(name: str):
-    assert recognised(golden_weights(name)) == RECOGNISED[name]
+    assert infer_config(golden_weights(name)) == EXPECTED_CONFIGS[name]
 
 
 @pytest.mark.parametrize("name", [*GENERATORS, *DISCRIMINATORS])
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
 def test_wrappers_and_old_statistics_change_nothing(name: str, prefix: str):
-    theirs = bare(wrapped(with_old_statistics(name), prefix))
-    assert recognised(theirs) == RECOGNISED[name]
+    theirs = extract_weights(wrapped(with_old_statistics(name), prefix))
+    assert infer_config(theirs) == EXPECTED_CONFIGS[name]
     network = built(theirs)
     with_them, without = from_reference(network, theirs), from_reference(network, golden_weights(name))
     assert with_them.keys() == without.keys()
@@ -102,7 +102,7 @@ def test_half_precision_becomes_single():
 )
 def test_what_is_no_set_of_weights_is_a_sentence(saved: object, answer: str):
     with pytest.raises(ModelFileError, match=answer):
-        bare(saved)
+        extract_weights(saved)
 
 
 SMALL = to_reference(small_generator())
@@ -135,7 +135,7 @@ OPTIMIZER = {"state": {0: {"exp_avg": torch.zeros(3)}}, "param_groups": [{"lr": 
     ids=lambda saved: ",".join(saved)[:40],
 )
 def test_weights_are_found_inside_a_checkpoint(saved: dict):
-    found = bare(saved)
+    found = extract_weights(saved)
     assert found.keys() == SMALL.keys()
     assert all(torch.equal(found[name], tensor) for name, tensor in SMALL.items())
 
@@ -151,7 +151,7 @@ def test_weights_are_found_inside_a_checkpoint(saved: dict):
 )
 def test_a_checkpoint_without_one_network_is_an_error(saved: dict, answer: str):
     with pytest.raises(ModelFileError, match=answer):
-        bare(saved)
+        extract_weights(saved)
 
 
 def changed(name: str, **weights: torch.Tensor | None) -> dict[str, torch.Tensor]:
@@ -166,7 +166,7 @@ RESNET = "generator_resnet_6blocks"
 @pytest.mark.parametrize(
     ("weights", "answer"),
     [
-        ({"x": torch.zeros(1)}, "no network that is known here, but x"),
+        ({"x": torch.zeros(1)}, "no known network, but x"),
         ({"model.1.weight": torch.zeros(())}, "cannot be built"),
         ({"model.1.weight": torch.zeros(5000, 3, 7, 7)}, "cannot be built: generator.width is 5000"),
         ({"model.0.weight": torch.zeros(4, 3, 4, 4)}, "cannot be built: discriminator.layers is -1"),

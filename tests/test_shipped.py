@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from cyclegan import Translator
+from cyclegan.checkpoints.find import SHIPPED, find_model, shipped_models
 from cyclegan.checkpoints.model_file import load_model_info
-from cyclegan.checkpoints.runs import SHIPPED, find_model, shipped_models
 from cyclegan.config import GeneratorConfig
 from cyclegan.models import multiply_adds
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
 EVERY = 6  # test pictures, one is looked at

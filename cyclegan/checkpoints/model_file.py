@@ -1,4 +1,4 @@
-"""The files of tensors: a model, which says itself what it is, and what else is kept as safetensors."""
+"""Self-describing model files, and other files of tensors, as safetensors."""
 
 import dataclasses
 import json
@@ -15,33 +15,39 @@ from safetensors.torch import save
 from torch import Tensor
 
 from cyclegan import __version__
-from cyclegan.atomic import is_file_name, written_whole
+from cyclegan.atomic import atomic_write, is_file_name
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
 from cyclegan.errors import CycleganError, ModelFileError, printable
 
 Tensors = dict[str, Tensor]
 Direction = Literal["a2b", "b2a"]
 FORMAT = "1"  # of model files and states; another number is another layout
-OF_WEIGHTS = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64)  # the last: batch norms count
-OF_FACTS = {"domain_a": str, "domain_b": str, "size": int, "steps": int, "averaged": bool, "version": str}
-IN_WORDS = {str: "text", int: "a whole number", bool: "true or false"}
-MOST = 2**63  # more than any count of a model's
-PROGRAMS = (".onnx", ".pt2")  # suffixes of what `cyclegan export` writes for others
-REPLACE = "Use another file, or train again."
+WEIGHT_DTYPES = (
+    torch.float16,
+    torch.bfloat16,
+    torch.float32,
+    torch.float64,
+    torch.int64,
+)  # int64: batch norms count their batches
+FACT_TYPES = {"domain_a": str, "domain_b": str, "size": int, "steps": int, "averaged": bool, "version": str}
+TYPE_NAMES = {str: "text", int: "a whole number", bool: "true or false"}
+MAX_COUNT = 2**63  # above every count of a model
+EXPORT_SUFFIXES = (".onnx", ".pt2")  # files that `cyclegan export` writes for other programs
+REPLACE_HINT = "Use another file, or train again."
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInfo:
-    """What a model file says of itself."""
+    """The description in the header of a model file."""
 
     generator: GeneratorConfig
-    discriminator: DiscriminatorConfig | None = None  # where the file has some, to score translations
+    discriminator: DiscriminatorConfig | None = None  # None: the file holds none
     domain_a: str
     domain_b: str
     channels_a: Literal[1, 3] = 3  # 1: grey
     channels_b: Literal[1, 3] = 3
-    size: int  # pixels, side of a training image
-    steps: int  # trained
+    size: int  # pixels, width and height of a training image
+    steps: int  # of training
     averaged: bool  # whether the weights are the averaged ones
     version: str = __version__
 
@@ -50,13 +56,13 @@ class ModelInfo:
         return (self.domain_a, self.domain_b) if direction == "a2b" else (self.domain_b, self.domain_a)
 
     def channels(self, network: str) -> tuple[int, ...]:
-        """Return the channels of what one of the networks takes and, if it is a generator, of what it gives."""
+        """Return the input channels of a network and, for a generator, its output channels."""
         a, b = self.channels_a, self.channels_b
         return {"a2b": (a, b), "b2a": (b, a), "disc_a": (a,), "disc_b": (b,)}[network]
 
 
 def save_model(path: Path, info: ModelInfo, weights: Mapping[str, Tensor]) -> None:
-    """Write a model file; `weights` are named `a2b.…`, `b2a.…`, `disc_a.…` and `disc_b.…`, as far as there are any."""
+    """Write a model file; `weights` are named `a2b.…`, `b2a.…`, `disc_a.…` and `disc_b.…`, one or more of them."""
     described = {"format": FORMAT, "kind": "cyclegan model", "pixels": "RGB, or grey where c is 1, [-1, 1], n c h w"}
     facts = {key: json.dumps(value) for key, value in dataclasses.asdict(info).items()}
     save_tensors(path, weights, described | facts)
@@ -67,7 +73,7 @@ def load_model(path: Path) -> tuple[ModelInfo, Tensors]:
     weights, metadata = load_tensors(path)
     info = described(path, metadata)
     for name, weight in weights.items():
-        if weight.dtype not in OF_WEIGHTS or not weight.isfinite().all():
+        if weight.dtype not in WEIGHT_DTYPES or not weight.isfinite().all():
             raise ModelFileError(
                 f"{printable(path)} cannot be used: its {printable(name)} does not hold finite numbers, as weights do.",
                 "Its training was lost, or the file is damaged: use another.",
@@ -76,19 +82,19 @@ def load_model(path: Path) -> tuple[ModelInfo, Tensors]:
 
 
 def load_model_info(path: Path) -> ModelInfo:
-    """Read what a model file says of itself, and not its weights."""
+    """Read the description in a model file, without its weights."""
     with _opened(path) as file:
         return described(path, file.metadata() or {})
 
 
 def networks_in(path: Path) -> set[str]:
-    """Return which networks a model file holds: `a2b`, `b2a`, `disc_a` and `disc_b`, as far as there are any."""
+    """Return which networks a model file holds: `a2b`, `b2a`, `disc_a` and `disc_b`, one or more of them."""
     with _opened(path) as file:
         return {name.partition(".")[0] for name in file.keys()}  # noqa: SIM118
 
 
 def described(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
-    """Return what a model file says of itself in its header's metadata."""
+    """Return the description in the metadata of a model file."""
     name = printable(path)
     if metadata.get("kind") != "cyclegan model":
         raise ModelFileError(f"{name} is no model of cyclegan.", "Name a run's folder or its model.safetensors.")
@@ -104,18 +110,18 @@ def described(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
         if facts.get("discriminator") is not None:
             facts["discriminator"] = DiscriminatorConfig(**facts["discriminator"])
         info = ModelInfo(**facts)
-        for fact, kind in OF_FACTS.items():
+        for fact, kind in FACT_TYPES.items():
             if type(getattr(info, fact)) is not kind:
-                raise ModelFileError(f"its {fact} is not {IN_WORDS[kind]}")
+                raise ModelFileError(f"its {fact} is not {TYPE_NAMES[kind]}")
         if not (is_file_name(info.domain_a) and is_file_name(info.domain_b)):
             raise ModelFileError("its domains have names that are paths")
         if any(type(count) is not int or count not in (1, 3) for count in (info.channels_a, info.channels_b)):
             raise ModelFileError("its images have neither one channel nor three")
-        if not (0 < info.size < MOST and 0 <= info.steps < MOST):
+        if not (0 < info.size < MAX_COUNT and 0 <= info.steps < MAX_COUNT):
             raise ModelFileError("its counts are beyond reason")
         return info
     except (KeyError, TypeError, ValueError, RecursionError, CycleganError) as error:
-        raise ModelFileError(f"{name} describes itself in a way that makes no sense: {error}.", REPLACE) from error
+        raise ModelFileError(f"{name} describes itself in a way that makes no sense: {error}.", REPLACE_HINT) from error
 
 
 def weights_of(network: str, weights: Mapping[str, Tensor]) -> Tensors:
@@ -125,7 +131,7 @@ def weights_of(network: str, weights: Mapping[str, Tensor]) -> Tensors:
 
 
 def generator_weights(path: Path, weights: Mapping[str, Tensor], direction: Direction) -> Tensors:
-    """Return the weights of one generator; a model that goes the other way only says so."""
+    """Return the weights of one generator; an error if the model has only the other."""
     own, other = weights_of(direction, weights), "b2a" if direction == "a2b" else "a2b"
     if not own and weights_of(other, weights):
         raise ModelFileError(
@@ -136,9 +142,9 @@ def generator_weights(path: Path, weights: Mapping[str, Tensor], direction: Dire
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors whole, or leave what was there."""
+    """Write tensors atomically."""
     on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with written_whole(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_bytes(save(on_cpu, dict(metadata)))  # the library's own writing to files leaves some behind
 
 
@@ -171,7 +177,7 @@ def _opened(path: Path) -> Iterator[Any]:
     except FileNotFoundError as error:
         raise ModelFileError(f"there is no {printable(path)}.", "Check the path, or train it first.") from error
     except (SafetensorError, OSError, ValueError) as error:
-        if path.suffix.lower() in PROGRAMS:
+        if path.suffix.lower() in EXPORT_SUFFIXES:
             raise ModelFileError(
                 f"{printable(path)} is an exported program, which cannot be read back.",
                 "Name the model that it was exported from.",
@@ -180,4 +186,4 @@ def _opened(path: Path) -> Iterator[Any]:
             raise ModelFileError(
                 f"{printable(path)} is a file of PyTorch, not a model of cyclegan.", to_import(path)
             ) from error
-        raise ModelFileError(f"{printable(path)} is damaged or no safetensors file: {error}.", REPLACE) from error
+        raise ModelFileError(f"{printable(path)} is damaged or no safetensors file: {error}.", REPLACE_HINT) from error

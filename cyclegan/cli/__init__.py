@@ -16,13 +16,13 @@ import typer
 
 from cyclegan import __version__
 from cyclegan.cli.console import complain, private_stderr, say
-from cyclegan.cli.help import GroupedCommand
+from cyclegan.cli.help import GroupedCommand, examples
 from cyclegan.errors import CycleganError, TrainingDivergedError, printable, report_hint
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-DIVERGED, OUR_BUG, INTERRUPTED = 3, 70, 130
+DIVERGED, INTERNAL_ERROR, INTERRUPTED = 3, 70, 130  # exit statuses
 
 app = typer.Typer(
     help="Turn pictures of one kind into another, learned from two folders of unpaired pictures.",
@@ -65,19 +65,19 @@ def _add_commands() -> None:
         ui.ui,
     )
     for command in commands:
-        examples = getattr(sys.modules[command.__module__], "EXAMPLES", None)
-        app.command(cls=GroupedCommand, epilog=examples)(command)
-    app.command("import")(importing.import_)  # a word that Python keeps for itself
+        lines = getattr(sys.modules[command.__module__], "EXAMPLES", ())
+        app.command(cls=GroupedCommand, epilog=examples(*lines) if lines else None)(command)
+    app.command("import", cls=GroupedCommand)(importing.import_)  # a reserved word of Python
 
 
 _add_commands()
 
 
 def main() -> None:
-    """Run the command line; every end of it has its exit status."""
+    """Run the command line, and exit with a documented status."""
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    warnings.simplefilter("ignore")  # they speak of libraries, to developers
-    logging.lastResort = logging.NullHandler()  # and so does what libraries log
+    warnings.simplefilter("ignore")  # of libraries, for developers
+    logging.lastResort = logging.NullHandler()  # the same for their log messages
     with private_stderr():
         sys.stdout, sys.stderr = (_usable(stream) for stream in (sys.stdout, sys.stderr))
         _run()
@@ -91,21 +91,21 @@ def _run() -> None:
         sys.exit(DIVERGED if isinstance(error, TrainingDivergedError) else 2)
     except OSError as error:
         if error.filename is None:
-            _confess()
-        what = f"{printable(error.filename)}: {(error.strerror or str(error)).lower()}."
-        complain(CycleganError(what, "Check the path and its permissions."))
+            _exit_with_internal_error()
+        message = f"{printable(error.filename)}: {(error.strerror or str(error)).lower()}."
+        complain(CycleganError(message, "Check the path and its permissions."))
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except Exception:
-        _confess()
+        _exit_with_internal_error()
 
 
 class _Output(io.FileIO):
-    """A file of which nobody may be reading any more: a closed terminal or pipe is no reason to stop."""
+    """A file that drops its output when the terminal or pipe is closed, which is no reason to stop."""
 
     def write(self, data: "ReadableBuffer", /) -> int:
-        """Write all bytes, or drop them where they reach nobody."""
+        """Write all bytes, or drop them if nobody reads."""
         left = memoryview(data).cast("B")
         count = len(left)
         try:
@@ -118,22 +118,21 @@ class _Output(io.FileIO):
 
 
 def _usable(stream: TextIO | None) -> TextIO:
-    """Return a stream that can be written to, whatever is in a name, and even where nobody reads it."""
+    """Return a stream that accepts any text, even if nobody reads it."""
     if stream is None:
         return Path(os.devnull).open("w", encoding="utf-8")
     if not isinstance(stream, io.TextIOWrapper):
         return stream
-    if type(getattr(stream.buffer, "raw", stream.buffer)) is io.FileIO:  # not a console of Windows, nor a test's
+    if type(getattr(stream.buffer, "raw", stream.buffer)) is io.FileIO:  # not a console of Windows or a test
         stream.flush()
-        output: Any = _Output(
-            stream.fileno(), "w", closefd=False
-        )  # no buffer: a signal's message may come within another
+        # Without a buffer: a signal handler may print within another print.
+        output: Any = _Output(stream.fileno(), "w", closefd=False)
         stream = io.TextIOWrapper(output, stream.encoding, write_through=True)
     stream.reconfigure(errors="backslashreplace")
     return stream
 
 
-def _confess() -> NoReturn:
-    """Say that the error being handled is ours, and where its traceback is."""
-    complain(CycleganError("this is a bug of ours.", report_hint()))
-    sys.exit(OUR_BUG)
+def _exit_with_internal_error() -> NoReturn:
+    """Report the error being handled as a bug, with its traceback in a file."""
+    complain(CycleganError("internal error.", report_hint()))
+    sys.exit(INTERNAL_ERROR)

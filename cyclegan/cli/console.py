@@ -1,4 +1,4 @@
-"""What a person sees: lines, progress bars and complaints."""
+"""Output for people: lines, progress bars and error messages."""
 
 import faulthandler
 import json
@@ -17,27 +17,34 @@ import typer
 
 from cyclegan.errors import CycleganError, printable
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors, and the JSON asked for.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
+OUTPUT = "Output"  # group of options in --help
+
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print only errors, and JSON with --json.", rich_help_panel=OUTPUT)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.", rich_help_panel=OUTPUT)]
 ProgressStyle = Literal["auto", "bar", "plain", "none"]
 Progress = Annotated[
     ProgressStyle,
-    typer.Option(help="auto: a bar on a terminal, plain lines in notebooks and files. Messages are shown in any case."),
+    typer.Option(
+        help="auto: a bar on a terminal, plain lines in notebooks and files. Messages are always printed.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 
-PATIENCE = 30  # seconds between plain lines of progress
+PLAIN_LINE_SECONDS = 30  # between two plain lines of progress
 NOTEBOOKS = ("JPY_PARENT_PID", "COLAB_RELEASE_TAG", "COLAB_GPU", "KAGGLE_KERNEL_RUN_TYPE", "DATABRICKS_RUNTIME_VERSION")
 
 
-def progress_style(asked: ProgressStyle) -> ProgressStyle:
-    """Return `bar`, `plain` or `none`: what was asked for, or what standard error can show."""
-    if asked != "auto":
-        return asked
+def progress_style(style: ProgressStyle) -> ProgressStyle:
+    """Return `bar`, `plain` or `none`; `auto` depends on standard error."""
+    if style != "auto":
+        return style
     return "bar" if sys.stderr.isatty() and not ("ipykernel" in sys.modules or keeps_every_line()) else "plain"
 
 
 def keeps_every_line() -> bool:
-    """Tell whether a bar would be printed anew at each update: notebooks and dumb terminals move no cursor."""
+    """Tell whether every update of a bar would stay visible, as in notebooks and dumb terminals."""
     return any(name in os.environ for name in NOTEBOOKS) or os.environ.get("TERM") in ("dumb", "unknown")
 
 
@@ -56,9 +63,9 @@ def private_stderr() -> Iterator[None]:
         return
     python_stderr = sys.stderr
     if uses_descriptor_2(python_stderr):  # else it is a stream of its own, as in tests
-        own = os.fdopen(os.dup(2), "w", encoding=python_stderr.encoding)  # its name keeps it open
+        own = os.fdopen(os.dup(2), "w", encoding=python_stderr.encoding)  # the variable keeps it open
         sys.stderr = own
-        faulthandler.enable(own)  # a crash still says where
+        faulthandler.enable(own)  # a crash still prints its stack
     with Path(os.devnull).open("w") as null:
         os.dup2(null.fileno(), 2)
     try:
@@ -71,7 +78,7 @@ def private_stderr() -> Iterator[None]:
 
 
 def share_stderr() -> None:
-    """Give file descriptor 2 back, to processes that are to be started."""
+    """Restore file descriptor 2 for child processes."""
     with suppress(OSError, ValueError):
         os.dup2(sys.stderr.fileno(), 2)
 
@@ -98,14 +105,14 @@ def say_json(result: Any) -> None:
 def tell(line: str, *, quiet: bool = False) -> None:
     """Print a message on standard error."""
     if not quiet:
-        with suppress(OSError):  # nobody may be listening any more; that is no reason to stop
+        with suppress(OSError):  # a closed terminal is no reason to stop
             sys.stderr.write(f"{line}\n")
             sys.stderr.flush()
 
 
 @contextmanager
 def tell_if_slow(line: str, *, quiet: bool, seconds: float = 1.0) -> Iterator[None]:
-    """Print a message on standard error if what is done within takes longer than so many seconds."""
+    """Print a message on standard error if the block takes longer than so many seconds."""
     timer = Timer(seconds, tell, [line], {"quiet": quiet})
     timer.daemon = True
     timer.start()
@@ -116,7 +123,7 @@ def tell_if_slow(line: str, *, quiet: bool, seconds: float = 1.0) -> Iterator[No
 
 
 def complain(error: CycleganError) -> None:
-    """Print what is wrong and what to do."""
+    """Print an error and its hint."""
     tell(" ".join(part for part in (f"cyclegan: {_one_line(str(error))}", _one_line(error.hint)) if part))
 
 
@@ -136,14 +143,14 @@ def duration(seconds: float) -> str:
 
 
 @contextmanager
-def counting(what: str, total: int, *, quiet: bool, progress: ProgressStyle = "auto") -> Iterator[Callable[[], None]]:
+def counting(label: str, total: int, *, quiet: bool, progress: ProgressStyle = "auto") -> Iterator[Callable[[], None]]:
     """Show a bar that advances by one at each call; where there is no terminal, a line now and then."""
     style = progress_style(progress)
     if quiet or style == "none":
         yield lambda: None
         return
     if style == "plain":
-        yield plain_count(what, total)
+        yield plain_count(label, total)
         return
     from rich import progress as rich
 
@@ -154,58 +161,58 @@ def counting(what: str, total: int, *, quiet: bool, progress: ProgressStyle = "a
         rich.TimeRemainingColumn(),
     )
     with rich.Progress(*columns, console=terminal(), transient=True) as bar:
-        task = bar.add_task(what, total=total)
+        task = bar.add_task(label, total=total)
         yield lambda: bar.advance(task)
 
 
 def terminal() -> Any:
-    """Return rich's console on standard error, for a bar that is wanted there."""
+    """Return rich's console on standard error."""
     from rich.console import Console
 
     return Console(stderr=True, force_terminal=True)
 
 
-def plain_count(what: str, total: int) -> Callable[[], None]:
-    """Return what counts its calls, and writes a line about them every half minute."""
-    done, told = 0, time.monotonic()
+def plain_count(label: str, total: int) -> Callable[[], None]:
+    """Return a function that counts its calls, and prints a line every half minute."""
+    done, printed = 0, time.monotonic()
 
     def advance() -> None:
-        nonlocal done, told
+        nonlocal done, printed
         done += 1
-        if time.monotonic() - told >= PATIENCE:
-            told = time.monotonic()
-            tell(f"{what}: {done:,} of {total:,}")
+        if time.monotonic() - printed >= PLAIN_LINE_SECONDS:
+            printed = time.monotonic()
+            tell(f"{label}: {done:,} of {total:,}")
 
     return advance
 
 
 @contextmanager
-def interruptible(what: str = "step, saving everything", *, quiet: bool = False) -> Iterator[Callable[[], bool]]:
-    """Yield a question: has the user, or the system, asked us to stop after this? A second Ctrl-C stops at once.
+def interruptible(unit: str = "step, saving everything", *, quiet: bool = False) -> Iterator[Callable[[], bool]]:
+    """Yield a function that tells whether a signal asked to stop. A second Ctrl-C stops at once.
 
     A signal that was ignored when the program started stays ignored, as `nohup` and shells ask for.
     """
-    asked = False
+    interrupted = False
 
     def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        nonlocal asked
-        if asked:
+        nonlocal interrupted
+        if interrupted:
             if number == signal.SIGINT:  # a terminal that closes sends its signal twice
                 raise KeyboardInterrupt
             return
-        asked = True
-        tell(f"\nStopping after this {what}. Press Ctrl-C again to stop at once.", quiet=quiet)
+        interrupted = True
+        tell(f"\nStopping after this {unit}. Press Ctrl-C again to stop at once.", quiet=quiet)
 
     before = {number: signal.signal(number, on_signal) for number in stopping_signals()}
     try:
-        yield lambda: asked
+        yield lambda: interrupted
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 def stopping_signals() -> list[signal.Signals]:
-    """Return the signals that ask a program to stop, but those that this one was started to ignore."""
+    """Return the signals that ask a program to stop, except those it was started to ignore."""
     names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # each where there is one
     numbers = [number for name in names if (number := getattr(signal, name, None))]
     return [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]

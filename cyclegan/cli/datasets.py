@@ -24,11 +24,11 @@ class LocalDataSet:
 
 def find_data_set(path: Path) -> LocalDataSet | None:
     """Return the data set in a folder, or in datasets/ under this name; None if there is none."""
-    from cyclegan.data.folders import domains_in
+    from cyclegan.data.folders import find_domains
     from cyclegan.data.sets import domain_names
 
     for folder in (Path(os.path.abspath(candidate)) for candidate in (path, DATASETS / path)):  # noqa: PTH100
-        if folders := domains_in(folder):
+        if folders := find_domains(folder):
             (folder_a, folder_b), (name_a, name_b) = folders.train, domain_names(folder.name)
             return LocalDataSet(
                 folder.name,
@@ -45,10 +45,10 @@ def find_data_set(path: Path) -> LocalDataSet | None:
 
 def validation_settings(folders: "DomainFolders") -> dict[str, str]:
     """Return the settings that validate with the test pictures, where there are enough."""
-    from cyclegan.data.domains import FEWEST
+    from cyclegan.data.domains import MIN_HELD_OUT
     from cyclegan.data.folders import list_pictures
 
-    if not folders.test or any(len(list_pictures(folder, may_be_none=True)) < FEWEST for folder in folders.test):
+    if not folders.test or any(len(list_pictures(folder, allow_empty=True)) < MIN_HELD_OUT for folder in folders.test):
         return {}
     return {f"validate_{domain}": os.path.realpath(folder) for domain, folder in zip("ab", folders.test, strict=True)}
 

@@ -4,25 +4,33 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
+from cyclegan.cli import options
 from cyclegan.cli.console import Json, Progress, Quiet, duration, say, say_json, tell
 from cyclegan.cli.training import print_result, run_training
 from cyclegan.errors import printable
 
+EXAMPLES = ("cyclegan demo --quick", "cyclegan demo")
+
+Quick = Annotated[bool, options.option("Half a minute, at a size that learns little.", options.SCHEDULE, "--quick")]
+Seed = Annotated[int, options.option("Seed of all random choices.", options.SCHEDULE, default=0, min=0)]
+Datasets = Annotated[Path, options.option("Folder for the drawn pictures.", options.DATA, default="datasets")]
+
 
 def demo(
-    quick: Annotated[bool, typer.Option("--quick", help="Half a minute, at a size that learns little.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="What all random choices follow from.")] = 0,
-    datasets: Annotated[Path, typer.Option(help="Where the pictures are drawn.")] = Path("datasets"),
-    checkpoints: Annotated[Path, typer.Option(help="Where the run is kept.")] = Path("checkpoints"),
-    fresh: Annotated[bool, typer.Option("--fresh", help="Move an old demo's run aside and start again.")] = False,
+    quick: Quick = False,
+    seed: Seed = 0,
+    datasets: Datasets = Path("datasets"),
+    checkpoints: options.Checkpoints = Path("checkpoints"),
+    fresh: options.Fresh = False,
     progress: Progress = "auto",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Show the whole story: draw two small domains, train, translate, score against the truth, report."""
-    from cyclegan.checkpoints.runs import Run
+    """Draw pictures, train on them, translate and write a report.
+
+    The translations are compared with their true counterparts, which are known for drawn pictures.
+    """
+    from cyclegan.checkpoints.run import Run
     from cyclegan.demo import FULL, QUICK, demo_config, draw_demo, score_demo
     from cyclegan.training import check_continuation
 
@@ -38,16 +46,16 @@ def demo(
     if not result.finished:
         print_result(result, quiet=quiet, as_json=as_json)
         return
-    tell("Translating the held-out pictures and comparing them with the truth.", quiet=quiet)
+    tell("Translating the held-out pictures and comparing them with their true counterparts.", quiet=quiet)
     scores = score_demo(run, folder)
     if as_json:
         say_json(scores | {"report": str(run.report), "seconds": round(time.monotonic() - started, 1)})
     elif not quiet:
-        say(verdict(scores, run, folder, time.monotonic() - started))
+        say(summary(scores, run, folder, time.monotonic() - started))
 
 
-def verdict(scores: dict[str, Any], run: Any, folder: Path, seconds: float) -> str:
-    """Return what the demo has shown, as lines for people."""
+def summary(scores: dict[str, Any], run: Any, folder: Path, seconds: float) -> str:
+    """Return the result of the demo, as lines for people."""
     lines = [
         f"Mean difference to the true counterparts of {scores['pictures']} held-out pictures, in grey levels of 255:"
     ]

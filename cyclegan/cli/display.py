@@ -1,4 +1,4 @@
-"""The live display of a training: where it is, how fast, how long still, and every loss."""
+"""The live display of a training: position, speed, time left, and every loss."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cyclegan.training.state import TrainState
 
 REFRESH_SECONDS = 0.25  # between two updates of a bar
-MIN_PAUSE, MAX_PAUSE = 5.0, 60.0  # seconds between two plain lines, which notebooks and logs keep for ever
+MIN_PAUSE, MAX_PAUSE = 5.0, 60.0  # seconds between two plain lines, which notebooks and logs store
 PAUSE_SHARE = 0.1  # of the time so far: the pauses grow with it
 
 
@@ -21,14 +21,14 @@ class TrainingDisplay:
 
     def __init__(self, *, live: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self.is_live = live
-        self.live: Any = None  # of rich, from the first step on
+        self.live: Any = None  # rich's display, from the first step on
         self.clock = clock  # seconds
         self.started = clock()
-        self.refreshed: float | None = None  # when something was shown last
+        self.refreshed: float | None = None  # time of the last update
         self.line: dict[str, Any] = {}
         self.validated: dict[str, Any] = {}  # the last line with validation
         self.printed_validation = self.validated
-        self.first: tuple[int, float] | None = None  # step and time of the first step seen
+        self.first: tuple[int, float] | None = None  # step number and time of the first step
         self.printed: list[str] = []  # the findings that were printed last
 
     def __enter__(self) -> "TrainingDisplay":
@@ -117,11 +117,11 @@ def losses_in_a_line(line: dict[str, Any]) -> str:
 
 
 def validation_in_a_line(line: dict[str, Any]) -> str:
-    """Return how far held-out translations are from real images, how faithful, and whether they are the best."""
-    distances = " ".join(f"{way} {line[f'swd_{way}']:.3f}" for way in ("a2b", "b2a"))
-    kept = " ".join(f"{side} {line[f'faithfulness_{side}']:.2f}" for side in "ab")
-    standing = "kept as the best" if line["best_step"] == line["step"] else f"the best is of epoch {line['best_epoch']}"
-    return f"validation {line['validation']:.3f} (distance {distances}, faithfulness {kept}) · {standing}"
+    """Return the validation scores, and which model is the best."""
+    distances = " ".join(f"{name} {line[f'swd_{name}']:.3f}" for name in ("a2b", "b2a"))
+    faithfulness = " ".join(f"{domain} {line[f'faithfulness_{domain}']:.2f}" for domain in "ab")
+    best = "new best model" if line["best_step"] == line["step"] else f"best model: epoch {line['best_epoch']}"
+    return f"validation {line['validation']:.3f} (distance {distances}, faithfulness {faithfulness}) · {best}"
 
 
 def health_in_a_line(line: dict[str, Any]) -> str:

@@ -1,61 +1,66 @@
 """`cyclegan distill`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from cyclegan.cli.console import Json, Progress, Quiet
-from cyclegan.cli.training import (
-    Assignments,
-    BatchSize,
-    Checkpoints,
-    DecayEpochs,
-    Device,
-    DryRun,
-    Epochs,
-    Fresh,
-    MaxSteps,
-    set_flags,
-    train_and_print,
-)
+from cyclegan.cli import options
+from cyclegan.cli.console import OUTPUT, Json, Progress, Quiet
+from cyclegan.cli.training import train_and_print
 from cyclegan.config import build_config, parse_assignment
+
+EXAMPLES = (
+    "cyclegan distill horses2zebras",
+    "cyclegan distill horses2zebras --name half --width 32 --epochs 30 --decay-epochs 30",
+)
+OF_RUN = "that of the run"
+
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or its name under checkpoints/.")]
+Width = Annotated[
+    int | None,
+    options.option("Channels of the student's first layer.", options.NETWORK, default="a quarter of the run's"),
+]
+Epochs = Annotated[int | None, options.option("Epochs at the full learning rate.", options.SCHEDULE, default=OF_RUN)]
+DecayEpochs = Annotated[
+    int | None,
+    options.option("Epochs in which the learning rate then falls to zero.", options.SCHEDULE, default=OF_RUN),
+]
+MaxSteps = Annotated[int | None, options.option("Steps after which training ends.", options.SCHEDULE, default=OF_RUN)]
+BatchSize = Annotated[
+    int | None, options.option("Samples in a step, on each device.", options.SCHEDULE, default=OF_RUN)
+]
+Device = Annotated[str | None, options.option("auto, cpu, cuda, cuda:1 or mps.", options.HARDWARE, default=OF_RUN)]
+RunName = Annotated[str | None, options.option("Name of the new run.", OUTPUT, "--name", default="<RUN>-small")]
 
 
 def distill(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or its name under checkpoints/.")],
-    name: Annotated[
-        str | None, typer.Option(help="The new run's name.  [default: <RUN>-small]", show_default=False)
-    ] = None,
-    checkpoints: Checkpoints = Path("checkpoints"),
-    width: Annotated[
-        int | None,
-        typer.Option(help="Channels of the small generators' first layer.  [default: a quarter]", show_default=False),
-    ] = None,
+    run: RunPath,
+    width: Width = None,
     epochs: Epochs = None,
     decay_epochs: DecayEpochs = None,
     max_steps: MaxSteps = None,
     batch_size: BatchSize = None,
     device: Device = None,
-    assignments: Assignments = None,
-    fresh: Fresh = False,
-    dry_run: DryRun = False,
+    assignments: options.Assignments = None,
+    name: RunName = None,
+    checkpoints: options.Checkpoints = Path("checkpoints"),
+    fresh: options.Fresh = False,
+    dry_run: options.DryRun = False,
     progress: Progress = "auto",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Train small generators to redraw as those of a run do; the same command again continues where it stopped."""
-    from cyclegan.checkpoints.runs import find_run
+    """Train a smaller, faster model that translates like a run.
+
+    The same command continues an interrupted run.
+    """
+    flags = options.settings_of(locals())
+    from cyclegan.checkpoints.find import find_run
     from cyclegan.training import student_settings
 
     teacher = find_run(run, checkpoints)
-    flags: dict[str, dict[str, Any]] = {
-        "generator": {"width": width},
-        "schedule": {"epochs": epochs, "decay_epochs": decay_epochs, "max_steps": max_steps},
-        "training": {"batch_size": batch_size},
-        "machine": {"device": device},
-    }
-    config = build_config(student_settings(teacher), set_flags(flags), *map(parse_assignment, assignments or []))
+    config = build_config(student_settings(teacher), flags, *map(parse_assignment, assignments or []))
     name = name or f"{teacher.name}-small"
     train_and_print(
         config, checkpoints, name, fresh=fresh, dry_run=dry_run, progress=progress, quiet=quiet, as_json=as_json

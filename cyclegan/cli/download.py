@@ -65,7 +65,7 @@ def print_sets(data_sets: list["DataSet"], *, quiet: bool, as_json: bool) -> Non
 
 def print_installed(data_set: "DataSet", installed: "InstalledSet", *, quiet: bool, as_json: bool) -> None:
     """Print the folder of a data set, its pictures, and the command that trains on it."""
-    from cyclegan.data.folders import domains_in
+    from cyclegan.data.folders import find_domains
 
     if as_json:
         say_json({"folder": str(installed.folder), "pictures": installed.pictures, "new": installed.new})
@@ -74,7 +74,7 @@ def print_installed(data_set: "DataSet", installed: "InstalledSet", *, quiet: bo
         counts = ", ".join(f"{count:,} in {printable(part)}" for part, count in sorted(installed.pictures.items()))
         state = "Downloaded" if installed.new else "Already downloaded"
         say(f"{state}: {name} ({counts}). Licence: {data_set.licence}.")
-        if domains_in(installed.folder):
+        if find_domains(installed.folder):
             is_default = installed.folder == DATASETS / data_set.name
             say(f"Train on it with: cyclegan train {data_set.name if is_default else name}")
 

@@ -72,8 +72,8 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure FID, KID and faithfulness of translations."""
+    from cyclegan.checkpoints.find import find_model
     from cyclegan.checkpoints.model_file import load_model_info
-    from cyclegan.checkpoints.runs import find_model
     from cyclegan.evaluation import RESIZINGS, PictureFolder, load_extractor
     from cyclegan.evaluation import evaluate as evaluate_folders
     from cyclegan.evaluation.preparation import translated_folder

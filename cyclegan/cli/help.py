@@ -1,27 +1,25 @@
-"""Help pages in plain text: options in groups, examples at the end. Rich could do this, but takes long to import."""
+"""`--help` as plain text: options in groups, examples at the end."""
 
-from collections import defaultdict
 from typing import Any
 
 from typer.core import TyperCommand
 
-OTHERS = "Other options"  # of options without a group
-
 
 class GroupedCommand(TyperCommand):
-    """A command whose help lists options by their `rich_help_panel`."""
+    """A command whose help lists options by their `rich_help_panel`; rich itself would take too long to import."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the arguments, then each group of options under its name."""
-        groups: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        """Write a section for the arguments and for each group."""
+        groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
+            group = "Arguments" if parameter.param_type_name == "argument" else "Options"
             if record := parameter.get_help_record(ctx):
-                is_argument = parameter.param_type_name == "argument"
-                groups["Arguments" if is_argument else getattr(parameter, "rich_help_panel", None) or OTHERS].append(
-                    record
-                )
-        others = groups.pop(OTHERS, [])
-        for name, records in [*groups.items(), (OTHERS, others)]:
-            if records:
-                with formatter.section(name):
-                    formatter.write_dl(records)
+                groups.setdefault(getattr(parameter, "rich_help_panel", None) or group, []).append(record)
+        for group, records in groups.items():
+            with formatter.section(group):
+                formatter.write_dl(records)
+
+
+def examples(*lines: str) -> str:
+    """Return an epilog with lines that are not wrapped."""
+    return "\b\n" + "\n".join(["Examples:", *(f"  {line}" for line in lines)])

@@ -15,17 +15,20 @@ def import_(
         list[Path], typer.Argument(metavar="FILE…", help="The .pth files of one model, or the folder they are in.")
     ],
     output: Annotated[Path, typer.Option(metavar="MODEL", help="The model file to write.")],
-    domain_a: Annotated[str, typer.Option(metavar="NAME", help="What domain A is called.")] = "A",
-    domain_b: Annotated[str, typer.Option(metavar="NAME", help="What domain B is called.")] = "B",
+    domain_a: Annotated[str, typer.Option(metavar="NAME", help="The name of domain A.")] = "A",
+    domain_b: Annotated[str, typer.Option(metavar="NAME", help="The name of domain B.")] = "B",
     direction: Annotated[
         Literal["a2b", "b2a"] | None,
-        typer.Option(help="Of a single generator whose file's name does not say.  [default: a2b]", show_default=False),
+        typer.Option(
+            help="The direction of a single generator, if its file's name does not say it.  [default: a2b]",
+            show_default=False,
+        ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists already.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Make a model of .pth files of pytorch-CycleGAN-and-pix2pix; code in them is refused, never run."""
+    """Convert .pth files of pytorch-CycleGAN-and-pix2pix to a model file. Files with code are refused."""
     from cyclegan.atomic import check_new_file, file_suffix
     from cyclegan.checkpoints.model_file import save_model
     from cyclegan.reference.importing import import_model
@@ -37,13 +40,14 @@ def import_(
     save_model(output, info, weights)
     networks = sorted({name.partition(".")[0] for name in weights})
     if as_json:
-        told = ("generator", "discriminator", "channels_a", "channels_b")
-        facts = {key: value for key, value in dataclasses.asdict(info).items() if key in told}
+        keys = ("generator", "discriminator", "channels_a", "channels_b")
+        facts = {key: value for key, value in dataclasses.asdict(info).items() if key in keys}
         say_json({"model": str(output), "networks": networks} | facts)
     elif not quiet:
-        spec = info.generator
-        built = f"residual blocks: {spec.blocks}" if spec.architecture == "resnet" else f"U-Net of depth {spec.depth}"
+        config = info.generator
+        resnet = config.architecture == "resnet"
+        architecture = f"residual blocks: {config.blocks}" if resnet else f"U-Net of depth {config.depth}"
         grey = [name for name, channels in (("A", info.channels_a), ("B", info.channels_b)) if channels == 1]
-        remark = f"; grey: {' and '.join(grey)}" if grey else ""
-        networks_said = f"{', '.join(networks)}; {built}, width {spec.width}, {spec.norm} norm{remark}"
-        say(f"Imported: {printable(output)} ({networks_said})")
+        grey_domains = f"; grey: {' and '.join(grey)}" if grey else ""
+        description = f"{', '.join(networks)}; {architecture}, width {config.width}, {config.norm} norm{grey_domains}"
+        say(f"Imported: {printable(output)} ({description})")

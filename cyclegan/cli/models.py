@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def tell_model(path: Path, info: "ModelInfo", direction: "Direction", *, quiet: bool) -> None:
     """Print the model and its direction."""
-    from cyclegan.checkpoints.runs import model_name
+    from cyclegan.checkpoints.find import model_name
 
     source, target = info.domains(direction)
     steps = f"{info.steps:,} steps trained" if info.steps else "imported"
@@ -22,6 +22,6 @@ def tell_model(path: Path, info: "ModelInfo", direction: "Direction", *, quiet: 
 
 def model_facts(path: Path, info: "ModelInfo", direction: "Direction") -> dict[str, Any]:
     """Return the model and its direction as JSON values."""
-    from cyclegan.checkpoints.runs import model_name
+    from cyclegan.checkpoints.find import model_name
 
     return {"model": str(path), "name": model_name(path), "steps": info.steps, "direction": direction}

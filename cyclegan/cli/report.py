@@ -15,7 +15,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write one self-contained HTML page about a run: samples, curves, health, settings."""
-    from cyclegan.checkpoints.runs import find_run
+    from cyclegan.checkpoints.find import find_run
     from cyclegan.reports import write_report
 
     written = write_report(find_run(run))

@@ -1,4 +1,4 @@
-"""What is about to be trained, in words."""
+"""The summary before a training."""
 
 from typing import TYPE_CHECKING
 
@@ -11,23 +11,23 @@ if TYPE_CHECKING:
 
 
 def summary(inputs: "TrainInputs") -> str:
-    """Return what is about to be trained, as lines for people."""
+    """Return the summary, as lines for people."""
     from cyclegan.devices import describe_device
 
     config, data = inputs.config, inputs.config.data
     domains = [
-        (f"domain {side}", f"{printable(domain.name)}: {len(domain.pictures)} pictures in {printable(domain.folder)}")
-        for side, domain in (("A", inputs.domain_a), ("B", inputs.domain_b))
+        (f"domain {letter}", f"{printable(domain.name)}: {len(domain.pictures)} pictures in {printable(domain.folder)}")
+        for letter, domain in (("A", inputs.domain_a), ("B", inputs.domain_b))
     ]
     skipped = len(inputs.domain_a.skipped) + len(inputs.domain_b.skipped)
     schedule = config.schedule
-    shape = "aspect kept" if data.keep_aspect else "squashed to a square"
+    shape = "aspect kept" if data.keep_aspect else "resized to a square"
     return table(
         [
             *domains,
             *([("skipped", f"{skipped} pictures that cannot be read")] if skipped else []),
             ("images", f"{data.size} x {data.size} pixels, cropped from {data.short_side}, {shape}"),
-            ("networks", config.generator_in_words),
+            ("networks", config.generator_description),
             *(
                 [("identity", f"no such loss: {data.channels_a} channels against {data.channels_b}")]
                 if data.channels_a != data.channels_b and config.loss.identity
@@ -50,14 +50,14 @@ def summary(inputs: "TrainInputs") -> str:
 
 
 def devices(inputs: "TrainInputs") -> str:
-    """Return how many devices there are, their samples in a step, and the learning rate."""
+    """Return the number of devices, their samples in a step, and the learning rate."""
     count, samples = inputs.ranks.count, inputs.ranks.count * inputs.config.training.batch_size
     rate, scale = inputs.full_learning_rate, inputs.config.optimizer.scale
     return f"{count}, with {samples} samples in a step; learning rate {rate:g} (--scale-lr {scale})"
 
 
 def validation(inputs: "TrainInputs") -> str:
-    """Return which pictures are held out."""
+    """Return the numbers and folders of held-out pictures."""
     a, b, data = len(inputs.domain_a.held_out), len(inputs.domain_b.held_out), inputs.config.data
     if data.validate_a:
         return f"{a} held-out pictures in {printable(data.validate_a)} and {b} in {printable(data.validate_b)}"
@@ -65,17 +65,17 @@ def validation(inputs: "TrainInputs") -> str:
 
 
 def teacher(inputs: "TrainInputs", model: "Teacher") -> str:
-    """Return the teacher, and how many times the multiply-adds of the student it takes."""
+    """Return the teacher, and the ratio of its multiply-adds to those of the student."""
     from cyclegan.models import multiply_adds, resolved_generator
 
     channels, size = model.info.channels("a2b"), inputs.config.data.size
-    theirs, ours = (
-        multiply_adds(spec, channels, size) for spec in (model.info.generator, resolved_generator(inputs.config))
+    teacher_cost, student_cost = (
+        multiply_adds(config, channels, size) for config in (model.info.generator, resolved_generator(inputs.config))
     )
-    return f"{printable(inputs.config.training.teacher)}, of {theirs / ours:.3g} times the multiply-adds"
+    return f"{printable(inputs.config.training.teacher)}, of {teacher_cost / student_cost:.3g} times the multiply-adds"
 
 
 def initial_model(inputs: "TrainInputs") -> str:
-    """Return the model whose weights a new run starts from, and in which networks."""
+    """Return the model whose weights a new run starts from, and the networks that have them."""
     networks = sorted({name.partition(".")[0] for name in inputs.initial_weights})
     return f"{printable(inputs.config.training.init_from or 'the teacher')}: {', '.join(networks)}"

@@ -1,13 +1,13 @@
-"""Training on the command line: options that several commands share, progress, and the line at the end."""
+"""Training on the command line: progress, messages, and the line at the end."""
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -25,30 +25,11 @@ from cyclegan.cli.console import (
     tell,
 )
 from cyclegan.cli.summary import summary
-from cyclegan.config import Config, Settings
+from cyclegan.config import Config
 from cyclegan.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from cyclegan.training import TrainInputs, TrainResult
-
-Checkpoints = Annotated[Path, typer.Option(help="Where runs are kept.")]
-Epochs = Annotated[int | None, typer.Option(help="Epochs at the full learning rate.")]
-DecayEpochs = Annotated[int | None, typer.Option(help="Epochs in which it then falls to zero.")]
-MaxSteps = Annotated[int | None, typer.Option(help="End after so many steps in all.")]
-BatchSize = Annotated[int | None, typer.Option(help="Samples in a step, on each device.")]
-Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
-Assignments = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="Any setting, as in loss.cycle_a=5.")
-]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Move an old run of this name aside and start again.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be trained, and stop.")]
-
-
-def set_flags(flags: Mapping[str, Mapping[str, Any]]) -> Settings:
-    """Return the settings of the flags that are not None."""
-    return {
-        section: {key: value for key, value in values.items() if value is not None} for section, values in flags.items()
-    }
 
 
 def train_and_print(
@@ -66,17 +47,17 @@ def train_and_print(
     if not is_file_name(name):
         raise ConfigError(f"{printable(name)} cannot be a run's name.", "Choose one without slashes.")
     if dry_run:
-        print_plan(config, checkpoints / name, fresh=fresh, progress=progress, quiet=quiet, as_json=as_json)
+        print_dry_run(config, checkpoints / name, fresh=fresh, progress=progress, quiet=quiet, as_json=as_json)
     else:
         result = run_training(config, checkpoints / name, fresh=fresh, progress=progress, quiet=quiet)
         print_result(result, quiet=quiet, as_json=as_json)
 
 
-def print_plan(
+def print_dry_run(
     config: Config, folder: Path, *, fresh: bool, progress: ProgressStyle, quiet: bool, as_json: bool
 ) -> None:
-    """Print what would be trained."""
-    from cyclegan.checkpoints.runs import Run
+    """Print the summary of a training, and train nothing."""
+    from cyclegan.checkpoints.run import Run
     from cyclegan.training import Ranks, load_inputs, with_device_count
 
     config = with_device_count(config)
@@ -86,7 +67,7 @@ def print_plan(
     ):
         loaded = load_inputs(config, Run(folder), on_picture=on_picture, fresh=fresh)
     inputs = replace(loaded, ranks=Ranks(count=config.machine.devices))
-    tell_of_pictures(inputs, quiet=quiet)
+    print_notes(inputs, quiet=quiet)
     if as_json:
         say_json({"run": str(folder), "steps": inputs.total_steps, "config": dataclasses.asdict(config)})
     elif not quiet:
@@ -100,7 +81,7 @@ def run_training(config: Config, folder: Path, *, fresh: bool, progress: Progres
 
     config = with_device_count(config)
     if config.machine.devices > 1:
-        start_if_alone(config.machine.devices)
+        start_processes_once(config.machine.devices)
     ranks = join_ranks(config)
     quiet = quiet or not ranks.is_first
     with ExitStack() as stack:
@@ -111,7 +92,7 @@ def run_training(config: Config, folder: Path, *, fresh: bool, progress: Progres
         def on_inputs(inputs: "TrainInputs") -> None:
             reading.close()
             if ranks.is_first:
-                tell_of_pictures(inputs, quiet=quiet)
+                print_notes(inputs, quiet=quiet)
             tell(summary(inputs), quiet=quiet)
 
         style = progress_style(progress)
@@ -133,7 +114,7 @@ def run_training(config: Config, folder: Path, *, fresh: bool, progress: Progres
 def reading_pictures(
     config: Config, interrupted: Callable[[], bool], *, progress: ProgressStyle, quiet: bool
 ) -> Iterator[Callable[[], None]]:
-    """Show a bar of the pictures that are read; yield what is called after each."""
+    """Show a bar of the pictures that are read; yield a function to call after each."""
     with counting("Reading pictures", count_pictures(config), progress=progress, quiet=quiet) as advance:
 
         def on_picture() -> None:
@@ -145,7 +126,7 @@ def reading_pictures(
 
 
 def count_pictures(config: Config) -> int:
-    """Return how many pictures are about to be read."""
+    """Return the number of pictures to read."""
     from cyclegan.data.folders import list_pictures
 
     data = config.data
@@ -153,18 +134,18 @@ def count_pictures(config: Config) -> int:
     return sum(len(list_pictures(Path(folder))) for folder in folders)
 
 
-def tell_of_pictures(inputs: "TrainInputs", *, quiet: bool) -> None:
-    """Say which pictures cannot be read, and what is to be known of the others."""
-    from cyclegan.data.overlap import overlap_notes
+def print_notes(inputs: "TrainInputs", *, quiet: bool) -> None:
+    """Print which pictures cannot be read, and notes on the others."""
+    from cyclegan.data.overlap import overlap_warnings
 
     for error in inputs.domain_a.skipped + inputs.domain_b.skipped:
         complain(error)
-    for note in inputs.domain_a.notes + inputs.domain_b.notes + overlap_notes(inputs.domain_a, inputs.domain_b):
+    for note in inputs.domain_a.notes + inputs.domain_b.notes + overlap_warnings(inputs.domain_a, inputs.domain_b):
         tell(f"cyclegan: {note}", quiet=quiet)
 
 
-def start_if_alone(devices: int) -> None:
-    """Start a process for each device and end with what they end with, unless this is one of them already."""
+def start_processes_once(devices: int) -> None:
+    """Start a process for each device and exit with their status, unless this is one of them."""
     from cyclegan.training import started_processes
     from cyclegan.training.launch import start_processes
 
@@ -175,7 +156,7 @@ def start_if_alone(devices: int) -> None:
 
 def print_result(result: "TrainResult", *, quiet: bool, as_json: bool) -> None:
     """Print how a training ended, on the first rank; exit with 130 if it was interrupted."""
-    from cyclegan.checkpoints.runs import find_model
+    from cyclegan.checkpoints.find import find_model
 
     if not result.ranks.is_first:
         return
@@ -206,7 +187,7 @@ def ending(result: "TrainResult") -> str:
     if result.plateau:
         return (
             f"Ended on a plateau, no better since epoch {result.plateau}: see {folder}. "
-            "Without --stop-on-plateau, the same command goes on."
+            "Without --stop-on-plateau, the same command continues."
         )
     if not result.finished:
         return f"Interrupted at step {result.step:,} of {result.total_steps:,}; saved. The same command continues."

@@ -32,14 +32,13 @@ if TYPE_CHECKING:
 
 PIPE = Path("-")
 FILES, MODEL_PANEL, LOOK, HARDWARE = "Input and output", "Model", "Look", "Hardware"
-EXAMPLES = """\b
-Examples:
-  cyclegan translate photos/                                 with the newest run, into photos_zebras/
-  cyclegan translate photos/ --model horses2zebras --output striped/
-  cyclegan translate zebra.jpg --to horses                   the other direction
-  cyclegan translate video.mp4 --steady 0.5                  less flicker
-  cyclegan translate - < in.png > out.png
-"""
+EXAMPLES = (
+    "cyclegan translate photos/                    with the newest run, into photos_zebras/",
+    "cyclegan translate photos/ --model horses2zebras --output striped/",
+    "cyclegan translate zebra.jpg --to horses      the other direction",
+    "cyclegan translate video.mp4 --steady 0.5     less flicker",
+    "cyclegan translate - < in.png > out.png",
+)
 
 Inputs = Annotated[
     list[Path],
@@ -251,8 +250,8 @@ class Request:
 
     def find_model(self) -> "tuple[Path, ModelInfo, Direction]":
         """Return the model file, its metadata and the direction."""
+        from cyclegan.checkpoints.find import find_model
         from cyclegan.checkpoints.model_file import load_model_info
-        from cyclegan.checkpoints.runs import find_model
         from cyclegan.translation import choose_direction
 
         path = find_model(self.model)

@@ -38,7 +38,7 @@ def ui(
     as_json: Json = False,
 ) -> None:
     """Serve a local web page that translates pictures and shows the progress of runs."""
-    from cyclegan.checkpoints.runs import find_model
+    from cyclegan.checkpoints.find import find_model
     from cyclegan.devices import choose_device
     from cyclegan.web import ServerSettings, serve
 

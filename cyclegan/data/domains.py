@@ -20,7 +20,7 @@ from cyclegan.prefetch import map_ahead
 
 MEMORY_SHARE = 0.4  # of the free memory that one domain's pictures may take
 SMALL = 2  # times the short side in the file that the training images have: the pictures are too small for them
-FEWEST = 2  # pictures of a domain that can be held out: two sets are to be compared
+MIN_HELD_OUT = 2  # pictures of a domain that can be held out: two sets are to be compared
 
 Place = tuple[int, tuple[int, ...], np.dtype]  # of a picture in the store's file: first byte, shape and kind of levels
 
@@ -117,7 +117,7 @@ def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callabl
             original += [side_before] if number < len(files) else []
             (domain.files if number < len(files) else domain.held_out_files).append(path)
             domain.sizes[path] = path.stat().st_size
-            domain.notes += [picture.only_the_first(path)] if picture.frames > 1 else []
+            domain.notes += [picture.first_frame_note(path)] if picture.frames > 1 else []
             store.add(picture.pixels)
         on_picture()
     check_most_were_read(domain, len(everything))
@@ -128,10 +128,10 @@ def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callabl
             f"{config.training.batch_size}; {len(domain.skipped)} cannot be read{worst}.",
             "Add pictures, or choose a smaller --batch-size.",
         )
-    if (held_out or config.data.validate) and len(domain.held_out_files) < FEWEST:
+    if (held_out or config.data.validate) and len(domain.held_out_files) < MIN_HELD_OUT:
         raise DataError(
             f"{len(domain.held_out_files)} pictures of {printable(domain.name)} are held out for validation, "
-            f"and at least {FEWEST} are needed.",
+            f"and at least {MIN_HELD_OUT} are needed.",
             "Hold out more, as in --validate 0.2, or name folders with --validate-a and --validate-b.",
         )
     domain.notes += note_on_small(domain.name, original, short_side)

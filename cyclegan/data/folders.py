@@ -28,7 +28,7 @@ class DomainFolders:
     test: Pair | None  # held out, if the set holds any out
 
 
-def domains_in(folder: Path) -> DomainFolders | None:
+def find_domains(folder: Path) -> DomainFolders | None:
     """Find `trainA` and `trainB`, or `train/A` and `train/B`, and what is held out beside them."""
     for between in ("", "/"):
         train, test = ((folder / f"{part}{between}A", folder / f"{part}{between}B") for part in ("train", "test"))
@@ -38,16 +38,16 @@ def domains_in(folder: Path) -> DomainFolders | None:
 
 
 def list_pictures(
-    folder: Path, suffixes: Collection[str] = tuple(FORMAT_OF), *, may_be_none: bool = False
+    folder: Path, suffixes: Collection[str] = tuple(FORMAT_OF), *, allow_empty: bool = False
 ) -> list[Path]:
     """Return every file below `folder` that has a picture's suffix, in a fixed order; hidden files are left out."""
     if not folder.exists():
         raise DataError(f"there is no folder {printable(folder)}.", "Check the path.")
     if not folder.is_dir():
         raise DataError(f"{printable(folder)} is a file, not a folder of pictures.", "Name the folder it is in.")
-    files = list(walk(folder))
+    files = list(visible_files(folder))
     found = sorted((path for path in files if path.suffix.lower() in suffixes), key=lambda path: path.as_posix())
-    if not found and not may_be_none:
+    if not found and not allow_empty:
         others = describe_passed_over(count_suffixes(files))
         raise DataError(
             f"there are no pictures in {printable(folder)}." + f" {others}" * bool(others),
@@ -58,7 +58,7 @@ def list_pictures(
 
 def passed_over(folder: Path) -> Counter[str]:
     """Count the visible files below a folder that are no pictures by their names, by suffix."""
-    return count_suffixes(path for path in walk(folder) if path.suffix.lower() not in FORMAT_OF)
+    return count_suffixes(path for path in visible_files(folder) if path.suffix.lower() not in FORMAT_OF)
 
 
 def count_suffixes(files: Iterable[PurePath]) -> Counter[str]:
@@ -79,7 +79,7 @@ def describe_passed_over(kinds: Mapping[str, int]) -> str:
     return f"{what} passed over: {', '.join(named)}."
 
 
-def walk(folder: Path) -> Iterator[Path]:
+def visible_files(folder: Path) -> Iterator[Path]:
     """Yield the visible files below `folder`; linked folders are not entered, so no loop is ever met."""
     try:
         places = sorted(folder.iterdir())
@@ -90,7 +90,7 @@ def walk(folder: Path) -> Iterator[Path]:
             continue
         if place.is_dir():
             if not place.is_symlink():
-                yield from walk(place)
+                yield from visible_files(place)
         elif place.is_file() or place.is_symlink():
             yield place  # no pipes and devices; a link that leads nowhere is named when it is read
 
@@ -100,12 +100,12 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in SYSTEM_NAMES
 
 
-def evenly(items: Sequence[Item], most: int) -> list[Item]:
+def evenly_spaced(items: Sequence[Item], most: int) -> list[Item]:
     """Return at most `most` of the items, evenly chosen from the first to the last."""
     return [items[place] for place in np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)]
 
 
-def drawn(seed: int, stream: int, draw: int, pictures: int) -> int:
+def picture_index(seed: int, stream: int, draw: int, pictures: int) -> int:
     """Return which of `pictures` comes at the `draw`-th draw of a domain (its `stream`).
 
     Every picture comes once before any comes again, each time round in another order. The answer follows from the

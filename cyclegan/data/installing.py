@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from cyclegan.atomic import PARTIAL, write_text
 from cyclegan.data.archives import unpack
 from cyclegan.data.download import Progress, fetch
-from cyclegan.data.folders import domains_in, list_pictures
+from cyclegan.data.folders import find_domains, list_pictures
 from cyclegan.data.sets import DataSet, known_sets
 from cyclegan.errors import DataError, DownloadError, disk_errors, printable
 
@@ -152,12 +152,12 @@ def _recorded_checksums(home: Path) -> dict[str, str]:
 def _root(unpacked: Path) -> Path:
     """Return the folder of the data set: many archives hold a single folder with everything in it."""
     entries = list(unpacked.iterdir())
-    return entries[0] if len(entries) == 1 and entries[0].is_dir() and not domains_in(unpacked) else unpacked
+    return entries[0] if len(entries) == 1 and entries[0].is_dir() and not find_domains(unpacked) else unpacked
 
 
 def _count_pictures(data_set: DataSet, folder: Path, subject: str, hint: str) -> Mapping[str, int]:
     """Return the number of pictures in each folder; numbers that differ from the known ones are an error."""
-    pictures = Counter(path.parent.relative_to(folder).as_posix() for path in list_pictures(folder, may_be_none=True))
+    pictures = Counter(path.parent.relative_to(folder).as_posix() for path in list_pictures(folder, allow_empty=True))
     differences = [
         f"{pictures[part]:,} pictures in {part}, not {count:,}"
         for part, count in data_set.counts.items()

@@ -10,11 +10,11 @@ from torch import Tensor
 from cyclegan.config import Config
 from cyclegan.data.augment import Augmentation
 from cyclegan.data.domains import Domain
-from cyclegan.data.folders import drawn
-from cyclegan.images import Levels, with_bits
+from cyclegan.data.folders import picture_index
+from cyclegan.images import PixelValues, with_bits
 from cyclegan.prefetch import map_ahead
 
-Batch = tuple[Levels, Levels]
+Batch = tuple[PixelValues, PixelValues]
 
 
 def batches(domain_a: Domain, domain_b: Domain, config: Config, first: int, every: int = 1) -> Iterator[Batch]:
@@ -24,7 +24,7 @@ def batches(domain_a: Domain, domain_b: Domain, config: Config, first: int, ever
 
     def batch_of(domain: Domain, stream: int, number: int) -> Tensor:
         crops = [
-            augment(domain.pictures[drawn(seed, stream, draw, len(domain.pictures))], [seed, stream, draw])
+            augment(domain.pictures[picture_index(seed, stream, draw, len(domain.pictures))], [seed, stream, draw])
             for draw in range(number * size, (number + 1) * size)
         ]
         bits = 8 * max(crop.dtype.itemsize for crop in crops)

@@ -39,7 +39,7 @@ def is_inside(inner: Path, outer: Path) -> bool:
     return outer in inner.parents and not any(part.startswith(".") for part in inner.relative_to(outer).parts)
 
 
-def overlap_notes(domain_a: Domain, domain_b: Domain) -> list[str]:
+def overlap_warnings(domain_a: Domain, domain_b: Domain) -> list[str]:
     """Say how many pictures of A show the same as one of B, to the pixel, wherever they lie."""
     files_of_b = dict(zip(map(digest, domain_b.pictures), domain_b.files, strict=True))
     shared = [

@@ -13,10 +13,11 @@ from cyclegan.data.duplicates import THUMBNAIL_SIDE, Fingerprint, Floats
 from cyclegan.data.folders import list_pictures, passed_over
 from cyclegan.errors import CycleganError
 from cyclegan.images import MAX_PIXELS, Picture, Pixels, read_picture
-from cyclegan.images.convention import LUMA
-from cyclegan.images.files import formats, picture_errors
-from cyclegan.images.metadata import orientation_of
-from cyclegan.images.tiff import opened
+from cyclegan.images.decoding_errors import picture_errors
+from cyclegan.images.metadata import read_orientation
+from cyclegan.images.pixels import LUMA
+from cyclegan.images.plugins import readable_formats
+from cyclegan.images.tiff import open_image
 from cyclegan.prefetch import map_ahead
 
 SMALL_SIDE = 64  # pixels, of the copy in which colour is measured
@@ -102,11 +103,11 @@ def picture_facts(path: Path) -> PictureFacts:
 
 def read_coarsely(path: Path) -> tuple[Picture, int, int]:
     """Return a picture and its full width and height; a JPEG is decoded at a lower resolution, which is much faster."""
-    with picture_errors(path), opened(path, formats(path.suffix)) as image:
+    with picture_errors(path), open_image(path, readable_formats(path.suffix)) as image:
         width, height = image.size
         if isinstance(image, JpegImagePlugin.JpegImageFile) and width * height <= MAX_PIXELS:
             image.draft(None, (SMALL_SIDE, SMALL_SIDE))
-            transposed = orientation_of(image) > 4
+            transposed = read_orientation(image) > 4
             return Picture.from_image(image), *((height, width) if transposed else (width, height))
     picture = read_picture(path)
     return picture, picture.pixels.shape[1], picture.pixels.shape[0]

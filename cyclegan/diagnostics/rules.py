@@ -23,7 +23,7 @@ DOMAINS = (("a", "b2a", "b"), ("b", "a2b", "a"))
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is wrong with a training, and what to do about it."""
+    """A problem of a training, with a suggestion."""
 
     name: str
     about: str  # disc_a, disc_b, a2b, b2a, or training
@@ -193,7 +193,7 @@ def plateau(history: History) -> Iterator[Finding]:
             "Stop (the best is kept), or continue with a learning rate that falls from here on: "
             f"--epochs {line['epoch']}, and as many --decay-epochs as you like."
         )
-    yield Finding("plateau", "game", "watch", f"no better since epoch {line['no_better_since_epoch']}.", suggestion)
+    yield Finding("plateau", "training", "watch", f"no better since epoch {line['no_better_since_epoch']}.", suggestion)
 
 
 # diversity relative to that of real images. Healthy: from 0.47 up; one picture for all: 0.001

@@ -14,8 +14,9 @@ import numpy as np
 from cyclegan.data.folders import list_pictures
 from cyclegan.errors import CycleganError, DataError, PictureError, printable
 from cyclegan.images import Pixels, read_picture, resized, with_bits, with_channels
-from cyclegan.images.files import formats, picture_errors
-from cyclegan.images.tiff import TiffHeader, opened
+from cyclegan.images.decoding_errors import picture_errors
+from cyclegan.images.plugins import readable_formats
+from cyclegan.images.tiff import TiffHeader, open_image
 from cyclegan.prefetch import map_ahead
 
 DECODE_THREADS = 2  # while the extractor computes
@@ -73,7 +74,7 @@ class PictureFolder:
 
 def read_rgb(path: Path) -> Pixels:
     """Read a picture as Pillow converts it to RGB, except for 16-bit grey, which Pillow would clip at 255."""
-    with picture_errors(path), opened(path, formats(path.suffix)) as image:
+    with picture_errors(path), open_image(path, readable_formats(path.suffix)) as image:
         if not isinstance(image, TiffHeader) and image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
             return np.array(image.convert("RGB"))
     return with_channels(with_bits(read_picture(path).pixels, 8), 3)

@@ -1,9 +1,11 @@
 """Pictures: the pixel convention, and reading and writing them faithfully."""
 
-from cyclegan.images.convention import (
+from cyclegan.images.formats import FORMAT_OF, FORMATS
+from cyclegan.images.picture import Picture
+from cyclegan.images.pixels import (
     Images,
-    Levels,
     Pixels,
+    PixelValues,
     resized,
     scaled,
     scaled_on,
@@ -13,17 +15,16 @@ from cyclegan.images.convention import (
     with_bits,
     with_channels,
 )
-from cyclegan.images.files import MAX_PIXELS, read_picture, write_picture
-from cyclegan.images.formats import FORMAT_OF, FORMATS
-from cyclegan.images.picture import Picture
+from cyclegan.images.reading import MAX_PIXELS, read_picture
+from cyclegan.images.writing import write_picture
 
 __all__ = [
     "FORMATS",
     "FORMAT_OF",
     "MAX_PIXELS",
     "Images",
-    "Levels",
     "Picture",
+    "PixelValues",
     "Pixels",
     "read_picture",
     "resized",

@@ -1,4 +1,4 @@
-"""Colours said by numbers (CICP): the code points of ITU-T H.273, as HEIC, AVIF, PNG and ICC profiles hold them."""
+"""Coding-independent code points (CICP, ITU-T H.273): colors as numbers, in HEIC, AVIF, PNG and ICC profiles."""
 
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -9,7 +9,8 @@ import numpy as np
 from imagecodecs import cms_profile
 from PIL import Image
 
-from cyclegan.errors import PictureError
+from cyclegan.errors import UnreadableError
+from cyclegan.images.formats import GRAY_MODES
 
 C, D65, DCI = (0.310, 0.316), (0.3127, 0.3290), (0.314, 0.351)  # whites, x and y
 PRIMARIES = {  # number (H.273, table 2) -> white, red, green, blue, each x and y
@@ -26,13 +27,12 @@ PRIMARIES = {  # number (H.273, table 2) -> white, red, green, blue, each x and 
 }
 SRGB_TRANSFER = 13
 HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
-UNSPECIFIED = (0, 2, 3)  # two of them reserved; readers take sRGB
+UNSPECIFIED = (0, 2, 3)  # or reserved; readers take sRGB
 CURVE_POINTS = 1024
-GREYS = ("1", "L", "LA", "I", "I;16", "I;16B", "F")  # Pillow's modes
 
 
 class CodePoints(NamedTuple):
-    """What numbers say of a picture's colours."""
+    """The numbers of a picture's primaries and transfer function."""
 
     primaries: int
     transfer: int
@@ -64,63 +64,63 @@ TRANSFERS = {  # number (H.273, table 3) -> from stored values to light, both 0 
 }
 
 
-def missed_profile(image: Image.Image, path: Path) -> bytes:
-    """Return the ICC profile of an opened file that Pillow has not found, made of its numbers; nothing for sRGB.
+def profile_from_code_points(image: Image.Image, path: Path) -> bytes:
+    """Return an ICC profile of an opened file's code points, which Pillow does not read; empty for sRGB.
 
-    Numbers that stand for high dynamic range, also in the file's own ICC profile, are a `PictureError`.
+    High dynamic range, also in the file's own ICC profile, is an `UnreadableError`.
     """
     own = image.info.get("icc_profile") or b""
     refuse_hdr(code_points_of_profile(own))
-    grey = image.mode in GREYS
+    gray = image.mode in GRAY_MODES
     if image.format == "PNG":  # where they come before an ICC profile
-        return profile_of(code_points_of_png(path), grey=grey)
+        return profile_of(code_points_of_png(path), gray=gray)
     if own:
         return b""
     if image.format == "AVIF":
-        return profile_of(code_points_of_avif(path.read_bytes()), grey=grey)
+        return profile_of(code_points_of_avif(path.read_bytes()), gray=gray)
     if image.format == "JPEG2000":
         return jp2_profile(path.read_bytes())
     if nclx := image.info.get("nclx_profile"):  # of a HEIC
-        return profile_of(CodePoints(nclx["color_primaries"], nclx["transfer_characteristics"]), grey=grey)
+        return profile_of(CodePoints(nclx["color_primaries"], nclx["transfer_characteristics"]), gray=gray)
     return b""
 
 
-def profile_of(points: CodePoints | None, *, grey: bool = False) -> bytes:
-    """Return an ICC profile of these code points; nothing if they mean sRGB. Others than SDR's are a `PictureError`."""
+def profile_of(points: CodePoints | None, *, gray: bool = False) -> bytes:
+    """Return an ICC profile of these code points; empty for sRGB. High dynamic range is an `UnreadableError`."""
     if points is None:
         return b""
     refuse_hdr(points)
     primaries = 1 if points.primaries in UNSPECIFIED else points.primaries
     transfer = SRGB_TRANSFER if points.transfer in UNSPECIFIED else points.transfer
     if primaries not in PRIMARIES or transfer not in TRANSFERS:
-        raise PictureError(
-            f"its colours are said by numbers (CICP {primaries}/{transfer}) that stand for none that can be read here.",
+        raise UnreadableError(
+            f"its colours are said by numbers (CICP {primaries}/{transfer}) that are not known here.",
             "Save it in sRGB or Display P3.",
         )
-    primaries = 1 if grey else primaries
-    return b"" if (primaries, transfer) == (1, SRGB_TRANSFER) else _made_profile(primaries, transfer, grey)
+    primaries = 1 if gray else primaries
+    return b"" if (primaries, transfer) == (1, SRGB_TRANSFER) else _make_profile(primaries, transfer, gray)
 
 
 @cache
-def _made_profile(primaries: int, transfer: int, grey: bool) -> bytes:
-    white_x, white_y, *colours = PRIMARIES[primaries]
+def _make_profile(primaries: int, transfer: int, gray: bool) -> bytes:
+    white_x, white_y, *colors = PRIMARIES[primaries]
     curve = np.rint(TRANSFERS[transfer](np.linspace(0, 1, CURVE_POINTS)) * 65535).astype(np.uint16)
-    shape = {"transferfunction": curve} if grey else {"transferfunction": curve, "primaries": colours}
-    made: bytes = cms_profile("gray" if grey else "rgb", whitepoint=(white_x, white_y), **shape)
+    shape = {"transferfunction": curve} if gray else {"transferfunction": curve, "primaries": colors}
+    made: bytes = cms_profile("gray" if gray else "rgb", whitepoint=(white_x, white_y), **shape)
     return made
 
 
 def refuse_hdr(points: CodePoints | None) -> None:
     """Raise an error if the code points are those of high dynamic range."""
     if points and points.transfer in HDR_TRANSFERS:
-        raise PictureError(
+        raise UnreadableError(
             f"its colours have a high dynamic range ({HDR_TRANSFERS[points.transfer]}), which is not read here.",
             "Save it in standard dynamic range, in sRGB or Display P3.",
         )
 
 
 def code_points_of_profile(profile: bytes) -> CodePoints | None:
-    """Return what an ICC profile's `cicp` tag says (ICC.1:2022, 9.2.17)."""
+    """Return the code points of an ICC profile's `cicp` tag (ICC.1:2022, 9.2.17)."""
     for at in range(132, 132 + 12 * int.from_bytes(profile[128:132], "big"), 12):
         tag, offset = profile[at : at + 4], int.from_bytes(profile[at + 4 : at + 8], "big")
         if tag == b"cicp" and len(profile) >= offset + 12:
@@ -131,7 +131,7 @@ def code_points_of_profile(profile: bytes) -> CodePoints | None:
 
 
 def code_points_of_png(path: Path) -> CodePoints | None:
-    """Return what a PNG's cICP chunk says (PNG, third edition, 11.3.2.6)."""
+    """Return the code points of a PNG's cICP chunk (PNG, third edition, 11.3.2.6)."""
     with path.open("rb") as file:
         file.seek(8)
         while len(header := file.read(8)) == 8 and header[4:] != b"IDAT":
@@ -139,14 +139,14 @@ def code_points_of_png(path: Path) -> CodePoints | None:
             if header[4:] == b"cICP" and length == 4:
                 primaries, transfer, _matrix, full_range = file.read(4)
                 if not full_range:
-                    raise PictureError("its colours have a narrow range, which is not read here.", "Save it anew.")
+                    raise UnreadableError("its colours have a narrow range, which is not read here.", "Save it anew.")
                 return CodePoints(primaries, transfer)
             file.seek(length + 4, 1)
     return None
 
 
 def code_points_of_avif(data: bytes) -> CodePoints | None:
-    """Return what the `colr` box of an AVIF's primary item says (ISO/IEC 23008-12, 6.5.5, and 14496-12, 8.11)."""
+    """Return the code points of an AVIF's primary item, in its `colr` box (ISO/IEC 23008-12, 6.5.5)."""
     inner = dict(boxes(box_in(data, b"meta")[4:]))
     wide = inner.get(b"pitm", b"\0")[:1] != b"\0"
     primary = int.from_bytes(inner.get(b"pitm", b"")[4 : 8 if wide else 6], "big")
@@ -161,14 +161,14 @@ def code_points_of_avif(data: bytes) -> CodePoints | None:
 def properties_of_item(associations: bytes, item: int) -> Iterator[int]:
     """Yield the numbers, from 1, of an item's properties, as an `ipma` box lists them."""
     identity, number = (4 if associations[:1] > b"\0" else 2), (2 if associations[3:4] > b"\0" else 1)
-    place = 8
-    while place + identity < len(associations):
-        found = int.from_bytes(associations[place : place + identity], "big")
-        first = place + identity + 1
-        place = first + number * associations[first - 1]
+    offset = 8
+    while offset + identity < len(associations):
+        found = int.from_bytes(associations[offset : offset + identity], "big")
+        first = offset + identity + 1
+        offset = first + number * associations[first - 1]
         if found == item:
-            for at in range(first, place, number):
-                # the first bit says whether readers must know the property
+            for at in range(first, offset, number):
+                # the first bit tells whether readers must know the property
                 yield int.from_bytes(associations[at : at + number], "big") & (2 ** (8 * number - 1) - 1)
 
 
@@ -181,19 +181,19 @@ def jp2_profile(data: bytes) -> bytes:
 
 
 def box_in(data: bytes, wanted: bytes) -> bytes:
-    """Return what the first box of a kind holds; nothing if there is none."""
+    """Return the payload of the first box of a kind; empty if there is none."""
     return next((payload for kind, payload in boxes(data) if kind == wanted), b"")
 
 
 def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the kind and the payload of each box, as in MP4 (ISO/IEC 14496-12, 4.2); what is cut off ends it."""
-    place = 0
-    while place + 8 <= len(data):
-        size, kind, header = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8], 8
+    """Yield the kind and the payload of each box, as in MP4 (ISO/IEC 14496-12, 4.2); a truncated box ends them."""
+    offset = 0
+    while offset + 8 <= len(data):
+        size, kind, header = int.from_bytes(data[offset : offset + 4], "big"), data[offset + 4 : offset + 8], 8
         if size == 1:
-            size, header = int.from_bytes(data[place + 8 : place + 16], "big"), 16
-        end = place + size if size else len(data)
+            size, header = int.from_bytes(data[offset + 8 : offset + 16], "big"), 16
+        end = offset + size if size else len(data)
         if size and size < header:
             return
-        yield kind, data[place + header : end]
-        place = end
+        yield kind, data[offset + header : end]
+        offset = end

@@ -1,22 +1,25 @@
-"""The one table of picture formats: by which suffixes they are known, and what is written of them.
+"""The one table of picture formats: their suffixes, and what is written of them.
 
 `docs/formats.md` shows it to users; a test holds the two together.
 """
 
 from dataclasses import dataclass
 
+GRAY_MODES_16_BIT = ("I;16", "I;16L", "I;16B", "I;16N")  # Pillow's, as all modes here but LA;16
+GRAY_MODES = ("1", "L", "LA", "La", "I", "F", "LA;16", *GRAY_MODES_16_BIT)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFormat:
-    """A format that is read, and what its writer here can hold."""
+    """A format that is read, and what our writer of it can hold."""
 
-    suffixes: tuple[str, ...]  # in small letters, the usual one first
-    modes: tuple[str, ...] = ()  # Pillow's, that are written; a picture in another becomes L, RGB or RGBA
-    instead: str = ""  # the format that is written where this one is only read
-    bits: int = 8  # the most of a level that are written; grey may have 16 by `modes` (I;16, I)
+    suffixes: tuple[str, ...]  # in lower case, the usual one first
+    modes: tuple[str, ...] = ()  # of Pillow that are written; another becomes L, RGB or RGBA
+    written_as: str | None = None  # another format, where this one is only read
+    bits: int = 8  # per channel at most; gray may have 16 by `modes` (I;16, I)
     lossy: bool = False
-    profile: bool = False  # an ICC profile is written; without one the colours are sRGB
-    animated: bool = False  # all frames are translated, not the first alone
+    profile: bool = False  # holds an ICC profile; without one the colors are sRGB
+    animated: bool = False  # all frames are translated, not only the first
 
     @property
     def alpha(self) -> bool:
@@ -54,8 +57,8 @@ FORMATS = {  # by Pillow's names; no other decoder is ever tried
     ),
     "QOI": ImageFormat(suffixes=(".qoi",), modes=("RGBA", "RGB")),
     "PCX": ImageFormat(suffixes=(".pcx",), modes=("1", "L", "P", "RGB")),
-    "JXL": ImageFormat(suffixes=(".jxl",), instead="PNG"),
-    "PSD": ImageFormat(suffixes=(".psd",), instead="TIFF"),
-    "RADIANCE": ImageFormat(suffixes=(".hdr",), instead="PNG"),
+    "JXL": ImageFormat(suffixes=(".jxl",), written_as="PNG"),
+    "PSD": ImageFormat(suffixes=(".psd",), written_as="TIFF"),
+    "RADIANCE": ImageFormat(suffixes=(".hdr",), written_as="PNG"),
 }
 FORMAT_OF = {suffix: name for name, kind in FORMATS.items() for suffix in kind.suffixes}

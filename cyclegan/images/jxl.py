@@ -1,16 +1,16 @@
-"""The header of a JPEG XL codestream (ISO/IEC 18181-1, annexes B to E): size and colours, which imagecodecs drops."""
+"""The header of a JPEG XL codestream (ISO/IEC 18181-1, annexes B to E): size and colors, which imagecodecs drops."""
 
 from dataclasses import dataclass
 
-from cyclegan.errors import PictureError
+from cyclegan.errors import UnreadableError
 from cyclegan.images.cicp import UNSPECIFIED, CodePoints, boxes
 
 SIGNATURE = b"\xff\x0a"
 CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
-MOST_BYTES = 4096  # of a header without an ICC profile
+MAX_HEADER_BYTES = 4096  # of a header without an ICC profile
 RATIOS = ((1, 1), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # width over height; the first unused
 ENUM = ((0, 0), (1, 0), (2, 4), (18, 6))  # how numbers of a list are coded, as in `Bits.choice`
-GREY, XYB = 1, 2  # colour spaces
+GRAY, XYB = 1, 2  # colour spaces
 ALPHA, SPOT, CFA = 0, 2, 5  # kinds of extra channels
 D65, CUSTOM = 1, 2  # white points; primaries too can be custom
 P3 = 11  # primaries
@@ -18,51 +18,53 @@ P3 = 11  # primaries
 
 @dataclass(frozen=True)
 class Header:
-    """What a codestream says of its picture, as it is decoded: upright."""
+    """A codestream's facts about its picture, as it is decoded: with the orientation applied."""
 
     width: int
     height: int
     bits: int
     floating: bool
-    grey: bool
+    gray: bool
     alpha: bool
     animated: bool
-    colours: CodePoints
+    colors: CodePoints
 
 
 class Bits:
     """Reads numbers from bytes, the lowest bit first."""
 
     def __init__(self, data: bytes) -> None:
-        self.rest = int.from_bytes(data[:MOST_BYTES], "little")
+        self.remaining = int.from_bytes(data[:MAX_HEADER_BYTES], "little")
 
     def number(self, bits: int) -> int:
         """Read an unsigned number."""
-        value = self.rest & ((1 << bits) - 1)
-        self.rest >>= bits
+        value = self.remaining & ((1 << bits) - 1)
+        self.remaining >>= bits
         return value
 
-    def choice(self, *ways: tuple[int, int]) -> int:
-        """Read which of four ways follows, each a number to add and bits to read: the standard's U32."""
-        added, bits = ways[self.number(2)]
-        return added + self.number(bits)
+    def choice(self, *distributions: tuple[int, int]) -> int:
+        """Read a number by one of four distributions, each an offset and a number of bits: the standard's U32."""
+        offset, bits = distributions[self.number(2)]
+        return offset + self.number(bits)
 
 
 def metadata_boxes(data: bytes) -> tuple[bytes, dict[bytes, bytes]]:
     """Return a file's codestream, and the boxes of its container, if it has one."""
     if data.startswith(SIGNATURE):
         return data, {}
-    found = list(boxes(data))
-    parts = [payload[4:] if kind == b"jxlp" else payload for kind, payload in found if kind in (b"jxlc", b"jxlp")]
-    return b"".join(parts), dict(found)
+    container = list(boxes(data))
+    codestream = [
+        payload[4:] if kind == b"jxlp" else payload for kind, payload in container if kind in (b"jxlc", b"jxlp")
+    ]
+    return b"".join(codestream), dict(container)
 
 
 def read_header(codestream: bytes) -> Header:
-    """Read the header of a codestream; colours that cannot be followed are a `PictureError`."""
+    """Read the header of a codestream; unknown colors are an `UnreadableError`."""
     bits = Bits(codestream[2:])
     height, width = _size(bits)
     header = Header(width, height, 8, False, False, False, False, CodePoints(1, 13))
-    if bits.number(1):  # all else is as usual
+    if bits.number(1):  # all default
         return header
     orientation, animated = 1, False
     if bits.number(1):
@@ -76,30 +78,30 @@ def read_header(codestream: bytes) -> Header:
     depth, floating = _depth(bits)
     bits.number(1)  # whether 16 bits suffice to decode
     kinds = [_extra_channel(bits) for _ in range(bits.choice((0, 0), (1, 0), (2, 4), (1, 12)))]
-    bits.number(1)  # whether it is coded in XYB, which decoders undo
-    grey, colours = _colours(bits)
+    bits.number(1)  # whether it is coded in XYB, which decoders convert
+    gray, colors = _colors(bits)
     if orientation > 4:
         width, height = height, width
-    return Header(width, height, depth, floating, grey, ALPHA in kinds, animated, colours)
+    return Header(width, height, depth, floating, gray, ALPHA in kinds, animated, colors)
 
 
 def _size(bits: Bits) -> tuple[int, int]:
     """Read a height and a width."""
     small = bits.number(1)
 
-    def side() -> int:
+    def length() -> int:
         return 8 * (1 + bits.number(5)) if small else bits.choice((1, 9), (1, 13), (1, 18), (1, 30))
 
-    height, ratio = side(), bits.number(3)
-    return height, height * RATIOS[ratio][0] // RATIOS[ratio][1] if ratio else side()
+    height, ratio = length(), bits.number(3)
+    return height, height * RATIOS[ratio][0] // RATIOS[ratio][1] if ratio else length()
 
 
 def _preview_size(bits: Bits) -> None:
     small = bits.number(1)
-    ways = ((16, 0), (32, 0), (1, 5), (33, 9)) if small else ((1, 6), (65, 8), (321, 10), (1345, 12))
-    bits.choice(*ways)
+    distributions = ((16, 0), (32, 0), (1, 5), (33, 9)) if small else ((1, 6), (65, 8), (321, 10), (1345, 12))
+    bits.choice(*distributions)
     if bits.number(3) == 0:
-        bits.choice(*ways)
+        bits.choice(*distributions)
 
 
 def _animation(bits: Bits) -> None:
@@ -119,7 +121,7 @@ def _depth(bits: Bits) -> tuple[int, bool]:
 
 
 def _extra_channel(bits: Bits) -> int:
-    """Read what an extra channel is."""
+    """Read the kind of an extra channel."""
     if bits.number(1):
         return ALPHA
     kind = bits.choice(*ENUM)
@@ -135,24 +137,24 @@ def _extra_channel(bits: Bits) -> int:
     return kind
 
 
-def _colours(bits: Bits) -> tuple[bool, CodePoints]:
-    """Read whether a picture is grey, and the code points of its colours."""
+def _colors(bits: Bits) -> tuple[bool, CodePoints]:
+    """Read whether a picture is gray, and the code points of its colors."""
     if bits.number(1):
         return False, CodePoints(1, 13)
     has_profile, space = bits.number(1), bits.choice(*ENUM)
     if has_profile or space == XYB:
-        raise _unknown_colours()
+        raise _unknown_colors()
     white = bits.choice(*ENUM)
-    primaries = 1 if white == CUSTOM or space == GREY else bits.choice(*ENUM)
+    primaries = 1 if white == CUSTOM or space == GRAY else bits.choice(*ENUM)
     if white == CUSTOM or primaries == CUSTOM or bits.number(1):  # or a gamma of its own
-        raise _unknown_colours()
+        raise _unknown_colors()
     transfer = bits.choice(*ENUM)
     if primaries == P3 and white == D65:
         primaries = 12
     elif white != D65 and primaries not in UNSPECIFIED:
-        raise _unknown_colours()
-    return space == GREY, CodePoints(primaries, transfer)
+        raise _unknown_colors()
+    return space == GRAY, CodePoints(primaries, transfer)
 
 
-def _unknown_colours() -> PictureError:
-    return PictureError("its colours are said by a profile that is not read here.", "Save it as PNG, TIFF or JPEG.")
+def _unknown_colors() -> UnreadableError:
+    return UnreadableError("its colours are said by a profile that is not read here.", "Save it as PNG, TIFF or JPEG.")

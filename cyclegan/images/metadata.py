@@ -1,4 +1,4 @@
-"""What a picture's file says beside its pixels."""
+"""Metadata of a picture's file: EXIF, XMP, captions, texts, resolution."""
 
 import io
 import re
@@ -11,45 +11,45 @@ from PIL import ExifTags, GifImagePlugin, Image, JpegImagePlugin, MpoImagePlugin
 
 from cyclegan.images import exif as exif_blocks
 from cyclegan.images import photoshop
-from cyclegan.images import xmp as packets
+from cyclegan.images import xmp as xmp_packets
+from cyclegan.images.exif_block import HEADER
 
-# tags of a TIFF that hold the original again, or point to it: the layers of Photoshop, ImageJ's labels and overlays of
+# tags of a TIFF that hold the original again, or point to it: Photoshop's layers, ImageJ's labels and overlays of
 # every slice, planes of MetaMorph and Zeiss
 ORIGINAL_TAGS = {33628, 33629, 33630, 33631, 34412, 37724, 50838, 50839}
-# tags of a TIFF that say how its pixels are stored, or that are kept elsewhere
+# tags of a TIFF about the storage of its pixels, or that `Metadata` holds elsewhere
 STORAGE_TAGS = {
     *range(254, 260), 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 284, 288, 289, 290, 291, 292, 293, 297,
     301, exif_blocks.ORIENTATION, 317, 318, 319, 320, *range(321, 348), 512, 513, 514, 515, 517, 518, 519, 520, 521,
     529, 530, 531, 532, 700, 33723, 34377, 34675, *ORIGINAL_TAGS,
 }  # fmt: skip
-IPTC_TAG, PHOTOSHOP_TAG = 33723, 34377
 XMP_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
 XMP_IN_GIF = b"\x21\xff\x0bXMP DataXMP"
-# leads a reader of blocks safely over the packet (Adobe's XMP specification, part 3, 2020)
+# leads a reader of sub-blocks safely over the packet (Adobe's XMP specification, part 3, 2020)
 END_OF_XMP_IN_GIF = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What is kept of a file's words about its picture."""
+    """The metadata that a translation keeps."""
 
-    exif: bytes = b""  # of upright pixels, without thumbnail
+    exif: bytes = b""  # for transposed pixels, without thumbnail
     xmp: bytes = b""
     iptc: bytes = b""  # IPTC-IIM records
     photoshop: bytes = b""  # Photoshop's other image resources
     text: dict[str, str] = field(default_factory=dict)  # of a PNG
     comment: bytes = b""  # of a JPEG or GIF
     dpi: tuple[float, float] | None = None
-    notes: tuple[str, ...] = ()  # what of the file is not kept, each a sentence
+    notes: tuple[str, ...] = ()  # messages about metadata that is left out
 
     @classmethod
-    def of_image(cls, image: Image.Image) -> "Metadata":
-        """Take what a Pillow image knows."""
+    def from_image(cls, image: Image.Image) -> "Metadata":
+        """Read the metadata of an opened file."""
         block = exif_block(image)
-        exif, damaged = exif_blocks.cleaned(block) if block else (_exif_of_tags(image), "")
-        xmp, lost = packets.cleaned(_xmp(image))
-        lost = list(dict.fromkeys([*lost, *_other_pictures(image)]))
-        iptc, resources = photoshop.split(_photoshop(image))
+        exif, damage_note = exif_blocks.clean(block) if block else (_exif_of_tags(image), "")
+        xmp, removed = xmp_packets.clean(_xmp(image))
+        removed = list(dict.fromkeys([*removed, *_other_pictures(image)]))
+        iptc, resources = photoshop.split_resources(_photoshop(image))
         texts: dict[str, Any] = getattr(image, "text", {})
         comment = image.info.get("comment", b"")
         return cls(
@@ -60,81 +60,80 @@ class Metadata:
             text={key: str(value) for key, value in texts.items() if not key.startswith(("XML:", "Raw profile"))},
             comment=comment if isinstance(comment, bytes) else b"",
             dpi=_dpi(image),
-            notes=tuple(note for note in (damaged, f"Left out: {', '.join(lost)}." if lost else "") if note),
+            notes=tuple(note for note in (damage_note, f"Left out: {', '.join(removed)}." if removed else "") if note),
         )
 
     def with_size(self, width: int, height: int) -> "Metadata":
-        """Return the same with the pixel sizes that EXIF and XMP name, where they do, corrected."""
+        """Return the metadata with the pixel sizes in EXIF and XMP corrected."""
         exif = exif_blocks.with_size(self.exif, width, height)
-        return replace(self, exif=exif, xmp=packets.with_size(self.xmp, width, height))
+        return replace(self, exif=exif, xmp=xmp_packets.with_size(self.xmp, width, height))
 
-    def marked(self, system: str, *, composite: bool) -> "Metadata":
-        """Return the same with the mark that `system` made the picture, or blended its own into the original."""
-        return replace(self, xmp=packets.marked(self.xmp, system, composite=composite))
+    def mark_generated(self, system: str, *, composite: bool) -> "Metadata":
+        """Return the metadata with the mark that `system` generated the picture, or blended it with the original."""
+        return replace(self, xmp=xmp_packets.mark_generated(self.xmp, system, composite=composite))
 
     def png_texts(self) -> dict[str, str]:
-        """Return captions and resources as a PNG's texts hold them, the way of ImageMagick and exiftool."""
+        """Return captions and resources as texts of a PNG, like ImageMagick and exiftool."""
         if self.photoshop:
-            return {"Raw profile type 8bim": raw_profile("8bim", photoshop.joined(self.iptc, self.photoshop))}
+            return {"Raw profile type 8bim": raw_profile("8bim", photoshop.join_resources(self.iptc, self.photoshop))}
         return {"Raw profile type iptc": raw_profile("iptc", self.iptc)} if self.iptc else {}
 
     def jpeg_segments(self) -> bytes:
         """Return captions and resources as segments of a JPEG (APP13)."""
-        return photoshop.segments(0xED, photoshop.HEADER, photoshop.joined(self.iptc, self.photoshop))
+        return photoshop.jpeg_segments(0xED, photoshop.HEADER, photoshop.join_resources(self.iptc, self.photoshop))
 
 
-def orientation_of(image: Image.Image) -> int:
-    """Return how the stored pixels are turned, by EXIF or XMP: 1 (upright) to 8."""
+def read_orientation(image: Image.Image) -> int:
+    """Return the orientation in EXIF or XMP, 1 (as stored) to 8."""
     with suppress(Exception):
-        said = exif_blocks.orientation(exif_block(image)) or image.getexif().get(exif_blocks.ORIENTATION, 1)
-        return said if said in range(1, 9) else 1
+        value = exif_blocks.orientation(exif_block(image)) or image.getexif().get(exif_blocks.ORIENTATION, 1)
+        return value if value in range(1, 9) else 1
     return 1
 
 
 def exif_block(image: Image.Image) -> bytes:
-    """Return the bytes of a file's EXIF, those of a TIFF not among them, whose tags are its own."""
+    """Return the bytes of a file's EXIF; empty for a TIFF, which is EXIF itself."""
     block: bytes = image.info.get("exif") or b""
     for kind in ("exif", "APP1"):
         profile = b"" if block else _raw_profile(image, kind)
-        block = profile if profile.startswith(exif_blocks.HEADER) else block
+        block = profile if profile.startswith(HEADER) else block
     return block
 
 
 def raw_profile(kind: str, data: bytes) -> str:
-    """Return data as the hexadecimal text that PNGs keep it in."""
+    """Return data as a hexadecimal text of a PNG."""
     text = data.hex()
-    lines = "\n".join(text[place : place + 72] for place in range(0, len(text), 72))
+    lines = "\n".join(text[start : start + 72] for start in range(0, len(text), 72))
     return f"\n{kind}\n{len(data):8d}\n{lines}\n"
 
 
 def _raw_profile(image: Image.Image, *kinds: str) -> bytes:
-    """Return the first of some kinds of data that a PNG's texts hold."""
+    """Return the data of the first of these kinds in a PNG's texts."""
     for kind in kinds:
         text = image.info.get(f"Raw profile type {kind}")
-        found = re.match(r"\s*[^\n]*\n\s*\d+\s*\n([0-9A-Fa-f\s]*)", text) if isinstance(text, str) else None
+        match = re.match(r"\s*[^\n]*\n\s*\d+\s*\n([0-9A-Fa-f\s]*)", text) if isinstance(text, str) else None
         with suppress(ValueError):
-            if found:
-                return bytes.fromhex(found[1])
+            if match:
+                return bytes.fromhex(match[1])
     return b""
 
 
-def xmp_block_of_gif(xmp: bytes) -> bytes:
+def gif_xmp_block(xmp: bytes) -> bytes:
     """Return the block that holds an XMP packet in a GIF, before its trailer."""
     return XMP_IN_GIF + xmp + END_OF_XMP_IN_GIF if xmp else b""
 
 
 def _xmp(image: Image.Image) -> bytes:
     """Return a file's XMP packet."""
-    found = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
-    if found:
-        return found.encode() if isinstance(found, str) else bytes(found)
+    packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+    if packet:
+        return packet.encode() if isinstance(packet, str) else bytes(packet)
     if isinstance(image, GifImagePlugin.GifImageFile):
         with suppress(OSError):
             return _xmp_in_gif(Path(str(image.filename)).read_bytes())
-    profile = _raw_profile(image, "xmp")
-    return profile or next(
-        (part.removeprefix(XMP_IN_JPEG) for part in [_raw_profile(image, "APP1")] if part.startswith(XMP_IN_JPEG)), b""
-    )
+    segment = _raw_profile(image, "APP1")
+    in_segment = segment.removeprefix(XMP_IN_JPEG) if segment.startswith(XMP_IN_JPEG) else b""
+    return _raw_profile(image, "xmp") or in_segment
 
 
 def _xmp_in_gif(data: bytes) -> bytes:
@@ -144,9 +143,9 @@ def _xmp_in_gif(data: bytes) -> bytes:
 
 
 def _iptc(image: Image.Image) -> bytes:
-    """Return IPTC-IIM records that stand by themselves, as in TIFFs and PNGs."""
+    """Return IPTC-IIM records outside Photoshop's resources, as in TIFFs and PNGs."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
-        return _tag_bytes(image, IPTC_TAG)
+        return _tag_bytes(image, TiffImagePlugin.IPTC_NAA_CHUNK)
     profile = _raw_profile(image, "iptc")
     return profile if profile.startswith(b"\x1c") else b""
 
@@ -157,26 +156,26 @@ def _photoshop(image: Image.Image) -> bytes:
         parts = [part for app, part in image.applist if app == "APP13" and part.startswith(photoshop.HEADER)]
         return b"".join(part.removeprefix(photoshop.HEADER) for part in parts)
     if isinstance(image, TiffImagePlugin.TiffImageFile):
-        return _tag_bytes(image, PHOTOSHOP_TAG)
+        return _tag_bytes(image, TiffImagePlugin.PHOTOSHOP_CHUNK)
     profile = _raw_profile(image, "8bim", "iptc")
     return profile if profile.startswith((b"8BIM", photoshop.HEADER)) else b""
 
 
 def _tag_bytes(image: TiffImagePlugin.TiffImageFile, tag: int) -> bytes:
     """Return the bytes of a TIFF's tag as they are in the file."""
-    # Photoshop calls captions LONGs, of which Pillow's public interface gives the first alone
+    # Photoshop types captions as LONGs, of which Pillow's public interface returns only the first
     data: bytes = image.tag_v2._tagdata.get(tag, b"")
-    return data if tag != IPTC_TAG or not data.startswith(b"\x1c") else data.rstrip(b"\0")
+    return data if tag != TiffImagePlugin.IPTC_NAA_CHUNK or not data.startswith(b"\x1c") else data.rstrip(b"\0")
 
 
 def _other_pictures(image: Image.Image) -> list[str]:
-    """Return what a file holds beside its picture, thumbnails and previews aside."""
-    found: list[str] = []
+    """Return the names of other pictures in a file, except for thumbnails and previews."""
+    names: list[str] = []
     if isinstance(image, MpoImagePlugin.MpoImageFile):
         kinds = [entry["Attribute"]["MPType"] for entry in (image.mpinfo or {}).get(0xB002, [])[1:]]
-        found += [f"{len(kinds)} more pictures"] if any("Thumbnail" not in kind for kind in kinds) else []
-    found += ["gain map"] if any("gainmap" in name for name in image.info.get("aux", ())) else []
-    return found + (["depth map"] if image.info.get("depth_images") else [])
+        names += [f"{len(kinds)} more pictures"] if any("Thumbnail" not in kind for kind in kinds) else []
+    names += ["gain map"] if any("gainmap" in name for name in image.info.get("aux", ())) else []
+    return names + (["depth map"] if image.info.get("depth_images") else [])
 
 
 def _exif_of_tags(image: Image.Image) -> bytes:
@@ -190,30 +189,30 @@ def _exif_of_tags(image: Image.Image) -> bytes:
 
 def _exif_bytes(exif: Image.Exif) -> bytes:
     file = io.BytesIO()
-    tags_of(exif).save(file)
-    return exif_blocks.HEADER + file.getvalue()
+    to_directory(exif).save(file)
+    return HEADER + file.getvalue()
 
 
-def tags_of(exif: Image.Exif) -> TiffImagePlugin.ImageFileDirectory_v2:
-    """Return a directory of tags, ready to be written; text keeps the very bytes that it was read from."""
+def to_directory(exif: Image.Exif) -> TiffImagePlugin.ImageFileDirectory_v2:
+    """Return EXIF as a directory that Pillow can write; texts keep their bytes."""
     directory = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
     for tag, value in exif.items():
         if tag in STORAGE_TAGS:
             continue
         if isinstance(value, str):
             directory.tagtype[tag] = TiffTags.ASCII
-        inner = exif.get_ifd(tag) if tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo) else None
-        directory[tag] = _as_read(value) if inner is None else {name: _as_read(found) for name, found in inner.items()}
+        sub_ifd = exif.get_ifd(tag) if tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo) else None
+        directory[tag] = _as_read(value) if sub_ifd is None else {key: _as_read(item) for key, item in sub_ifd.items()}
     return directory
 
 
 def _as_read(value: Any) -> Any:
-    """Return text that is not ASCII as the bytes that Pillow read as Latin-1; it would write question marks."""
+    """Return text beyond ASCII as the bytes that Pillow read as Latin-1; it would write question marks."""
     return value if not isinstance(value, str) or value.isascii() else value.encode("latin-1", "replace")
 
 
 def _dpi(image: Image.Image) -> tuple[float, float] | None:
-    """Return the resolution that a file names; Pillow says 72 of a JPEG that names none."""
+    """Return a file's resolution; for a JPEG without one Pillow returns 72."""
     try:
         across, down = (float(number) for number in image.info.get("dpi", ()))
         if isinstance(image, JpegImagePlugin.JpegImageFile) and not image.info.get("jfif_unit"):

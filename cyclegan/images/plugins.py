@@ -1,13 +1,17 @@
-"""Decoders that Pillow lacks, as plugins of it: JPEG XL and Radiance HDR, both by imagecodecs."""
+"""The formats that Pillow is asked to read, and plugins for two that it lacks: JPEG XL and Radiance HDR."""
 
+import importlib.util
 import re
+from functools import cache
 from typing import Any
 
 import numpy as np
 from imagecodecs import jpegxl_decode, rgbe_decode
-from PIL import ExifTags, Image, ImageFile
+from PIL import Image, ImageFile
 
+from cyclegan.images import exif
 from cyclegan.images.cicp import SRGB_TRANSFER, TRANSFERS, profile_of
+from cyclegan.images.formats import FORMAT_OF, FORMATS
 from cyclegan.images.jxl import CONTAINER, SIGNATURE, metadata_boxes, read_header
 
 RADIANCE_SIZE = re.compile(rb"\n\n-Y (\d+) \+X (\d+)\n")
@@ -34,7 +38,7 @@ class DecodedFile(ImageFile.ImageFile):
 
 
 class JpegXlFile(DecodedFile):
-    """A JPEG XL picture, of 8 bits, or of 16 in grey."""
+    """A JPEG XL picture, of 8 bits, or of 16 in gray."""
 
     format = "JXL"
 
@@ -48,12 +52,12 @@ class JpegXlFile(DecodedFile):
         if self.header.floating:
             raise NotImplementedError("floating-point JPEG XL is not supported")
         self._size = self.header.width, self.header.height
-        deep_grey = self.header.grey and self.header.bits > 8 and not self.header.alpha
-        self._mode = "I;16" if deep_grey else ("L" if self.header.grey else "RGB") + "A" * self.header.alpha
-        if profile := profile_of(self.header.colours, grey=self.header.grey):
+        gray_16_bit = self.header.gray and self.header.bits > 8 and not self.header.alpha
+        self._mode = "I;16" if gray_16_bit else ("L" if self.header.gray else "RGB") + "A" * self.header.alpha
+        if profile := profile_of(self.header.colors, gray=self.header.gray):
             self.info["icc_profile"] = profile
         if b"Exif" in metadata:
-            self.info["exif"] = without_orientation(metadata[b"Exif"][4:])
+            self.info["exif"] = exif.without_orientation(metadata[b"Exif"][4:])  # the decoder applies it
         if b"xml " in metadata:
             self.info["xmp"] = metadata[b"xml "]
 
@@ -63,7 +67,7 @@ class JpegXlFile(DecodedFile):
         if self.header.animated and values.ndim > 2 + (self.mode != "L"):
             values = values[0]
         if values.dtype == np.uint16 and self.header.bits < 16:
-            # decoders leave values of, say, 10 bits as they are
+            # the decoder does not scale values of, say, 10 bits
             white = 2**self.header.bits - 1
             values = np.rint(values * (65535 / white)).clip(0, 65535).astype(np.uint16)
         if values.dtype == np.uint16 and self.mode != "I;16":
@@ -89,23 +93,29 @@ class RadianceFile(DecodedFile):
     def decode(self) -> np.ndarray:
         """Return the pixels in sRGB."""
         light = rgbe_decode(self.data).clip(0, 1)
-        levels = np.arange(256)
-        # light that lies half-way between two levels, where the first becomes the second
-        borders = TRANSFERS[SRGB_TRANSFER]((levels[1:] - 0.5) / 255)
-        return np.searchsorted(borders, light, side="right").astype(np.uint8)
+        values = np.arange(256)
+        # light half-way between two values, where rounding changes
+        thresholds = TRANSFERS[SRGB_TRANSFER]((values[1:] - 0.5) / 255)
+        return np.searchsorted(thresholds, light, side="right").astype(np.uint8)
 
 
-def without_orientation(exif: bytes) -> bytes:
-    """Return EXIF that leaves the picture as it is, since JPEG XL's decoder has turned it."""
-    read = Image.Exif()
-    read.load(exif)
-    if ExifTags.Base.Orientation not in read:
-        return b"Exif\0\0" + exif
-    del read[ExifTags.Base.Orientation]
-    return read.tobytes()
+@cache
+def readable_formats(suffix: str = "") -> tuple[str, ...]:
+    """Return the formats (Pillow's names) that a file of this suffix is tried as.
+
+    A TGA has no signature, so any bytes may pass for one: only a file with its suffix is tried as TGA.
+    """
+    if importlib.util.find_spec("pillow_heif"):
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener(thumbnails=False)
+    Image.init()
+    _register()
+    named = FORMAT_OF.get(suffix.lower())
+    return tuple(name for name in sorted(FORMATS) if name in Image.OPEN and (name != "TGA" or name == named))
 
 
-def register() -> None:
-    """Make the decoders known to Pillow."""
+def _register() -> None:
+    """Register the plugins with Pillow."""
     Image.register_open("JXL", JpegXlFile, lambda start: start.startswith((SIGNATURE, CONTAINER)))
     Image.register_open("RADIANCE", RadianceFile, lambda start: start.startswith((b"#?RADIANCE", b"#?RGBE")))

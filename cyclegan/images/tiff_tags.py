@@ -1,148 +1,65 @@
-"""What a TIFF's tags say of size, place and pages, brought up to date in the block of EXIF that holds them.
+"""Sizes, coordinates and descriptions in a TIFF's tags, updated for the one page that is written.
 
-Tags: TIFF 6.0; GeoTIFF 1.1 (OGC 19-008); RPCs in GeoTIFF (2009). Descriptions: ImageJ's, OME-XML's, tifffile's.
+Descriptions: ImageJ's, OME-XML's, tifffile's.
 """
 
 import json
 import re
 import struct
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from xml.etree import ElementTree
 
-HEADER = b"Exif\0\0"
+from cyclegan.images.exif_block import ASCII, RATIONAL, Block, ExifError
+from cyclegan.images.geotiff import scale_coordinates
+
 DESCRIPTION, RESOLUTIONS = 270, (282, 283)  # the latter of width and height
-PIXEL_SCALE, TIEPOINT, TRANSFORMATION, RPC = 33550, 33922, 34264, 50844
-GEO_KEYS, RASTER_TYPE, PIXEL_IS_POINT = 34735, 1025, 2
-ASCII, SHORT, RATIONAL, DOUBLE = 2, 3, 5, 12
-TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes
-OF_STACKS = ("images", "slices", "channels", "frames", "hyperstack", "mode", "loop")  # in ImageJ's descriptions
+STACK_KEYS = ("images", "slices", "channels", "frames", "hyperstack", "mode", "loop")  # in ImageJ's descriptions
 OME_TYPES = {"float32": "float", "float64": "double"}
-MOST_PIXELS = 10**5  # of a side: the denominator of a scale
+MAX_DENOMINATOR = 10**5  # of a resolution
 
 
 @dataclass(frozen=True)
-class Change:
-    """What became of a picture: the first page of a file, resized."""
+class FileChange:
+    """The difference between a file and the picture that is written: the first page, maybe resized."""
 
     scale: tuple[float, float]  # of width and height
     shape: tuple[int, ...]  # height, width and, if there are several, channels
     dtype: str  # of the values in the file, as NumPy names it
 
 
-@dataclass
-class Block:
-    """The first directory of a block of EXIF."""
-
-    data: bytearray  # a whole TIFF
-    order: str  # of bytes, as `struct` takes it
-
-    def entries(self) -> dict[int, tuple[int, int, int]]:
-        """Return the place of each tag's entry, its type and its count."""
-        (start,) = struct.unpack_from(self.order + "I", self.data, 4)
-        (count,) = struct.unpack_from(self.order + "H", self.data, start)
-        places = [start + 2 + 12 * number for number in range(count)]
-        return {tag: (place, kind, n) for place in places for tag, kind, n in [self._unpacked("HHI", place)]}
-
-    def read(self, tag: int, kind: int) -> bytes:
-        """Return a tag's value; nothing if it is not there, or of another type."""
-        place, found, count = self.entries().get(tag, (0, 0, 0))
-        if found != kind:
-            return b""
-        size = count * TYPE_SIZES[kind]
-        start = place + 8 if size <= 4 else self._unpacked("I", place + 8)[0]
-        return bytes(self.data[start : start + size])
-
-    def write(self, tag: int, value: bytes) -> None:
-        """Give another value to a tag that is there; all else stays where it is."""
-        place, kind, _ = self.entries()[tag]
-        struct.pack_into(self.order + "I", self.data, place + 4, len(value) // TYPE_SIZES[kind])
-        if len(value) <= 4:
-            self.data[place + 8 : place + 12] = value.ljust(4, b"\0")
-            return
-        self.data += bytes(len(self.data) % 2)
-        struct.pack_into(self.order + "I", self.data, place + 8, len(self.data))
-        self.data += value
-
-    def _unpacked(self, form: str, place: int) -> tuple[int, ...]:
-        return struct.unpack_from(self.order + form, self.data, place)
-
-
-def brought_up_to_date(exif: bytes, change: Change) -> bytes:
-    """Return a block of EXIF whose map coordinates and description are right for the picture as it is written."""
-    tiff = exif.removeprefix(HEADER)
+def update_tags(exif: bytes, change: FileChange) -> bytes:
+    """Return a block of EXIF whose map coordinates and description are right for the picture that is written."""
     try:
-        block = Block(bytearray(tiff), {b"II": "<", b"MM": ">"}[tiff[:2]])
-        _scale_map(block, *change.scale)
-        if description := block.read(DESCRIPTION, ASCII):
-            block.write(DESCRIPTION, described(description, change))
-        if description.startswith(b"ImageJ="):
+        block = Block(exif)
+        scale_coordinates(block, *change.scale)
+        old = block.value(DESCRIPTION, ASCII)
+        new = update_description(old, change)
+        if new != old:
+            block.set_value(DESCRIPTION, new)
+        if old.startswith(b"ImageJ="):
             _scale_resolution(block, change)
-    except (KeyError, struct.error):
+    except ExifError:
         return exif
-    return HEADER + bytes(block.data)
+    return bytes(block)
 
 
-def _scale_map(block: Block, across: float, down: float) -> None:
-    """Scale map coordinates to a width and a height that are so many times the old ones."""
-    shift = 0.5 if _counts_centres(block) else 0.0  # pixels, from what tie points count from to the corner
-
-    def scale_tiepoints(values: list[float]) -> None:
-        for start in range(0, len(values) - 5, 6):
-            values[start] = (values[start] + shift) * across - shift
-            values[start + 1] = (values[start + 1] + shift) * down - shift
-
-    def scale_pixels(values: list[float]) -> None:
-        values[0], values[1] = values[0] / across, values[1] / down
-
-    def scale_matrix(values: list[float]) -> None:
-        for row in range(0, 12, 4):
-            a, b = values[row] / across, values[row + 1] / down
-            values[row + 3] += shift * (a - values[row] + b - values[row + 1])
-            values[row], values[row + 1] = a, b
-
-    def scale_rpc(values: list[float]) -> None:
-        for place, factor in {2: down, 3: across, 7: down, 8: across}.items():  # line and sample, offset and scale
-            values[place] *= factor
-
-    changes: dict[int, tuple[int, Callable[[list[float]], None]]] = {
-        PIXEL_SCALE: (2, scale_pixels),
-        TIEPOINT: (6, scale_tiepoints),
-        TRANSFORMATION: (16, scale_matrix),
-        RPC: (9, scale_rpc),
-    }
-    for tag, (fewest, change) in changes.items():
-        data = block.read(tag, DOUBLE)
-        form = f"{block.order}{len(data) // 8}d"
-        values = list(struct.unpack(form, data))
-        if len(values) >= fewest and (across, down) != (1, 1):
-            change(values)
-            block.write(tag, struct.pack(form, *values))
-
-
-def _scale_resolution(block: Block, change: Change) -> None:
-    """Scale the pixels per unit of ImageJ, whose unit may be a micrometre: the extent stays what it was."""
+def _scale_resolution(block: Block, change: FileChange) -> None:
+    """Scale ImageJ's pixels per unit, which may be a micrometer, so that the extent stays the same."""
     for tag, scale in zip(RESOLUTIONS, change.scale, strict=True):
-        if data := block.read(tag, RATIONAL):
-            above, below = struct.unpack(block.order + "II", data)
-            ratio = Fraction(above, below or 1) * Fraction(scale).limit_denominator(MOST_PIXELS)
-            ratio = ratio.limit_denominator(MOST_PIXELS)
-            block.write(tag, struct.pack(block.order + "II", ratio.numerator, ratio.denominator))
+        if data := block.value(tag, RATIONAL):
+            numerator, denominator = struct.unpack_from(block.order + "II", data)
+            ratio = Fraction(numerator, denominator or 1) * Fraction(scale).limit_denominator(MAX_DENOMINATOR)
+            ratio = ratio.limit_denominator(MAX_DENOMINATOR)
+            block.set_value(tag, struct.pack(block.order + "II", ratio.numerator, ratio.denominator))
 
 
-def _counts_centres(block: Block) -> bool:
-    keys = block.read(GEO_KEYS, SHORT)
-    values = struct.unpack(f"{block.order}{len(keys) // 2}H", keys)
-    entries = [values[start : start + 4] for start in range(4, len(values) - 3, 4)]
-    return (RASTER_TYPE, 0, 1, PIXEL_IS_POINT) in entries
-
-
-def described(description: bytes, change: Change) -> bytes:
-    """Return a description that promises no pages, sizes and types of numbers that are no longer there."""
+def update_description(description: bytes, change: FileChange) -> bytes:
+    """Return a description with the pages, size and number type that are written."""
     text = description.rstrip(b"\0")
     if text.startswith(b"ImageJ="):
-        return re.sub(rb"(?m)^(?:%b)=.*\n?" % "|".join(OF_STACKS).encode(), b"", text) + b"\0"
+        return re.sub(rb"(?m)^(?:%b)=.*\n?" % "|".join(STACK_KEYS).encode(), b"", text) + b"\0"
     if text.lstrip()[:1] == b"<" and b"<OME" in text[:4096]:
         return _ome(text, change) + b"\0"
     if text.startswith(b'{"shape":'):
@@ -150,8 +67,8 @@ def described(description: bytes, change: Change) -> bytes:
     return description
 
 
-def _ome(text: bytes, change: Change) -> bytes:
-    """Return OME-XML for one plane of the first image, or nothing if it cannot be read."""
+def _ome(text: bytes, change: FileChange) -> bytes:
+    """Return OME-XML for one plane of the first image; empty if it cannot be read."""
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError:
@@ -169,8 +86,8 @@ def _ome(text: bytes, change: Change) -> bytes:
     return written
 
 
-def _describe_plane(pixels: ElementTree.Element, namespace: str, change: Change) -> None:
-    """Let OME's `Pixels` describe the one plane that is written."""
+def _describe_plane(pixels: ElementTree.Element, namespace: str, change: FileChange) -> None:
+    """Make OME's `Pixels` describe the one plane that is written."""
     for name in ("TiffData", "Plane", "BinData", "MetadataOnly"):
         for element in pixels.findall(namespace + name):
             pixels.remove(element)
@@ -185,13 +102,14 @@ def _describe_plane(pixels: ElementTree.Element, namespace: str, change: Change)
     pixels.set("Type", OME_TYPES.get(change.dtype, change.dtype))
     pixels.attrib.pop("SignificantBits", None)
     for axis, scale in zip("XY", change.scale, strict=True):
-        if size := pixels.get(f"PhysicalSize{axis}"):
-            pixels.set(f"PhysicalSize{axis}", f"{float(size) / scale:.10g}")
+        with suppress(ValueError):
+            if size := pixels.get(f"PhysicalSize{axis}"):
+                pixels.set(f"PhysicalSize{axis}", f"{float(size) / scale:.10g}")
 
 
-def _tifffile(text: bytes, change: Change) -> bytes:
+def _tifffile(text: bytes, change: FileChange) -> bytes:
     try:
-        facts = json.loads(text)
+        description = json.loads(text)
     except ValueError:
         return b""
-    return json.dumps(facts | {"shape": list(change.shape)}).encode()
+    return json.dumps(description | {"shape": list(change.shape)}).encode()

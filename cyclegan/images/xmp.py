@@ -1,7 +1,7 @@
-"""XMP packets: the mark that a picture was generated, and nothing in them that the result does not hold.
+"""XMP packets: the mark that a picture was generated is added, claims that no longer hold are removed.
 
 The mark is IPTC's `DigitalSourceType` (IPTC Photo Metadata Standard 2025.1, Extension schema). Packets are edited as
-text, so that all else in them stays as it was written.
+text, so that everything else in them stays as it was written.
 """
 
 import re
@@ -21,42 +21,42 @@ PACKET = (
     f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}">'
     '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
 )
-ANY = r"[\w.-]+"
+ANY_NAME = r"[\w.-]+"
 GOOGLE = "http://ns.google.com/photos/1.0/"
-# what phones and editors describe that does not come along: namespace, names of properties, what it is
+# descriptions by phones and editors of data that is left out: namespace, names of properties, name for users
 CLAIMS = (
-    ("http://ns.adobe.com/hdr-gain-map/1.0/", ANY, "gain map"),
-    ("http://ns.apple.com/HDRGainMap/1.0/", ANY, "gain map"),
+    ("http://ns.adobe.com/hdr-gain-map/1.0/", ANY_NAME, "gain map"),
+    ("http://ns.apple.com/HDRGainMap/1.0/", ANY_NAME, "gain map"),
     (f"{GOOGLE}camera/", r"(?:MotionPhoto|MicroVideo)[\w.-]*", "motion clip"),
     (f"{GOOGLE}container/", "Directory", "attached files"),
-    (f"{GOOGLE}container/item/", ANY, ""),
-    ("http://ns.google.com/photos/dd/1.0/device/", ANY, "depth map"),
-    (f"{GOOGLE}depthmap/", ANY, "depth map"),
-    (f"{GOOGLE}image/", ANY, "original picture in XMP"),
-    (f"{GOOGLE}audio/", ANY, "sound in XMP"),
-    ("http://ns.apple.com/depthData/1.0/", ANY, "depth map"),
+    (f"{GOOGLE}container/item/", ANY_NAME, ""),
+    ("http://ns.google.com/photos/dd/1.0/device/", ANY_NAME, "depth map"),
+    (f"{GOOGLE}depthmap/", ANY_NAME, "depth map"),
+    (f"{GOOGLE}image/", ANY_NAME, "original picture in XMP"),
+    (f"{GOOGLE}audio/", ANY_NAME, "sound in XMP"),
+    ("http://ns.apple.com/depthData/1.0/", ANY_NAME, "depth map"),
     ("http://ns.adobe.com/xmp/note/", "HasExtendedXMP", "extended XMP"),
     ("http://ns.adobe.com/xap/1.0/", "Thumbnails", ""),
     (TIFF, "Orientation", ""),  # the pixels are upright
 )
 ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"<\0": "utf-16-le", b"\0<": "utf-16-be"}  # else UTF-8
-TAG = r"""(?:[^<>"']|"[^"]*"|'[^']*')*"""  # what follows an element's name in its first tag
+ATTRIBUTES = r"""(?:[^<>"']|"[^"]*"|'[^']*')*"""  # of an element, in its first tag
 
 
 def source_type(*, composite: bool) -> str:
-    """Return IPTC's term for a picture that a model made, or blended its own into."""
+    """Return IPTC's term for a picture that a model generated, or that was blended with one."""
     return SOURCE_TYPES + ("compositeWithTrainedAlgorithmicMedia" if composite else "trainedAlgorithmicMedia")
 
 
-def marked(xmp: bytes, system: str, *, composite: bool) -> bytes:
-    """Return an XMP packet that says that `system` made the picture, beside all else that it said."""
+def mark_generated(xmp: bytes, system: str, *, composite: bool) -> bytes:
+    """Return an XMP packet with the mark that `system` generated the picture."""
     mark = (
         f'<rdf:Description rdf:about="" xmlns:rdf="{RDF}" xmlns:Iptc4xmpExt="{IPTC}"'
         f' Iptc4xmpExt:DigitalSourceType="{source_type(composite=composite)}"'
         f" Iptc4xmpExt:AISystemUsed={quoteattr(system)}"
         f' Iptc4xmpExt:AISystemVersionUsed="cyclegan {__version__}"/>'
     )
-    packet = readable(xmp) or PACKET
+    packet = decode(xmp) or PACKET
     for prefix in {"Iptc4xmpExt", *_prefixes(packet, IPTC)}:
         for name in MARK_NAMES:
             packet = _without(packet, f"{prefix}:{name}")
@@ -66,53 +66,53 @@ def marked(xmp: bytes, system: str, *, composite: bool) -> bytes:
     return f"{before}{mark}{end}{after}".encode()
 
 
-def cleaned(xmp: bytes) -> tuple[bytes, list[str]]:
-    """Return a packet without descriptions of what a result does not hold, and what that was.
+def clean(xmp: bytes) -> tuple[bytes, list[str]]:
+    """Return a packet without descriptions of data that is left out, and the names of these.
 
-    A packet that is no XML stays as it is, for `marked` to replace.
+    A packet that is not XML stays as it is, for `mark_generated` to replace.
     """
-    packet = readable(xmp)
+    packet = decode(xmp)
     if packet is None:
         return xmp, []
-    lost: list[str] = []
-    for namespace, names, what in CLAIMS:
+    removed: list[str] = []
+    for namespace, properties, name in CLAIMS:
         for prefix in _prefixes(packet, namespace):
-            shorter = _without(packet, f"{re.escape(prefix)}:{names}")
-            if shorter != packet and what and what not in lost:
-                lost.append(what)
+            shorter = _without(packet, f"{re.escape(prefix)}:{properties}")
+            if shorter != packet and name and name not in removed:
+                removed.append(name)
             packet = shorter
-            if f"{prefix}:" not in packet:  # the declaration alone would have readers look for more
+            if f"{prefix}:" not in packet:  # the declaration alone makes some readers look for more
                 packet = re.sub(rf"""\s+xmlns:{re.escape(prefix)}\s*=\s*(?:"[^"]*"|'[^']*')""", "", packet)
-    return (packet.encode() if _is_packet(packet) else b""), lost
+    return (packet.encode() if _is_packet(packet) else b""), removed
 
 
 def with_size(xmp: bytes, width: int, height: int) -> bytes:
-    """Return a packet with the pixel sizes that it names corrected."""
-    packet = readable(xmp)
+    """Return a packet with its pixel sizes corrected."""
+    packet = decode(xmp)
     if packet is None:
         return xmp
     sizes = {(EXIF, "PixelXDimension"): width, (EXIF, "PixelYDimension"): height}
     sizes |= {(TIFF, "ImageWidth"): width, (TIFF, "ImageLength"): height}
     for (namespace, name), size in sizes.items():
         for prefix in _prefixes(packet, namespace):
-            found = rf"""(\s{re.escape(prefix)}:{name}\s*=\s*["']|<{re.escape(prefix)}:{name}>)\s*\d+"""
-            packet = re.sub(found, rf"\g<1>{size}", packet)
+            pattern = rf"""(\s{re.escape(prefix)}:{name}\s*=\s*["']|<{re.escape(prefix)}:{name}>)\s*\d+"""
+            packet = re.sub(pattern, rf"\g<1>{size}", packet)
     return packet.encode()
 
 
-def fitting(xmp: bytes, most: int) -> bytes:
-    """Return a packet of at most so many bytes: without its padding, or else with nothing but the mark."""
-    if len(xmp) <= most:
+def shorten(xmp: bytes, max_bytes: int) -> bytes:
+    """Return a packet of at most so many bytes: without its padding, or else with only the mark."""
+    if len(xmp) <= max_bytes:
         return xmp
     bare = re.sub(rb"\s+(?=<\?xpacket end)", b"", xmp)
-    if len(bare) <= most:
+    if len(bare) <= max_bytes:
         return bare
     mark = re.search(rb'<rdf:Description rdf:about="" xmlns:rdf="[^"]*" xmlns:Iptc4xmpExt=[^>]*/>', xmp)
     return PACKET.encode().replace(b"</rdf:RDF>", (mark[0] if mark else b"") + b"</rdf:RDF>")
 
 
-def readable(xmp: bytes) -> str | None:
-    """Return a packet as text if it is one that can be edited."""
+def decode(xmp: bytes) -> str | None:
+    """Return a packet as text, or None if it cannot be edited."""
     try:
         packet = xmp.decode(ENCODINGS.get(xmp[:2], "utf-8-sig")).strip("\0 \n")
     except ValueError:
@@ -131,7 +131,7 @@ def _is_packet(packet: str) -> bool:
 
 
 def _end_of_rdf(packet: str) -> str:
-    """Return the tag that closes a packet's RDF, by whatever prefix it is called."""
+    """Return the tag that closes a packet's RDF, with any prefix."""
     return next((f"</{prefix}:RDF>" for prefix in _prefixes(packet, RDF)), "</RDF>")
 
 
@@ -144,5 +144,5 @@ def _prefixes(packet: str, namespace: str) -> list[str]:
 def _without(packet: str, name: str) -> str:
     """Return a packet without the properties of a name (a pattern), written as attributes or as elements."""
     packet = re.sub(rf"""\s{name}\s*=\s*("[^"]*"|'[^']*')""", "", packet)
-    packet = re.sub(rf"<{name}(?:\s{TAG})?/>", "", packet)
-    return re.sub(rf"<({name})(?:\s{TAG})?>.*?</\1\s*>", "", packet, flags=re.DOTALL)
+    packet = re.sub(rf"<{name}(?:\s{ATTRIBUTES})?/>", "", packet)
+    return re.sub(rf"<({name})(?:\s{ATTRIBUTES})?>.*?</\1\s*>", "", packet, flags=re.DOTALL)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cyclegan.images import Images, Levels, scaled_on
+from cyclegan.images import Images, PixelValues, scaled_on
 from cyclegan.models import Generator
 
 
@@ -16,7 +16,7 @@ from cyclegan.models import Generator
 class PaddedPicture:
     """A picture with padding, whose rows are prepared for the generator on demand."""
 
-    images: Images | Levels  # of one picture, without padding, on any device
+    images: Images | PixelValues  # of one picture, without padding, on any device
     generator: Generator
     device: torch.device
     dtype: torch.dtype

@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cyclegan.checkpoints.find import find_model, model_name
 from cyclegan.checkpoints.model_file import Direction, ModelInfo, generator_weights, load_model
-from cyclegan.checkpoints.runs import find_model, model_name
 from cyclegan.devices import choose_device, free_memory, uses_bf16
 from cyclegan.errors import ModelFileError, printable
-from cyclegan.images import Images, Levels, Picture, Pixels, read_picture, to_images, to_pixels, with_channels
+from cyclegan.images import Images, Picture, Pixels, PixelValues, read_picture, to_images, to_pixels, with_channels
 from cyclegan.inference.fallbacks import Fallbacks
 from cyclegan.inference.padding import PaddedPicture, layout, padded_by_reflection
 from cyclegan.inference.separable import separate_last_convolution
@@ -218,7 +218,7 @@ class Translator:
             top += len(rows)
         return output
 
-    def _parts(self, images: Images | Levels, dtype: torch.dtype, tile: int | None) -> Iterator[Images]:
+    def _parts(self, images: Images | PixelValues, dtype: torch.dtype, tile: int | None) -> Iterator[Images]:
         """Yield translated rows from top to bottom, of the padded height and width."""
         generator = self.generator(dtype)
         picture = PaddedPicture(images, generator, self.device, dtype)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cyclegan.checkpoints.runs import Run
+from cyclegan.checkpoints.run import Run
 from cyclegan.errors import DataError, printable
 from cyclegan.inspection.checkpoints import ModelReport, RunReport, inspect_model, inspect_run
 from cyclegan.inspection.data_folders import (

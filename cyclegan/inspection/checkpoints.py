@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from cyclegan.checkpoints.model_file import ModelInfo, described
-from cyclegan.checkpoints.runs import Run, read_metrics, states
+from cyclegan.checkpoints.records import read_metrics
+from cyclegan.checkpoints.run import Run
+from cyclegan.checkpoints.states import states
 from cyclegan.config import Config, changed_settings
 from cyclegan.errors import ModelFileError, printable
 from cyclegan.inspection.findings import Finding

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cyclegan.config import ScheduleConfig
 from cyclegan.data.duplicates import find_duplicates
-from cyclegan.data.folders import domains_in, list_pictures
+from cyclegan.data.folders import find_domains, list_pictures
 from cyclegan.data.survey import survey_folder
 from cyclegan.inspection.findings import FEW_PICTURES, DuplicateGroup, Finding, SurveyedFolder, find_all
 
@@ -73,7 +73,7 @@ def data_folders(folders: Sequence[Path]) -> list[DataFolder]:
     """
     roles: list[DataFolder] = []
     for folder in folders:
-        if inner := domains_in(folder):
+        if inner := find_domains(folder):
             splits = (("train", inner.train), ("test", inner.test or ()))
             roles += [
                 DataFolder(path, domain, split)

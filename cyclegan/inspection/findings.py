@@ -7,7 +7,7 @@ from pathlib import Path
 from cyclegan.data.duplicates import Duplicates
 from cyclegan.data.survey import PictureFacts, Survey
 from cyclegan.errors import printable
-from cyclegan.images.picture import GREYS
+from cyclegan.images.formats import GRAY_MODES
 
 MAX_IMBALANCE = 4  # ratio of the numbers of pictures of two domains
 MAX_ASPECT = 3  # longer side over shorter; a square crop shows less than a third beyond it
@@ -173,9 +173,9 @@ def find_few(folder: SurveyedFolder) -> Iterator[Finding]:
 def find_grey(folder: SurveyedFolder) -> Iterator[Finding]:
     """Find grey training pictures among those in colour, and grey domains."""
     grey = sorted(
-        (picture for picture in folder.pictures if picture.grey), key=lambda picture: picture.mode not in GREYS
+        (picture for picture in folder.pictures if picture.grey), key=lambda picture: picture.mode not in GRAY_MODES
     )
-    stored, count = sum(picture.mode in GREYS for picture in grey), len(folder.pictures)
+    stored, count = sum(picture.mode in GRAY_MODES for picture in grey), len(folder.pictures)
     if not grey or folder.split == "test":
         return
     if len(grey) > GREY_DOMAIN_SHARE * count:

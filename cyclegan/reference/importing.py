@@ -1,4 +1,4 @@
-"""The reference's `.pth` files in, a model out; nothing in them is ever executed."""
+"""Import of the reference's `.pth` files; no code in them is ever executed."""
 
 import pickle
 import re
@@ -15,23 +15,25 @@ from cyclegan.checkpoints.model_file import Direction, ModelInfo
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
 from cyclegan.errors import ModelFileError, printable
 from cyclegan.models import NetworkConfig, meta_module
-from cyclegan.reference.pth import OURS, Weights, bare, channels_of, from_reference, recognised
+from cyclegan.reference.pth import NETWORK_NAMES, Weights, extract_weights, from_reference, infer_channels, infer_config
 
-NAMED = re.compile(r"(?:.*_)?(?:net_?)?([GD]_[AB])")  # how the names of the reference's files end
-IN_FOLDER = re.compile(r"(latest|\d+)_net_(G|G_A|G_B|D_A|D_B)\.pth")  # pix2pix's D judges pairs, which ours cannot
-RENAME = "Let its name end in G_A (A to B), G_B (B to A), D_A (judges B) or D_B (judges A)."
-SIDES = {"a2b": "AB", "b2a": "BA", "disc_a": "A", "disc_b": "B"}  # the domains whose images a network takes and gives
-USUAL_SIZE = 256  # pixels; what the reference crops to unless told otherwise
+NETWORK_SUFFIX = re.compile(r"(?:.*_)?(?:net_?)?([GD]_[AB])")  # of the name of a file of the reference
+CHECKPOINT_FILE = re.compile(
+    r"(latest|\d+)_net_(G|G_A|G_B|D_A|D_B)\.pth"
+)  # pix2pix's D scores pairs, and cannot be imported
+RENAME_HINT = "Let its name end in G_A (A to B), G_B (B to A), D_A (discriminator of B) or D_B (discriminator of A)."
+DOMAINS = {"a2b": "AB", "b2a": "BA", "disc_a": "A", "disc_b": "B"}  # of a network's input and, for a generator, output
+DEFAULT_SIZE = 256  # pixels; the reference's default crop
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportedNetwork:
     """A network of the reference."""
 
     path: Path
-    spec: NetworkConfig
-    channels: tuple[int, ...]  # of what it takes and, if it is a generator, of what it gives
-    weights: Weights  # under our names
+    config: NetworkConfig
+    channels: tuple[int, ...]  # of its input and, for a generator, of its output
+    weights: Weights  # with our names
 
 
 def import_model(
@@ -39,51 +41,53 @@ def import_model(
 ) -> tuple[ModelInfo, Weights]:
     """Read `.pth` files, or a folder of the reference's checkpoints, as one model of one or two directions.
 
-    The names of the files say which network each is; `direction` says it of a generator whose name does not.
+    A file's name says which network it holds; `direction` says it for a generator whose file's name does not.
     """
     for name in (domain_a, domain_b):
         if not is_file_name(name):
             raise ModelFileError(f"{printable(name)!r} cannot be a domain's name.", "Choose one without slashes.")
-    networks: dict[str, Imported] = {}
-    for path in (path for given in inputs for path in files_of(given)):
+    networks: dict[str, ImportedNetwork] = {}
+    for path in (path for source in inputs for path in checkpoint_files(source)):
         network = read_network(path)
         role = role_of(network, direction)
         if role in networks:
             raise ModelFileError(
-                f"{printable(networks[role].path)} and {printable(path)} would both become {role}.", RENAME
+                f"{printable(networks[role].path)} and {printable(path)} would both become {role}.", RENAME_HINT
             )
         networks[role] = network
-    info = describe(networks, domain_a, domain_b)
-    return info, {f"{role}.{name}": own for role, network in networks.items() for name, own in network.weights.items()}
+    info = model_info(networks, domain_a, domain_b)
+    return info, {
+        f"{role}.{name}": weight for role, network in networks.items() for name, weight in network.weights.items()
+    }
 
 
-def files_of(given: Path) -> list[Path]:
-    """Return a file itself; of a folder, the files of the latest epoch in it."""
-    if not given.is_dir():
-        return [given]
-    epochs = {path: match[1] for path in sorted(given.iterdir()) if (match := IN_FOLDER.fullmatch(path.name))}
+def checkpoint_files(path: Path) -> list[Path]:
+    """Return a file itself; for a folder, the files of its latest epoch."""
+    if not path.is_dir():
+        return [path]
+    epochs = {file: match[1] for file in sorted(path.iterdir()) if (match := CHECKPOINT_FILE.fullmatch(file.name))}
     if not epochs:
         raise ModelFileError(
-            f"there is no {printable(given / 'latest_net_G_A.pth')}, nor any file of such a name.",
+            f"there is no {printable(path / 'latest_net_G_A.pth')}, nor any file of such a name.",
             "Name the .pth files themselves.",
         )
     latest = max(epochs.values(), key=lambda epoch: float("inf") if epoch == "latest" else int(epoch))
-    return [path for path, epoch in epochs.items() if epoch == latest]
+    return [file for file, epoch in epochs.items() if epoch == latest]
 
 
-def read_network(path: Path) -> Imported:
-    """Read one network from a `.pth` file, whatever wrapped it and whichever version wrote it."""
+def read_network(path: Path) -> ImportedNetwork:
+    """Read one network from a `.pth` file of any version, with or without wrappers."""
     try:
-        weights = bare(unpickled(path))
-        spec = recognised(weights)
-        channels = channels_of(spec, weights)
-        return Imported(path, spec, channels, from_reference(meta_module(spec, channels), weights))
+        weights = extract_weights(load_pth(path))
+        config = infer_config(weights)
+        channels = infer_channels(config, weights)
+        return ImportedNetwork(path, config, channels, from_reference(meta_module(config, channels), weights))
     except ModelFileError as error:
         raise ModelFileError(f"{printable(path)} was refused: {error}", error.hint) from error
 
 
-def unpickled(path: Path) -> Any:
-    """Return what a `.pth` file holds, if it is nothing but tensors and plain containers."""
+def load_pth(path: Path) -> Any:
+    """Return the contents of a `.pth` file; anything but tensors and plain containers is an error."""
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Detected pickle protocol")
@@ -92,69 +96,72 @@ def unpickled(path: Path) -> Any:
         raise ModelFileError(f"it cannot be read: {error.strerror}.", "Check the path.") from error
     except pickle.UnpicklingError as error:
         code = re.search(r"GLOBAL (\S+)", str(error))
-        found = f"it carries code, {code[1]}," if code else "it is damaged, or carries code,"
+        problem = f"it carries code, {code[1]}," if code else "it is damaged, or carries code,"
         raise ModelFileError(
-            f"{found} and nothing in it was run.",
+            f"{problem} and nothing in it was run.",
             "Where you trust it, load it with torch and save the network's state_dict() alone.",
         ) from error
-    except Exception as error:  # torch raises whatever it likes
+    except Exception as error:  # torch raises many kinds of errors
         raise ModelFileError("it is damaged, or no .pth file of weights.", "Use another copy of the file.") from error
 
 
-def role_of(network: Imported, direction: Direction | None) -> str:
-    """Return which of our networks this is: what its name says, or the direction asked for."""
-    named = NAMED.fullmatch(network.path.stem)
-    is_generator = isinstance(network.spec, GeneratorConfig)
+def role_of(network: ImportedNetwork, direction: Direction | None) -> str:
+    """Return the network's name in a model, from its file's name or the direction."""
+    match = NETWORK_SUFFIX.fullmatch(network.path.stem)
+    is_generator = isinstance(network.config, GeneratorConfig)
     name, kind = printable(network.path), "generator" if is_generator else "discriminator"
-    if named is None:
+    if match is None:
         if is_generator:
             return direction or "a2b"
-        raise ModelFileError(f"{name} holds a discriminator, and its name does not say of what.", RENAME)
-    if named[1].startswith("G") != is_generator:
-        raise ModelFileError(f"{name} holds a {kind}, and its name says otherwise.", RENAME)
-    role = OURS[named[1]]
+        raise ModelFileError(f"{name} holds a discriminator, and its name does not say of what.", RENAME_HINT)
+    if match[1].startswith("G") != is_generator:
+        raise ModelFileError(f"{name} holds a {kind}, and its name says otherwise.", RENAME_HINT)
+    role = NETWORK_NAMES[match[1]]
     if is_generator and direction not in (None, role):
         raise ModelFileError(f"{name} is {role} by its name.", f"Leave out --direction {direction}, or rename it.")
     return role
 
 
-def describe(networks: Mapping[str, Imported], domain_a: str, domain_b: str) -> ModelInfo:
-    """Say what a model of these networks is; both generators, and both discriminators, must be built alike."""
-    generators = {network.spec for network in networks.values() if isinstance(network.spec, GeneratorConfig)}
-    judges = {network.spec for network in networks.values() if isinstance(network.spec, DiscriminatorConfig)}
+def model_info(networks: Mapping[str, ImportedNetwork], domain_a: str, domain_b: str) -> ModelInfo:
+    """Describe a model of these networks; both generators, and both discriminators, must have equal settings."""
+    generators = {network.config for network in networks.values() if isinstance(network.config, GeneratorConfig)}
+    discriminators = {
+        network.config for network in networks.values() if isinstance(network.config, DiscriminatorConfig)
+    }
     if not generators:
         raise ModelFileError("there is no generator among these files.", "Name one that ends in G_A, G_B or G.")
-    for kind, specs in (("generators", generators), ("discriminators", judges)):
-        if len(specs) > 1:
+    for kind, configs in (("generators", generators), ("discriminators", discriminators)):
+        if len(configs) > 1:
             raise ModelFileError(
-                f"the two {kind} are not built alike: {' and '.join(sorted(map(str, specs)))}.", "Import one at a time."
+                f"the two {kind} are not built alike: {' and '.join(sorted(map(str, configs)))}.",
+                "Import one at a time.",
             )
     generator = generators.pop()
     return ModelInfo(
         generator=generator,
         domain_a=domain_a,
         domain_b=domain_b,
-        channels_a=agreed_channels(networks, "A"),
-        channels_b=agreed_channels(networks, "B"),
-        size=2 ** int(generator.depth) if generator.architecture == "unet" else USUAL_SIZE,
+        channels_a=channels_of_domain(networks, "A"),
+        channels_b=channels_of_domain(networks, "B"),
+        size=2 ** int(generator.depth) if generator.architecture == "unet" else DEFAULT_SIZE,
         steps=0,  # the files do not say
         averaged=False,
-        discriminator=judges.pop() if judges else None,
+        discriminator=discriminators.pop() if discriminators else None,
     )
 
 
-def agreed_channels(networks: Mapping[str, Imported], domain: str) -> Literal[1, 3]:
-    """Return how many channels the images of a domain have; networks that contradict each other are an error."""
-    found = {
+def channels_of_domain(networks: Mapping[str, ImportedNetwork], domain: str) -> Literal[1, 3]:
+    """Return the channels of a domain's images; an error if networks contradict each other."""
+    files_by_channels = {
         channels: printable(network.path)
         for role, network in networks.items()
-        for side, channels in zip(SIDES[role], network.channels, strict=True)
-        if side == domain
+        for name, channels in zip(DOMAINS[role], network.channels, strict=True)
+        if name == domain
     }
-    if len(found) > 1:
-        said = " and ".join(f"{channels} in {name}" for channels, name in sorted(found.items()))
+    if len(files_by_channels) > 1:
+        found = " and ".join(f"{channels} in {file}" for channels, file in sorted(files_by_channels.items()))
         raise ModelFileError(
-            f"these are networks of different games: images of {domain} have channels {said}.",
-            "Import the files of one training, G_A and D_B named so that they take images of A, the others of B.",
+            f"these networks are of different trainings: images of {domain} have channels {found}.",
+            "Import the files of one training: G_A and D_B take images of A, the others of B.",
         )
-    return 1 if 1 in found else 3
+    return 1 if 1 in files_by_channels else 3

@@ -9,7 +9,8 @@ from typing import Any
 
 from cyclegan import __version__
 from cyclegan.atomic import write_text
-from cyclegan.checkpoints.runs import Run, read_evaluation, read_metrics
+from cyclegan.checkpoints.records import read_evaluation, read_metrics
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import changed_settings
 from cyclegan.reports.counterparts import counterpart_errors
 from cyclegan.reports.curves import Chart, all_charts

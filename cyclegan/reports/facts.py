@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from cyclegan.checkpoints.runs import Run
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config
 
 RECENT_LINES = 20  # of the metrics; their median is the current speed
@@ -54,7 +54,7 @@ def training_facts(config: Config) -> Rows:
         ("Domain B", f"{data.name_b}, of {data.folder_b}"),
         ("Validation", f"{data.validate_a} and {data.validate_b}" if data.validate_a else validated),
         ("Images", f"{data.size} x {data.size} pixels, cropped from {data.short_side}"),
-        ("Generators", config.generator_in_words),
+        ("Generators", config.generator_description),
         ("Discriminators", f"{config.discriminator.architecture}, width {config.discriminator.width}"),
         ("Losses", f"{loss.adversarial}, cycle {loss.cycle_a:g} and {loss.cycle_b:g}, identity {loss.identity:g}"),
         ("Optimizer", f"Adam, learning rate {optimizer.learning_rate:g}, batches of {training.batch_size}"),

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from cyclegan.checkpoints.runs import EXTREMES, Run, read_held_out
+from cyclegan.checkpoints.records import EXTREMES, read_held_out
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config
 from cyclegan.errors import PictureError
 from cyclegan.images import Pixels, read_picture

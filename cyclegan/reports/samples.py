@@ -7,8 +7,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from cyclegan.checkpoints.runs import SAMPLE_GAP, Run, sample_grids
-from cyclegan.data.folders import evenly
+from cyclegan.checkpoints.records import SAMPLE_GAP, sample_grids
+from cyclegan.checkpoints.run import Run
+from cyclegan.data.folders import evenly_spaced
 from cyclegan.errors import PictureError
 from cyclegan.images import Pixels, read_picture
 
@@ -48,7 +49,7 @@ def load_samples(run: Run) -> Samples:
     grids = sample_grids(run)
     frames = [
         Frame(int(path.stem), (embed(pixels[0]), embed(pixels[1])))
-        for path in evenly(grids, MAX_FRAMES)
+        for path in evenly_spaced(grids, MAX_FRAMES)
         if (pixels := read_grid(path))
     ]
     return Samples(frames, len(grids))

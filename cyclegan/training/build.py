@@ -46,19 +46,6 @@ def build_state(inputs: TrainInputs) -> tuple[TrainState, Fabric]:
     optimizer_g = adam(config, device, networks.a2b, networks.b2a)
     optimizer_d = adam(config, device, networks.disc_a, networks.disc_b)
     fabric = fabric_for(inputs)
-    engine = Engine(
-        # Each network is set up by itself: a step uses them one at a time.
-        networks=Networks(**{name: fabric.setup_module(network) for name, network in networks.named_children()}),
-        optimizer_g=set_up_optimizer(fabric, optimizer_g),
-        optimizer_d=set_up_optimizer(fabric, optimizer_d),
-        backward=partial(backward, fabric),
-        teachers={
-            direction: TeacherModule(generator.to(device).to(memory_format=memory_format), bf16=bf16)
-            for direction, generator in (inputs.teacher.generators() if inputs.teacher else {}).items()
-        },
-    )
-    if inputs.ranks.count > 1:
-        engine.no_sync = partial(no_sync, fabric, engine)
     ema_decay = config.training.ema_decay
     state = TrainState(
         networks=networks,
@@ -73,12 +60,39 @@ def build_state(inputs: TrainInputs) -> tuple[TrainState, Fabric]:
         diffaugment_a=DiffAugment(config.training.diffaugment, DIFFAUGMENT_SEEDS + seed, device),
         diffaugment_b=DiffAugment(config.training.diffaugment, DIFFAUGMENT_SEEDS + seed + 1, device),
         loss=config.loss,
-        engine=engine,
+        engine=build_engine(inputs, fabric, networks, (optimizer_g, optimizer_d), memory_format),
         device=device,
         memory_format=memory_format,
         ema_weight=torch.ones((), device=device),
     )
     return state, fabric
+
+
+def build_engine(
+    inputs: TrainInputs,
+    fabric: Fabric,
+    networks: Networks,
+    optimizers: tuple[torch.optim.Adam, torch.optim.Adam],
+    memory_format: torch.memory_format,
+) -> Engine:
+    """Wrap networks and optimizers (of the generators, of the discriminators) for the device, and add the teacher."""
+    teachers = inputs.teacher.generators() if inputs.teacher else {}
+    engine = Engine(
+        # Each network is set up by itself: a step uses them one at a time.
+        networks=Networks(**{name: fabric.setup_module(network) for name, network in networks.named_children()}),
+        optimizer_g=set_up_optimizer(fabric, optimizers[0]),
+        optimizer_d=set_up_optimizer(fabric, optimizers[1]),
+        backward=partial(backward, fabric),
+        teachers={
+            direction: TeacherModule(
+                generator.to(inputs.device).to(memory_format=memory_format), bf16=inputs.precision == "bf16"
+            )
+            for direction, generator in teachers.items()
+        },
+    )
+    if inputs.ranks.count > 1:
+        engine.no_sync = partial(no_sync, fabric, engine)
+    return engine
 
 
 def adam(config: Config, device: torch.device, *networks: nn.Module) -> torch.optim.Adam:

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from cyclegan.checkpoints.model_file import ModelInfo, save_model
-from cyclegan.checkpoints.runs import Run, append_metrics, forget_held_out_before_newest, require_there, save_state
+from cyclegan.checkpoints.records import append_metrics, delete_old_held_out
+from cyclegan.checkpoints.run import Run, require_run
+from cyclegan.checkpoints.states import save_state
 from cyclegan.errors import TrainingDivergedError
 from cyclegan.images import read_picture
 from cyclegan.models import resolved_generator
@@ -43,7 +45,7 @@ class SampleGrids:
     def __call__(self, state: TrainState, info: StepInfo) -> None:
         """Write a grid, when one is due."""
         if info.step % self.every == 0 or info.step == info.total_steps:
-            require_there(self.run)
+            require_run(self.run)
             save_grid(self.run.samples / f"{info.step:09}.png", sample_grid(state, self.real_a, self.real_b))
 
 
@@ -93,14 +95,14 @@ def save(inputs: TrainInputs, state: TrainState) -> None:
     if not state.is_finite():
         raise TrainingDivergedError("training diverged: weights are no longer finite numbers.", DIVERGED_HINT)
     facts |= {"pictures": inputs.fingerprints, "ranks": inputs.ranks.count, "batch_offset": inputs.batch_offset}
-    require_there(inputs.run)
+    require_run(inputs.run)
     save_state(inputs.run, state.step, merge_ranks(tensors, of_ranks), facts)
     save_models(inputs, state)
-    forget_held_out_before_newest(inputs.run)
+    delete_old_held_out(inputs.run)
 
 
 def save_models(inputs: TrainInputs, state: TrainState) -> None:
-    """Save what translate loads: the networks as they are now, with averaged generators, and the best so far."""
+    """Save the model files: the networks of this step, with averaged generators, and the best so far."""
     save_networks(inputs, inputs.run.model, state.step, state.model_weights())
     if state.best:
         save_networks(inputs, inputs.run.best, state.best.step, state.best.weights)

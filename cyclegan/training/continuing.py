@@ -3,13 +3,14 @@
 import os
 from dataclasses import replace
 
-from cyclegan.checkpoints.runs import Run, latest_step, load_state
+from cyclegan.checkpoints.run import Run
+from cyclegan.checkpoints.states import latest_step, load_state
 from cyclegan.config import Config
 from cyclegan.errors import RunError, printable
 from cyclegan.training.inputs import TrainInputs
 from cyclegan.training.schedule import scheduled_rate
 
-TOLERANCE = 0.01  # of a learning rate: what the message rounds away
+TOLERANCE = 0.01  # of a learning rate: smaller rises are rounding
 
 
 def with_saved_names(config: Config, run: Run) -> Config:
@@ -20,9 +21,8 @@ def with_saved_names(config: Config, run: Run) -> Config:
 
 def check_moved_pictures(inputs: TrainInputs) -> None:
     """Raise an error if folders of a saved run have moved and hold other pictures than the run was trained on."""
-    moved, state = moved_folders(inputs), None
-    if moved:
-        state = load_state(inputs.run)
+    moved = moved_folders(inputs)
+    state = load_state(inputs.run) if moved else None
     if state is None:
         return
     for domain, saved, now in zip("ab", state[1]["pictures"], inputs.fingerprints, strict=True):
@@ -37,7 +37,7 @@ def check_moved_pictures(inputs: TrainInputs) -> None:
 
 
 def continuation_notes(inputs: TrainInputs) -> list[str]:
-    """Return what the user should know before a saved run continues with this inputs."""
+    """Return what the user should know before a saved run continues with these inputs."""
     names = {"a": inputs.domain_a.name, "b": inputs.domain_b.name}
     notes = [
         f"The folders moved: the pictures of {printable(names[domain])} are the same, now in {printable(new)}."

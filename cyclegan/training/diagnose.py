@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from cyclegan.checkpoints.runs import read_metrics
+from cyclegan.checkpoints.records import read_metrics
 from cyclegan.diagnostics.measures import Numbers, cycle_measures, fake_gradient_norm, translation_measures
 from cyclegan.diagnostics.rules import HISTORY_SPANS, diagnose, span_of, verdict
 from cyclegan.images import Images, to_images, to_pixels
@@ -19,7 +19,7 @@ from cyclegan.training.inputs import TrainInputs
 from cyclegan.training.state import TrainState
 
 TRANSLATED_PICTURES, CYCLED_PICTURES = 8, 4  # of each domain
-JPEG_QUALITY = 75  # what most programs write
+JPEG_QUALITY = 75  # the default of most programs
 
 
 class Diagnose:

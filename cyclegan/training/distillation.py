@@ -6,8 +6,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from cyclegan.checkpoints.find import find_model
 from cyclegan.checkpoints.model_file import ModelInfo, Tensors, load_model, weights_of
-from cyclegan.checkpoints.runs import Run, find_model
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config, DataConfig, Settings
 from cyclegan.errors import ConfigError, ModelFileError, RunError, printable
 from cyclegan.images import Images
@@ -18,7 +19,7 @@ STUDENT_WIDTH_DIVISOR = 4  # by default; a ResNet-9 of width 16 has a fifteenth 
 
 @dataclass(frozen=True)
 class Teacher:
-    """A trained model, and what it says of itself."""
+    """A trained model that is distilled."""
 
     info: ModelInfo
     weights: Tensors
@@ -26,9 +27,9 @@ class Teacher:
     def generators(self) -> dict[str, Generator]:
         """Return its generators by direction, as far as it has them."""
         return {
-            way: load_weights(meta_module(self.info.generator, self.info.channels(way)), own)
-            for way in ("a2b", "b2a")
-            if (own := weights_of(way, self.weights))
+            direction: load_weights(meta_module(self.info.generator, self.info.channels(direction)), own)
+            for direction in ("a2b", "b2a")
+            if (own := weights_of(direction, self.weights))
         }
 
     def discriminators(self, config: Config) -> Tensors:

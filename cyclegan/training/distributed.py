@@ -15,13 +15,8 @@ from torch import Tensor, distributed
 from cyclegan.errors import CycleganError, RankLostError
 
 Thing = TypeVar("Thing")
-CONNECTION_ERRORS = (
-    "gloo",
-    "nccl",
-    "connection",
-    "socket",
-    "timed out",
-)  # in errors when a rank is gone
+# words of errors that libraries raise when a rank is gone
+CONNECTION_ERRORS = ("gloo", "nccl", "connection", "socket", "timed out")
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,7 @@ class Ranks:
         return sums
 
     def broadcast(self, thing: Thing) -> Thing:
-        """Return the object of the first rank."""
+        """Return the first rank's object."""
         if self.group is None:
             return thing
         things = [thing]

@@ -7,16 +7,16 @@ import numpy as np
 import torch
 from PIL import Image
 
-from cyclegan.atomic import written_whole
-from cyclegan.checkpoints.runs import SAMPLE_GAP
-from cyclegan.data.folders import evenly
+from cyclegan.atomic import atomic_write
+from cyclegan.checkpoints.records import SAMPLE_GAP
+from cyclegan.data.folders import evenly_spaced
 from cyclegan.images import Images, Pixels, to_images, to_pixels, with_channels
 from cyclegan.training.state import TrainState
 
 
 def center_crops(pictures: list[Pixels], count: int, size: int) -> Images:
     """Return the center crops of `count` pictures, evenly chosen, as images."""
-    return torch.cat([to_images(center_crop(picture, size)) for picture in evenly(pictures, count)])
+    return torch.cat([to_images(center_crop(picture, size)) for picture in evenly_spaced(pictures, count)])
 
 
 def center_crop(pixels: Pixels, size: int) -> Pixels:
@@ -58,5 +58,5 @@ def triples(real: Images, fake: Images, cycled: Images) -> Pixels:
 
 def save_grid(path: Path, grid: Pixels) -> None:
     """Write a grid as PNG, whole."""
-    with written_whole(path) as aside:
+    with atomic_write(path) as aside:
         Image.fromarray(grid).save(aside, format="PNG")

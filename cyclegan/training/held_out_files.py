@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cyclegan.atomic import write_text
-from cyclegan.checkpoints.runs import EXTREMES, Run
+from cyclegan.checkpoints.records import EXTREMES
+from cyclegan.checkpoints.run import Run
 from cyclegan.images import Images
 from cyclegan.training.grids import save_grid, triples
 

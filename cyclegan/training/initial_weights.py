@@ -1,12 +1,12 @@
-"""The first weights of a new run, where they are those of a model or of its teacher's discriminators."""
+"""Initial weights of a new run from a model, or from the teacher's discriminators."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 
 from torch import Tensor
 
+from cyclegan.checkpoints.find import find_model
 from cyclegan.checkpoints.model_file import Tensors, load_model, weights_of
-from cyclegan.checkpoints.runs import find_model
 from cyclegan.config import Config, forbidden_changes
 from cyclegan.errors import ConfigError, ModelFileError, printable
 from cyclegan.models import Networks, resolved_generator
@@ -23,13 +23,13 @@ def weights_of_model(config: Config) -> Tensors:
     """Read the weights of the model `training.init_from`; a model of other networks is an error."""
     path = find_model(config.training.init_from)
     info, weights = load_model(path)
-    theirs = replace(
+    of_model = replace(
         config,
         data=replace(config.data, channels_a=info.channels_a, channels_b=info.channels_b),
         generator=info.generator,
         discriminator=info.discriminator or config.discriminator,
     )
-    if differences := forbidden_changes(theirs, replace(config, generator=resolved_generator(config))):
+    if differences := forbidden_changes(of_model, replace(config, generator=resolved_generator(config))):
         raise ConfigError(
             f"{printable(path)} holds networks of other settings: {'; '.join(differences)}.",
             "Train with those of the model, as in --set generator.blocks=6, or without --init-from.",
@@ -38,7 +38,7 @@ def weights_of_model(config: Config) -> Tensors:
 
 
 def load_initial_weights(networks: Networks, weights: Mapping[str, Tensor]) -> None:
-    """Load first weights; networks that a model does not hold keep their random ones."""
+    """Load initial weights; networks that a model does not hold keep their random ones."""
     for name, network in networks.named_children():
         if own := weights_of(name, weights):
             try:

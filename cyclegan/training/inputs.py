@@ -1,4 +1,4 @@
-"""What is about to be trained, and what a callback sees of every step."""
+"""The inputs of a training, and the arguments of its callbacks."""
 
 import hashlib
 import math
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import torch
 
-from cyclegan.checkpoints.runs import Run
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config
 from cyclegan.data.domains import Domain
 from cyclegan.data.loader import batches_per_epoch
@@ -20,7 +20,7 @@ from cyclegan.training.state import Tensors, TrainState
 
 @dataclass(frozen=True)
 class TrainInputs:
-    """What is about to be trained, on which device, and for how long."""
+    """Settings, pictures and device of a training."""
 
     config: Config
     run: Run
@@ -88,7 +88,7 @@ class TrainInputs:
 
 @dataclass(frozen=True)
 class StepInfo:
-    """What a callback sees of a step, beside the state."""
+    """The step just done: argument of callbacks, beside the state."""
 
     step: int  # steps done
     total_steps: int

@@ -17,9 +17,9 @@ INTERRUPTED = 130
 def start_processes(count: int, arguments: Sequence[str]) -> int:
     """Run this program `count` times with these arguments, as one training; return its exit status.
 
-    Where one of them fails, the others are ended; one that could not say why is told of here.
+    If one of them fails, the others are ended; a killed one raises a `RankLostError`.
     """
-    logging.disable(logging.CRITICAL)  # the launcher speaks of its own workings
+    logging.disable(logging.CRITICAL)  # the launcher logs its own workings
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -47,6 +47,6 @@ def start_processes(count: int, arguments: Sequence[str]) -> int:
 
 
 def handled_signals() -> list[str]:
-    """Return the signals with which the launcher ends its processes, but those that this one was started to ignore."""
+    """Return the signals on which the launcher ends its processes, except those it was started to ignore."""
     names = [name for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
     return [name for name in names if signal.getsignal(getattr(signal, name)) != signal.SIG_IGN]

@@ -6,14 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cyclegan.checkpoints.model_file import save_model
-from cyclegan.checkpoints.runs import (
-    Run,
-    forget_after,
-    forget_held_out_before_newest,
-    has_state,
-    load_state,
-    require_there,
-)
+from cyclegan.checkpoints.records import delete_old_held_out, delete_records_after
+from cyclegan.checkpoints.run import Run, require_run
+from cyclegan.checkpoints.states import has_state, load_state
 from cyclegan.config import save_config
 from cyclegan.data.loader import batches
 from cyclegan.devices import cuda_side_stream, memory_errors
@@ -44,7 +39,7 @@ class TrainResult:
     steps_done: int  # by this process
     seconds: float  # from the first of them to the last
     notes: tuple[str, ...] = ()  # what the user should know about the continuation
-    plateau: int = 0  # the epoch after which nothing got better, where that ended it
+    plateau: int = 0  # the epoch of the best validation, if a plateau ended training; else 0
 
     @property
     def finished(self) -> bool:
@@ -61,23 +56,25 @@ def train(
 ) -> TrainResult:
     """Train from the state of the run to the end, or until `interrupted()`; everything is saved either way.
 
-    The run's folder must be locked by this process (`runs.locked`). `log` gets messages about compilation. Of several
-    ranks each trains; the first validates, diagnoses and writes for all.
+    The run's folder must be locked by this process (`checkpoints.run.locked`). `log` gets messages about
+    compilation. Of several ranks each trains; the first validates, diagnoses and writes for all.
     """
     with process_shared_with_other_trainings(inputs), inputs.ranks.errors(), cuda_side_stream(inputs.device):
-        return train_locked(inputs, callbacks, interrupted, log)
+        return training_loop(inputs, callbacks, interrupted, log)
 
 
-def train_locked(
+def training_loop(
     inputs: TrainInputs, callbacks: Sequence[Callback], interrupted: Callable[[], bool], log: Log
 ) -> TrainResult:
-    """Train as `train` does, within its guards."""
+    """Do what `train` says, within its context managers."""
     ranks = inputs.ranks
     if ranks.is_first:
         write_settings(inputs)
     with memory_errors(inputs.device, MEMORY_HINT):
         state, fabric = build_state(inputs)
     inputs, notes = resume(state, inputs)
+    if state.step:
+        log(f"Resuming from step {state.step:,}.")
     evaluations, callbacks = all_callbacks(inputs, state, callbacks)
     # Same seed and batch, same pictures and crops: the position in the data is this one number.
     data = batches(
@@ -85,7 +82,8 @@ def train_locked(
     )
     run_step = step_runner(state, inputs, fabric, log)
 
-    first_step, started, line_started = state.step, time.perf_counter(), time.perf_counter()
+    first_step, started = state.step, time.perf_counter()
+    line_step, line_started = first_step, started
     last = state.step >= inputs.total_steps or plateau_epoch(state, inputs) > 0
     while not last:
         real_a, real_b = (to_device(batch, inputs, state) for batch in next(data))
@@ -99,8 +97,9 @@ def train_locked(
         metrics, diverged = None, None
         if inputs.is_logged(state.step):
             now = time.perf_counter()
-            metrics = metrics_line(state, inputs, rate, now - line_started, now - started)
-            line_started = now
+            steps_per_second = (state.step - line_step) / (now - line_started)
+            metrics = metrics_line(state, inputs, rate, steps_per_second, now - started)
+            line_step, line_started = state.step, now
             # The first rank validates and diagnoses for all; every rank then acts on the same line.
             metrics = ranks.broadcast(evaluated(metrics, state, inputs, evaluations))
             diverged = recover_or_end(state, metrics, stop_on_diagnosis=inputs.config.schedule.stop_on_diagnosis)
@@ -131,7 +130,7 @@ Evaluation = Callable[[TrainState, dict[str, Any]], dict[str, Any]]  # adds numb
 def all_callbacks(
     inputs: TrainInputs, state: TrainState, callbacks: Sequence[Callback]
 ) -> tuple[list[Evaluation], list[Callback]]:
-    """Return what evaluates each line of the metrics, and the callbacks in their order; saving comes last."""
+    """Return the evaluations of each line of the metrics, and the callbacks in their order; saving comes last."""
     saver = StateSaver(inputs, time.monotonic)
     if not inputs.ranks.is_first:
         return [], [saver]
@@ -158,14 +157,14 @@ def write_settings(inputs: TrainInputs) -> None:
 
 
 def resume(state: TrainState, inputs: TrainInputs) -> tuple[TrainInputs, list[str]]:
-    """Load the newest saved state, if there is one, and forget what was written after it.
+    """Load the newest saved state, if there is one, and delete the records of later steps.
 
     Return the inputs with the batches that were taken before, and notes for the user.
     """
     ranks, saved = inputs.ranks, load_state(inputs.run)
     if saved is None:
         if ranks.is_first:
-            forget_after(inputs.run, 0)
+            delete_records_after(inputs.run, 0)
         return inputs, []
     tensors, facts, notes = saved
     state.load_state_dict(select_rank(ranks.rank, tensors, state.state_dict()[0]), facts)
@@ -174,8 +173,8 @@ def resume(state: TrainState, inputs: TrainInputs) -> tuple[TrainInputs, list[st
     inputs = replace(inputs, batch_offset=batch_offset)
     if ranks.is_first:
         save_models(inputs, state)  # a kill between a state and its models leaves older ones
-        forget_after(inputs.run, state.step)
-        forget_held_out_before_newest(inputs.run)
+        delete_records_after(inputs.run, state.step)
+        delete_old_held_out(inputs.run)
     if ranks_before != ranks.count:
         notes.append(
             f"the last save is of {ranks_before} devices and training continues on {ranks.count}: every picture still "
@@ -199,24 +198,25 @@ def learning_rate(state: TrainState, inputs: TrainInputs) -> float:
 
 
 def plateau_epoch(state: TrainState, inputs: TrainInputs) -> int:
-    """Return the epoch since which nothing got better, where the settings end a run by that; else 0."""
+    """Return the epoch of the best validation if a plateau ends the run; else 0."""
     schedule, best = inputs.config.schedule, state.best
     return best.least_epoch if schedule.stop_on_plateau and best and best.since >= schedule.plateau_patience else 0
 
 
 def metrics_line(
-    state: TrainState, inputs: TrainInputs, rate: float, line_seconds: float, elapsed_seconds: float
+    state: TrainState, inputs: TrainInputs, rate: float, steps_per_second: float, elapsed_seconds: float
 ) -> dict[str, Any]:
     """Return the means of losses and measures since the last line, and start new ones."""
-    means, samples = state.means.means(inputs.ranks), state.means.steps * inputs.config.training.batch_size
+    means = state.means.means(inputs.ranks)
     state.means = RunningMeans()
+    samples_per_step = inputs.config.training.batch_size * inputs.ranks.count
     return {
         "step": state.step,
         "epoch": inputs.epoch(state.step - 1),
         "learning_rate": rate,
         "recoveries": state.recoveries,
         **means,
-        "samples_per_second": round(samples * inputs.ranks.count / line_seconds, 3),
+        "samples_per_second": round(samples_per_step * steps_per_second, 3),
         "elapsed_seconds": round(elapsed_seconds, 3),
     }
 
@@ -224,9 +224,9 @@ def metrics_line(
 def evaluated(
     metrics: dict[str, Any], state: TrainState, inputs: TrainInputs, evaluations: Sequence[Evaluation]
 ) -> dict[str, Any]:
-    """Return a line of the metrics with what validation and diagnostics add."""
+    """Return a line of the metrics with the numbers of validation and diagnostics."""
     if inputs.ranks.is_first:
-        require_there(inputs.run)
+        require_run(inputs.run)
     for evaluate in evaluations:
         metrics = evaluate(state, metrics)
     return metrics
@@ -235,7 +235,7 @@ def evaluated(
 def recover_or_end(
     state: TrainState, metrics: dict[str, Any], *, stop_on_diagnosis: bool
 ) -> TrainingDivergedError | None:
-    """Recover, once, from steps that were not finite; return the error that ends a training that cannot go on."""
+    """Recover from steps that were not finite, the first time; return the error that ends the training, if any."""
     stops = [finding for finding in metrics["health"]["findings"] if finding["verdict"] == "stop"]
     if metrics["skipped_steps"]:
         state.recover()

@@ -10,11 +10,11 @@ MAX_GRAD_NORM = 1e18  # a norm whose square Adam can still hold in fp32
 
 
 class NonFiniteFilter:
-    """A hook before every step of an optimizer; what it measured of the last step stays on the device."""
+    """A hook before every step of an optimizer; its two numbers of the last step stay on the device."""
 
     def __init__(self, optimizer: Optimizer) -> None:
         self.norm = torch.zeros(())  # of all gradients together
-        self.skipped = torch.zeros(())  # 1 where it was not finite, or beyond all reason
+        self.skipped = torch.zeros(())  # 1 if it was not finite, or beyond MAX_GRAD_NORM
         optimizer.register_step_pre_hook(self)
 
     def __call__(self, optimizer: Any, *_: object) -> None:
@@ -23,6 +23,6 @@ class NonFiniteFilter:
         self.norm = get_total_norm([weight.grad for weight in weights if weight.grad is not None])
         self.skipped = (~(self.norm < MAX_GRAD_NORM)).float()
         if optimizer.defaults.get("fused"):
-            optimizer.found_inf = self.skipped  # as torch's gradient scaler does: the device skips what it marks
+            optimizer.found_inf = self.skipped  # as torch's gradient scaler does: the device skips the step
         elif self.skipped:  # waits for the device, where no fused optimizer can be had
             optimizer.zero_grad()

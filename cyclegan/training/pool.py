@@ -26,7 +26,7 @@ class ImagePool:
         self.size = size
         self.device = device
         self.layout = layout
-        self.dtype = dtype  # of what is kept; what the discriminators compute in loses nothing
+        self.dtype = dtype  # of stored fakes; the precision of the discriminators loses nothing
         self.images = torch.zeros(0, device=device)  # size c h w, once the first fake has come
         self.held = 0  # of these, from the first on
         self.random = torch.Generator().manual_seed(seed)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 
-from cyclegan.checkpoints.runs import Run, has_state, latest_step, locked, may_begin, set_aside
+from cyclegan.checkpoints.run import Run, can_start, locked, set_aside
+from cyclegan.checkpoints.states import has_state
 from cyclegan.config import Config, forbidden_changes
 from cyclegan.data.domains import load_domain
 from cyclegan.data.overlap import check_folders_apart
@@ -41,31 +42,32 @@ def run(  # noqa: PLR0913 (each has a default)
     """Train a run in `folder`, or continue it; return how it ended.
 
     `fresh` moves an old run aside. `callbacks` are called with the state and a `StepInfo` after every step.
-    `interrupted` is asked after every step; where it says yes, everything is saved and training ends. `log` gets
-    messages for the user, `on_picture` a call for every picture read, `on_inputs` what is about to be trained.
-    Raises `CycleganError` with a message and a hint for everything that the user can mend.
+    `interrupted` is called after every step; if it returns true, everything is saved and training ends. `log` gets
+    messages for the user. `on_picture` is called for every picture read, and `on_inputs` before the first step.
+    Raises `CycleganError` with a message and a hint for everything that the user can fix.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it announces itself
-    place, config = Run(Path(folder)), with_device_count(config)
+    target, config = Run(Path(folder)), with_device_count(config)
     ranks = ranks or join_ranks(config)
     tell = log if ranks.is_first else lambda _: None
     with ExitStack() as stack:
         if not fresh:
             with ranks.barrier():
                 if ranks.is_first:
-                    check_continuation(config, place)
-                    stack.enter_context(locked(place))
+                    check_continuation(config, target)
+                    stack.enter_context(locked(target))
         with ranks.barrier():
-            inputs = replace(load_inputs(config, place, on_picture=on_picture, fresh=fresh), ranks=ranks)
+            inputs = replace(load_inputs(config, target, on_picture=on_picture, fresh=fresh), ranks=ranks)
         on_inputs(inputs)
         if fresh:
             with ranks.barrier():
                 if ranks.is_first:
-                    if aside := set_aside(place):
+                    if aside := set_aside(target):
                         tell(f"The old run is now {printable(aside)}.")
-                    stack.enter_context(locked(place))
-        elif step := latest_step(place):
-            tell("\n".join([f"Resuming from step {step:,}.", *continuation_notes(inputs)]))
+                    stack.enter_context(locked(target))
+        elif has_state(target):
+            for note in continuation_notes(inputs):
+                tell(note)
         return train_and_report(inputs, callbacks, interrupted, tell)
 
 
@@ -89,7 +91,7 @@ def check_continuation(config: Config, run: Run) -> None:
         return
     name, hint = printable(run.folder), "Give this run another --name, or move the old one aside with --fresh."
     if not has_state(run):
-        if not may_begin(run):
+        if not can_start(run):
             raise RunError(f"{name} holds other files, and no saved state to continue from.", hint)
         return
     try:

@@ -65,7 +65,7 @@ class Best:
     least: float  # score so far; less is better
     least_epoch: int  # whose it was, counted from 1
     since: int = 0  # validations after it
-    step: int = 0  # of the networks that are kept
+    step: int = 0  # of the best networks
     epoch: int = 0
     weights: Tensors = field(default_factory=dict)  # as a model file holds them
 
@@ -116,7 +116,7 @@ class TrainState:
         return all(bool(weight.isfinite().all()) for weight in weights)
 
     def model_weights(self) -> Tensors:
-        """Return what a model file holds: the generators of translations, and the discriminators for scores."""
+        """Return the weights of a model file: the generators of translations, and the discriminators for scores."""
         return {
             f"{name}.{key}": tensor
             for name, network in self.networks.named_children()
@@ -132,7 +132,7 @@ class TrainState:
         }
 
     def recover(self) -> None:
-        """Go on after a skipped step, from weights that are still finite, at half the learning rate."""
+        """Recover from a skipped step: the weights are still finite; the learning rate is halved."""
         self.pool_a.discard_non_finite()
         self.pool_b.discard_non_finite()
         self.recoveries += 1
@@ -189,11 +189,11 @@ def of_one_rank(tensors: Tensors) -> Tensors:
 
 
 def merge_ranks(tensors: Tensors, of_ranks: Sequence[Tensors]) -> Tensors:
-    """Return the state of the first rank, and under `rank.N` what the others have for themselves."""
+    """Return the state of the first rank with the own tensors of rank N under `rank.N`."""
     merged = dict(tensors)
-    for rank, theirs in enumerate(of_ranks):
+    for rank, tensors_of_rank in enumerate(of_ranks):
         if rank:
-            merged |= _prefixed(f"rank.{rank}", theirs)
+            merged |= _prefixed(f"rank.{rank}", tensors_of_rank)
     return merged
 
 

@@ -23,7 +23,7 @@ Losses = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Direction:
-    """One way round the cycle, source -> target -> source."""
+    """One direction of the cycle, source -> target -> source."""
 
     name: str  # "a2b" or "b2a"
     generator: nn.Module
@@ -104,20 +104,22 @@ def update_generators(state: TrainState, real_a: Images, real_b: Images) -> tupl
     return fake_a.detach(), fake_b.detach(), losses_a2b | losses_b2a
 
 
-def generator_losses(way: Direction, real: Images, real_target: Images, weights: LossConfig) -> tuple[Images, Losses]:
+def generator_losses(
+    direction: Direction, real: Images, real_target: Images, weights: LossConfig
+) -> tuple[Images, Losses]:
     """Translate real images of the source and back; return the fakes and the weighted losses, named as in metrics."""
     losses: Losses = {}
     # Grey images cannot go through a network that takes colour, so unequal channels have no identity loss.
-    if way.identity_weight > 0 and real.shape == real_target.shape:
-        fake, same = in_one_call(way.generator, real, real_target)
-        losses["identity"] = way.identity_weight * l1(same, real_target)
+    if direction.identity_weight > 0 and real.shape == real_target.shape:
+        fake, same = in_one_call(direction.generator, real, real_target)
+        losses["identity"] = direction.identity_weight * l1(same, real_target)
     else:
-        fake = way.generator(real)
-    losses["gan"] = gan_loss(way.discriminator(way.augment.of_fakes(fake)), weights.adversarial)
-    losses["cycle"] = way.cycle_weight * l1(way.inverse(fake), real)
-    if way.teacher is not None:
-        losses["distill"] = weights.distill * l1(fake, way.teacher(real))
-    return fake, {term_name(term, way.name): loss for term, loss in losses.items()}
+        fake = direction.generator(real)
+    losses["gan"] = gan_loss(direction.discriminator(direction.augment.of_fakes(fake)), weights.adversarial)
+    losses["cycle"] = direction.cycle_weight * l1(direction.inverse(fake), real)
+    if direction.teacher is not None:
+        losses["distill"] = weights.distill * l1(fake, direction.teacher(real))
+    return fake, {term_name(term, direction.name): loss for term, loss in losses.items()}
 
 
 def update_discriminators(

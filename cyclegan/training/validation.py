@@ -1,9 +1,9 @@
-"""Validation: now and then, translations of held-out pictures beside real ones of the target domain, in numbers.
+"""Validation: distances of translated held-out pictures to real ones of the target domain.
 
-The number that decides which networks are the best is the sliced Wasserstein distance (`cyclegan.metrics`), averaged
-over the levels and over both directions. With a few held-out pictures it wavers by some hundredths, so later networks
-whose score is within that of the least replace earlier ones. Faithfulness is written down and decides nothing: how
-much of a picture should stay depends on the domains.
+The best networks have the least sliced Wasserstein distance (`cyclegan.metrics`), averaged over the pyramid levels and
+both directions. With few held-out pictures it varies by some hundredths, so later networks within TOLERANCE of the
+least replace earlier ones. Faithfulness is logged and decides nothing: how much of a picture should stay depends on the
+domains.
 """
 
 import math
@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cyclegan.data.folders import evenly
+from cyclegan.data.folders import evenly_spaced
 from cyclegan.diagnostics.rules import overfitting_share
 from cyclegan.images import Images
 from cyclegan.metrics import SlicedWasserstein, structural_similarity
@@ -23,8 +23,8 @@ from cyclegan.training.inputs import TrainInputs
 from cyclegan.training.state import Best, TrainState, cpu_copy
 
 MAX_PICTURES = 64  # of each domain
-TOLERANCE = 1.05  # times the least score: up to there later networks, which have learned longer, count as no worse
-COST_RATIO = 10  # samples trained for each picture that is validated, at least: bounds the cost
+TOLERANCE = 1.05  # times the least score, within which later networks replace earlier ones
+COST_RATIO = 10  # trained samples for each validated picture, at least
 N_SIGMA = 2  # standard errors by which mean scores of some pictures may differ by chance
 MAX_INTERVAL = 2000  # steps between two validations, however long an epoch is
 DIRECTIONS = (("a2b", "b2a", "a", "b"), ("b2a", "a2b", "b", "a"))  # name, inverse, source, target
@@ -40,7 +40,7 @@ class Validate:
         domains = {name: domain for name, domain in (("a", inputs.domain_a), ("b", inputs.domain_b)) if domain.held_out}
         size = inputs.config.data.size
         self.names = {
-            name: [path.name for path in evenly(domain.held_out_files, MAX_PICTURES)]
+            name: [path.name for path in evenly_spaced(domain.held_out_files, MAX_PICTURES)]
             for name, domain in domains.items()
         }
         self.real = {
@@ -64,14 +64,14 @@ class Validate:
             return line
         save_held_out(self.inputs.run, state.step, translated)
         best = update_best(state, score, line["epoch"])
-        standing = {
+        best_so_far = {
             "validation": score,
             "best_step": best.step,
             "best_epoch": best.epoch,
             "no_better_since_epoch": best.least_epoch,
             "plateau": best.since >= self.inputs.config.schedule.plateau_patience,
         }
-        return line | scores | standing
+        return line | scores | best_so_far
 
     def translate(self, state: TrainState) -> dict[str, Translated]:
         """Translate the held-out pictures and back, one at a time."""

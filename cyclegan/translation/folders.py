@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from cyclegan.checkpoints.find import find_model
 from cyclegan.checkpoints.model_file import Direction, ModelInfo, load_model_info
-from cyclegan.checkpoints.runs import find_model
 from cyclegan.errors import CycleganError
 from cyclegan.inference.translator import Translator, choose_direction
 from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult

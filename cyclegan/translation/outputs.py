@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from zipfile import ZipFile
 
-from cyclegan.atomic import check_new_file, file_suffix, require_writable, written_whole
+from cyclegan.atomic import atomic_write, check_new_file, file_suffix, require_writable
 from cyclegan.errors import DataError, printable
 from cyclegan.images import FORMAT_OF
 from cyclegan.translation.job import TranslateResult
@@ -70,7 +70,7 @@ def translate_into_archive(
             note = f"{printable(archive)} was not written, because the translation was interrupted."
             return replace(result, done=[], notes=[*result.notes, note])
         if result.done:
-            with written_whole(archive) as partial:
+            with atomic_write(archive) as partial:
                 _pack(folder, partial)
         return result
 

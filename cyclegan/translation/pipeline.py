@@ -111,7 +111,7 @@ def _open(item: Item, options: TranslateOptions) -> Item:
             item.is_video = True
             return None
         picture = read_picture(source, options.max_pixels)
-        item.notes += [picture.only_the_first(Path(item.target.label))] if picture.frames > 1 else []
+        item.notes += [picture.first_frame_note(Path(item.target.label))] if picture.frames > 1 else []
         for note in picture.metadata.notes:
             item.note(note)
         return picture.with_pixels(scaled_to_option(picture.pixels, source, options))
@@ -171,7 +171,7 @@ def _finish(item: Item, output: Picture | None, job: TranslateJob, sequences: St
                 item.score = job.scorer.score(item.picture, picture)
     except DeviceError as error:
         raise DeviceError(f"is too large: {error.message}", error.hint, item.target.source) from error
-    return replace(picture, metadata=picture.metadata.marked(job.mark, composite=job.options.strength < 1))
+    return replace(picture, metadata=picture.metadata.mark_generated(job.mark, composite=job.options.strength < 1))
 
 
 def _write(item: Item, options: TranslateOptions) -> Item:
@@ -189,6 +189,6 @@ def _output_format(item: Item) -> str:
     image_format = item.picture.format
     if suffix != source_suffix:
         image_format = FORMAT_OF.get(suffix, image_format)
-    if instead := FORMATS[image_format].instead:  # a format that is only read, under a suffix of another or none
+    if instead := FORMATS[image_format].written_as:  # a format that is only read, under a suffix of another or none
         return FORMAT_OF.get(suffix, instead)
     return image_format

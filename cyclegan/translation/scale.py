@@ -7,7 +7,7 @@ from statistics import median
 
 from PIL import Image
 
-from cyclegan.data.folders import evenly
+from cyclegan.data.folders import evenly_spaced
 from cyclegan.errors import PictureError
 from cyclegan.images import Pixels, resized, size_with_short_side
 from cyclegan.translation.job import TranslateOptions
@@ -45,7 +45,7 @@ def scale_note(targets: Sequence[Target], size: int | None, trained: int) -> str
 def short_sides(targets: Sequence[Target]) -> list[int]:
     """Return the short sides of some of the pictures, in pixels, from their headers alone."""
     sides = []
-    for target in evenly([target for target in targets if not is_clip(target)], SAMPLE_COUNT):
+    for target in evenly_spaced([target for target in targets if not is_clip(target)], SAMPLE_COUNT):
         # errors are reported when the picture is translated
         with suppress(Exception), Image.open(target.source) as image:
             sides.append(min(image.size))

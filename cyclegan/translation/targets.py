@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cyclegan.data.folders import count_suffixes, list_pictures, walk
+from cyclegan.data.folders import count_suffixes, list_pictures, visible_files
 from cyclegan.errors import DataError, printable
 from cyclegan.images import FORMAT_OF, FORMATS
 from cyclegan.video.frames import READ_ONLY_VIDEOS, VIDEO_SUFFIXES
@@ -78,7 +78,7 @@ def passed_over_in(inputs: Sequence[Path], domain: str, output: Path | None) -> 
     kinds: Counter[str] = Counter()
     for folder in filter(Path.is_dir, inputs):
         root = root_of(_with_name(folder), domain, output, alone=len(inputs) == 1)
-        others = [path for path in walk(folder) if path.suffix.lower() not in SUFFIXES]
+        others = [path for path in visible_files(folder) if path.suffix.lower() not in SUFFIXES]
         kinds += count_suffixes(_outside(others, folder, root))
     return kinds
 
@@ -125,7 +125,7 @@ def suffix_to_write(suffix: str) -> str:
     if video := READ_ONLY_VIDEOS.get(suffix.lower()):
         return video
     kind = FORMATS.get(FORMAT_OF.get(suffix.lower(), ""))
-    return FORMATS[kind.instead].suffixes[0] if kind and kind.instead else suffix
+    return FORMATS[kind.written_as].suffixes[0] if kind and kind.written_as else suffix
 
 
 def describe_changed_formats(targets: Iterable[Target]) -> list[str]:
@@ -158,7 +158,7 @@ def is_video_name(path: Path) -> bool:
 
 def _sources(folder: Path, root: Path, watched: bool) -> list[Path]:
     """Return the pictures in a folder, without those that an earlier translation into `root`, inside it, wrote."""
-    return _outside(list_pictures(folder, SUFFIXES, may_be_none=watched), folder, root)
+    return _outside(list_pictures(folder, SUFFIXES, allow_empty=watched), folder, root)
 
 
 def _outside(files: list[Path], folder: Path, root: Path) -> list[Path]:

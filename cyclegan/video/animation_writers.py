@@ -1,171 +1,171 @@
-"""Frames into animated GIF, WebP and PNG files, one at a time; Pillow by itself gathers them all before it writes.
+"""Writers of animated GIF, WebP and PNG that encode one frame at a time; Pillow's `save_all` gathers all in memory.
 
-Every frame is coded by Pillow, as a picture of its own that covers the whole canvas.
+Pillow encodes every frame, as a picture that covers the whole canvas: docs/decisions/0010.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from io import BytesIO
 from itertools import count
 from struct import pack, unpack_from
 from typing import Any, BinaryIO, NamedTuple
-from zlib import crc32
 
 import numpy as np
 from PIL import GifImagePlugin, Image
-from PIL.PngImagePlugin import PngInfo
+from PIL.PngImagePlugin import PngInfo, getchunks, putchunk
 
-from cyclegan.images.metadata import xmp_block_of_gif
+from cyclegan.images.metadata import gif_xmp_block
 
-WEBP_QUALITY = 95
+DEFAULT_WEBP_QUALITY = 95
 XMP_IN_PNG = "XML:com.adobe.xmp"
+OPAQUE_ALPHA = 128  # of 255; a GIF's pixels with less are transparent
 
 
-class FrameError(Exception):
-    """A frame that Pillow does not code in a format."""
+class EncodeError(Exception):
+    """Pillow cannot encode a frame in a format."""
 
 
 class Frame(NamedTuple):
-    """One picture of an animation, RGB or RGBA, and how long it is shown."""
+    """One picture of an animation, RGB or RGBA, and its duration."""
 
     image: Image.Image
     milliseconds: float
 
 
 @dataclass(frozen=True)
-class Details:
-    """What an animation holds beside its frames."""
+class AnimationInfo:
+    """Everything that an animation holds beside its frames."""
 
-    transparent: bool = True
-    loop: int | None = None  # times it is shown, 0 for ever; none: the file does not say
+    has_alpha: bool = True
+    loop: int | None = None  # how often it is shown, 0 for ever; None: the file does not say
     comment: str = ""
     xmp: bytes = b""
     icc_profile: bytes = b""
     exif: bytes = b""
     texts: Mapping[str, str] = field(default_factory=dict)  # of a PNG
     lossless: bool = False  # of a WebP
-    quality: int = WEBP_QUALITY
+    quality: int = DEFAULT_WEBP_QUALITY
 
 
-def write_gif(file: BinaryIO, frames: Iterable[Frame], details: Details) -> None:
-    """Write a GIF whose every frame has a palette of its own."""
+def write_gif(file: BinaryIO, frames: Iterable[Frame], info: AnimationInfo) -> None:
+    """Write a GIF whose every frame has its own palette."""
     for number, (image, milliseconds) in enumerate(frames):
-        indexed, transparent = with_palette(image)
+        indexed, transparent_index = with_palette(image)
         if number == 0:
-            info = {"loop": details.loop, "comment": details.comment.encode(), "duration": milliseconds}
-            file.writelines(GifImagePlugin.getheader(indexed, info=info)[0])
-        shown: dict[str, Any] = {"duration": milliseconds, "disposal": 2, "include_color_table": True}
-        if transparent is not None:
-            shown["transparency"] = transparent
-        file.writelines(GifImagePlugin.getdata(indexed, **shown))
-    file.write(xmp_block_of_gif(details.xmp) + b";")
+            header = {"loop": info.loop, "comment": info.comment.encode(), "duration": milliseconds}
+            file.writelines(GifImagePlugin.getheader(indexed, info=header)[0])
+        options: dict[str, Any] = {"duration": milliseconds, "disposal": 2, "include_color_table": True}
+        if transparent_index is not None:
+            options["transparency"] = transparent_index
+        file.writelines(GifImagePlugin.getdata(indexed, **options))
+    file.write(gif_xmp_block(info.xmp) + b";")
 
 
 def with_palette(image: Image.Image) -> tuple[Image.Image, int | None]:
-    """Return an image in at most 256 colours of its own, dithered, and the index that stands for transparency."""
-    colours = image.convert("RGB")
+    """Return an image in at most 256 colours, dithered, and the palette index of transparency, if it has any."""
+    rgb = image.convert("RGB")
     alpha = np.array(image.getchannel("A")) if image.mode == "RGBA" else None
-    if alpha is None or alpha.min() >= 128:
-        return colours.quantize(palette=colours.quantize(256, Image.Quantize.MEDIANCUT)), None
-    indexed = colours.quantize(palette=colours.quantize(255, Image.Quantize.MEDIANCUT))
+    if alpha is None or alpha.min() >= OPAQUE_ALPHA:
+        return rgb.quantize(palette=rgb.quantize(256, Image.Quantize.MEDIANCUT)), None
+    indexed = rgb.quantize(palette=rgb.quantize(255, Image.Quantize.MEDIANCUT))
     indices = np.array(indexed)
-    indices[alpha < 128] = 255
-    seen = Image.fromarray(indices)  # a palette's image is a grey one but for its palette
-    seen.putpalette(np.resize(indexed.getpalette() or [0], 768).tolist())
-    return seen, 255
+    indices[alpha < OPAQUE_ALPHA] = 255
+    masked = Image.fromarray(indices)
+    masked.putpalette(np.resize(indexed.getpalette() or [0], 768).tolist())
+    return masked, 255
 
 
-def write_webp(file: BinaryIO, frames: Iterable[Frame], details: Details) -> None:
-    """Write an animated WebP; at the end go back for its length."""
-    flags = 0x02 | 0x10 * details.transparent | 0x20 * bool(details.icc_profile)
-    flags |= 0x08 * bool(details.exif) | 0x04 * bool(details.xmp)
+def write_webp(file: BinaryIO, frames: Iterable[Frame], info: AnimationInfo) -> None:
+    """Write an animated WebP; at the end fill in its length."""
+    flags = 0x02 | 0x10 * info.has_alpha | 0x20 * bool(info.icc_profile)
+    flags |= 0x08 * bool(info.exif) | 0x04 * bool(info.xmp)
     for number, (image, milliseconds) in enumerate(frames):
-        extent = _three(image.width - 1) + _three(image.height - 1)
+        size = _uint24(image.width - 1) + _uint24(image.height - 1)
         if number == 0:
-            file.write(b"RIFF\0\0\0\0WEBP" + _riff(b"VP8X", pack("<I", flags) + extent))
-            file.write(_riff(b"ICCP", details.icc_profile) if details.icc_profile else b"")
-            file.write(_riff(b"ANIM", pack("<IH", 0, 1 if details.loop is None else details.loop)))
-        whole_and_unblended = _three(0) + _three(0) + extent + _three(round(milliseconds)) + b"\x02"
-        file.write(_riff(b"ANMF", whole_and_unblended + _webp_picture(image, details)))
-    file.write(_riff(b"EXIF", details.exif.removeprefix(b"Exif\0\0")) if details.exif else b"")
-    file.write(_riff(b"XMP ", details.xmp) if details.xmp else b"")
+            file.write(b"RIFF\0\0\0\0WEBP" + _riff_chunk(b"VP8X", pack("<I", flags) + size))
+            file.write(_riff_chunk(b"ICCP", info.icc_profile) if info.icc_profile else b"")
+            file.write(_riff_chunk(b"ANIM", pack("<IH", 0, 1 if info.loop is None else info.loop)))
+        header = _uint24(0) + _uint24(0) + size + _uint24(round(milliseconds)) + b"\x02"  # x, y, ..., not blended
+        file.write(_riff_chunk(b"ANMF", header + _webp_image_chunks(image, info)))
+    file.write(_riff_chunk(b"EXIF", info.exif.removeprefix(b"Exif\0\0")) if info.exif else b"")
+    file.write(_riff_chunk(b"XMP ", info.xmp) if info.xmp else b"")
     length = file.tell()
     file.seek(4)
     file.write(pack("<I", length - 8))
 
 
-def _webp_picture(image: Image.Image, details: Details) -> bytes:
+def _webp_image_chunks(image: Image.Image, info: AnimationInfo) -> bytes:
     """Return the chunks of a still WebP that hold its pixels."""
-    still = _saved(image, "WEBP", quality=details.quality, lossless=details.lossless)
-    place, kept = 12, b""
-    while place < len(still):
-        name, length = unpack_from("<4sI", still, place)
-        end = place + 8 + length + length % 2
-        kept += still[place:end] if name in (b"ALPH", b"VP8 ", b"VP8L") else b""
-        place = end
-    return kept
-
-
-def write_png(file: BinaryIO, frames: Iterable[Frame], details: Details) -> None:
-    """Write an animated PNG of eight bits; at the end go back for the number of its frames."""
-    numbers, shown, place = count(), 0, 0
-    for shown, (image, milliseconds) in enumerate(frames, start=1):
-        chunks = _png_picture(image.convert("RGBA" if details.transparent else "RGB"), details)
-        if shown == 1:
-            file.write(b"\x89PNG\r\n\x1a\n" + _png(*chunks[0]))
-            place = file.tell()
-            file.write(_png(b"acTL", bytes(8)))
-            file.writelines(_png(name, data) for name, data in chunks[1:] if name not in (b"IDAT", b"IEND"))
-        seconds = milliseconds / 1000
-        delay = Fraction(seconds).limit_denominator(int(65535 // (seconds + 1)) or 1)
-        control = (next(numbers), *image.size, 0, 0, delay.numerator, delay.denominator, 0, 0)
-        file.write(_png(b"fcTL", pack(">5I2H2B", *control)))
-        drawn = [data for name, data in chunks if name == b"IDAT"]
-        later = [_png(b"fdAT", pack(">I", next(numbers)) + data) for data in drawn] if shown > 1 else []
-        file.writelines(later or [_png(b"IDAT", data) for data in drawn])
-    file.write(_png(b"IEND", b""))
-    file.seek(place)
-    file.write(_png(b"acTL", pack(">2I", shown, 1 if details.loop is None else details.loop)))
-
-
-def _png_picture(image: Image.Image, details: Details) -> list[tuple[bytes, bytes]]:
-    """Return the chunks of a still PNG, their names and what is in them."""
-    texts = PngInfo()
-    for name, text in details.texts.items():
-        texts.add_itxt(name, text)
-    if details.comment:
-        texts.add_itxt("Comment", details.comment)
-    if details.xmp:
-        texts.add_itxt(XMP_IN_PNG, details.xmp.decode("utf-8", "replace"))
-    still = _saved(image, "PNG", pnginfo=texts, icc_profile=details.icc_profile, exif=details.exif)
-    place, chunks = 8, []
-    while place < len(still):
-        length, name = unpack_from(">I4s", still, place)
-        chunks.append((name, still[place + 8 : place + 8 + length]))
-        place += 12 + length
+    buffer = BytesIO()
+    with _encode_errors():
+        image.save(buffer, "WEBP", quality=info.quality, lossless=info.lossless)
+    still = buffer.getvalue()
+    offset, chunks = 12, b""
+    while offset < len(still):
+        name, length = unpack_from("<4sI", still, offset)
+        end = offset + 8 + length + length % 2
+        chunks += still[offset:end] if name in (b"ALPH", b"VP8 ", b"VP8L") else b""
+        offset = end
     return chunks
 
 
-def _saved(image: Image.Image, image_format: str, **options: Any) -> bytes:
-    buffer = BytesIO()
+def write_png(file: BinaryIO, frames: Iterable[Frame], info: AnimationInfo) -> None:
+    """Write an animated PNG of eight bits; at the end fill in the number of its frames."""
+    sequence_numbers, frame_count, control_offset = count(), 0, 0
+    for frame_count, (image, milliseconds) in enumerate(frames, start=1):
+        chunks = _png_chunks(image.convert("RGBA" if info.has_alpha else "RGB"), info)
+        if frame_count == 1:
+            file.write(b"\x89PNG\r\n\x1a\n")
+            putchunk(file, *chunks[0])
+            control_offset = file.tell()
+            putchunk(file, b"acTL", bytes(8))
+            for name, data in chunks[1:]:
+                if name not in (b"IDAT", b"IEND"):
+                    putchunk(file, name, data)
+        seconds = milliseconds / 1000
+        delay = Fraction(seconds).limit_denominator(int(65535 // (seconds + 1)) or 1)
+        control = (next(sequence_numbers), *image.size, 0, 0, delay.numerator, delay.denominator, 0, 0)
+        putchunk(file, b"fcTL", pack(">5I2H2B", *control))
+        for data in (data for name, data in chunks if name == b"IDAT"):
+            if frame_count == 1:
+                putchunk(file, b"IDAT", data)
+            else:
+                putchunk(file, b"fdAT", pack(">I", next(sequence_numbers)), data)
+    putchunk(file, b"IEND", b"")
+    file.seek(control_offset)
+    putchunk(file, b"acTL", pack(">2I", frame_count, 1 if info.loop is None else info.loop))
+
+
+def _png_chunks(image: Image.Image, info: AnimationInfo) -> list[tuple[bytes, bytes]]:
+    """Return the names and data of the chunks of a still PNG."""
+    texts = PngInfo()
+    for name, text in info.texts.items():
+        texts.add_itxt(name, text)
+    if info.comment:
+        texts.add_itxt("Comment", info.comment)
+    if info.xmp:
+        texts.add_itxt(XMP_IN_PNG, info.xmp.decode("utf-8", "replace"))
+    with _encode_errors():
+        chunks = getchunks(image, pnginfo=texts, icc_profile=info.icc_profile, exif=info.exif)
+    return [(name, data) for name, data, _ in chunks]
+
+
+@contextmanager
+def _encode_errors() -> Iterator[None]:
     try:
-        image.save(buffer, image_format, **options)
-    except Exception as error:  # encoders raise whatever they like
-        raise FrameError(str(error)) from error
-    return buffer.getvalue()
+        yield
+    except Exception as error:  # Pillow's encoders raise errors of many kinds
+        raise EncodeError(str(error)) from error
 
 
-def _riff(name: bytes, data: bytes) -> bytes:
+def _riff_chunk(name: bytes, data: bytes) -> bytes:
     return name + pack("<I", len(data)) + data + bytes(len(data) % 2)
 
 
-def _three(number: int) -> bytes:
+def _uint24(number: int) -> bytes:
     return number.to_bytes(3, "little")
-
-
-def _png(name: bytes, data: bytes) -> bytes:
-    return pack(">I", len(data)) + name + data + pack(">I", crc32(name + data))
 
 
 WRITERS = {"GIF": write_gif, "WEBP": write_webp, "PNG": write_png}

@@ -1,9 +1,9 @@
-"""Frames as a file codes them, and as a person sees them: upright, RGB, eight bits.
+"""Frames as a file codes them, and as a player shows them: upright, RGB, eight bits.
 
-Numbers of matrices, ranges, primaries and transfers are those of ITU-T H.273, as libav has them.
+Numbers of matrices, ranges, primaries and transfers are those of ITU-T H.273, as in libav.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -13,52 +13,53 @@ from av.video.reformatter import Interpolation
 
 from cyclegan.video.frames import Pixels
 
-# without these, colours bleed, and drift by several grey levels in a few conversions
-FINEST = (
+# Without these flags colours bleed, and drift by several grey levels in a few conversions.
+SCALER_FLAGS = (
     Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 )
-UNTAGGED = 2
-LIMITED, FULL = 1, 2
-HD = 720  # rows from which players take an untagged clip for BT.709, below for BT.601
-MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # a tag, and what libav's scaler calls it; it knows no others
+UNSPECIFIED = 2
+LIMITED_RANGE, FULL_RANGE = 1, 2
+HD_ROWS = 720  # from here on players take an untagged video for BT.709, below for BT.601
+BT709, BT601 = 1, 5
+SCALER_MATRICES = {1: BT709, 4: 4, 5: BT601, 6: BT601, 7: 7, 9: 9, 10: 9}  # tag -> matrix that libav's scaler knows
 
 
 @dataclass(frozen=True)
 class Orientation:
-    """What is done to a stored frame so that it is seen upright: transposed first, then mirrored."""
+    """How a stored frame is shown: transposed first, then flipped."""
 
     transposed: bool = False
-    left_right: bool = False
-    top_down: bool = False
+    flip_horizontal: bool = False
+    flip_vertical: bool = False
 
     @classmethod
     def of(cls, frame: VideoFrame) -> "Orientation":
-        """Read a frame's display matrix; turns that are no right angles are taken for the nearest."""
+        """Read a frame's display matrix; other angles are rounded to right angles."""
         matrix = display_matrix(frame)
         if not matrix:
             return cls()
         a, b, _, c, d, *_ = matrix  # x' = a x + c y, y' = b x + d y
         if abs(b) > abs(a):
-            return cls(True, left_right=c < 0, top_down=b < 0)
-        return cls(False, left_right=a < 0, top_down=d < 0)
+            return cls(True, flip_horizontal=c < 0, flip_vertical=b < 0)
+        return cls(False, flip_horizontal=a < 0, flip_vertical=d < 0)
 
-    def upright(self, stored: Pixels) -> Pixels:
-        """Turn a stored frame as it is seen."""
-        turned = stored.transpose(1, 0, 2) if self.transposed else stored
-        return np.ascontiguousarray(self._mirrored(turned))
+    def to_upright(self, stored: Pixels) -> Pixels:
+        """Turn a frame from how it is stored to how it is shown."""
+        transposed = stored.transpose(1, 0, 2) if self.transposed else stored
+        return np.ascontiguousarray(self._flipped(transposed))
 
-    def stored(self, upright: Pixels) -> Pixels:
-        """Turn a frame as it is seen back to how it is stored."""
-        mirrored = self._mirrored(upright)
-        return np.ascontiguousarray(mirrored.transpose(1, 0, 2) if self.transposed else mirrored)
+    def to_stored(self, upright: Pixels) -> Pixels:
+        """Turn a frame from how it is shown to how it is stored."""
+        flipped = self._flipped(upright)
+        return np.ascontiguousarray(flipped.transpose(1, 0, 2) if self.transposed else flipped)
 
-    def _mirrored(self, pixels: Pixels) -> Pixels:
-        return pixels[:: -1 if self.top_down else 1, :: -1 if self.left_right else 1]
+    def _flipped(self, pixels: Pixels) -> Pixels:
+        return pixels[:: -1 if self.flip_vertical else 1, :: -1 if self.flip_horizontal else 1]
 
 
-def display_matrix(frame: VideoFrame) -> Sequence[int]:
-    """Return the nine numbers that say how a frame is turned when it is shown, or none."""
-    data = cast(Mapping[str, bytes], frame.side_data)  # as far as buffers go
+def display_matrix(frame: VideoFrame) -> tuple[int, ...]:
+    """Return the nine numbers of a frame's display matrix; an empty tuple if it has none."""
+    data = cast(Mapping[str, bytes], frame.side_data)
     return tuple(np.frombuffer(data["DISPLAYMATRIX"], np.int32).tolist()) if "DISPLAYMATRIX" in data else ()
 
 
@@ -66,10 +67,10 @@ def to_pixels(frame: VideoFrame) -> Pixels:
     """Return a decoded frame as stored, as RGB of full range, uint8 h w 3."""
     rgb = frame.reformat(
         format="rgb24",
-        src_colorspace=_matrix(frame),
-        src_color_range=_range(frame),
-        dst_color_range=FULL,
-        interpolation=FINEST,
+        src_colorspace=_matrix_of(frame),
+        src_color_range=_range_of(frame),
+        dst_color_range=FULL_RANGE,
+        interpolation=SCALER_FLAGS,
     )
     return rgb.to_ndarray()
 
@@ -77,17 +78,17 @@ def to_pixels(frame: VideoFrame) -> Pixels:
 def to_frame(
     stored: Pixels, like: VideoFrame, pixel_format: str, size: tuple[int, int], tags: tuple[int, int] | None = None
 ) -> VideoFrame:
-    """Return RGB coded as the frame `like` is, at a width and height, with its time and its tags.
+    """Return RGB coded as the frame `like`, with its times and tags, at another width and height.
 
-    `tags` are those of matrix and range where they are not the frame's own.
+    `tags`, of matrix and range, stand in for the frame's own.
     """
     matrix, color_range = tags or (matrix_tag(like, size[1]), like.color_range)
     frame = VideoFrame.from_ndarray(stored, "rgb24").reformat(
         *size,
         format=pixel_format,
         dst_colorspace=_scaler_matrix(matrix, size[1]),
-        dst_color_range=color_range or _range(like),
-        interpolation=FINEST,
+        dst_color_range=color_range or _range_of(like),
+        interpolation=SCALER_FLAGS,
     )
     frame.colorspace, frame.color_range = matrix, color_range
     frame.color_primaries, frame.color_trc = like.color_primaries, like.color_trc
@@ -96,24 +97,21 @@ def to_frame(
 
 
 def matrix_tag(like: VideoFrame, rows: int) -> int:
-    """Return the tag for a frame of some rows coded like another: the same, unless it would be read otherwise."""
-    read_alike = (rows >= HD) == (like.height >= HD)
-    return (
-        like.colorspace
-        if like.colorspace in MATRICES or (like.colorspace == UNTAGGED and read_alike)
-        else _matrix(like)
-    )
+    """Return the matrix tag for a frame of so many rows; an untagged one stays so if players assume the same."""
+    same_default = (rows >= HD_ROWS) == (like.height >= HD_ROWS)
+    if like.colorspace in SCALER_MATRICES or (like.colorspace == UNSPECIFIED and same_default):
+        return like.colorspace
+    return _matrix_of(like)
 
 
-def _matrix(frame: VideoFrame) -> int:
-    """Return the scaler's name of the matrix between a frame's RGB and its luma and chroma."""
+def _matrix_of(frame: VideoFrame) -> int:
     return _scaler_matrix(frame.colorspace, frame.height)
 
 
 def _scaler_matrix(tag: int, rows: int) -> int:
-    """Return the scaler's name of the matrix that is tagged, or that players assume for so many rows."""
-    return MATRICES.get(tag, 1 if rows >= HD else 5)
+    """Return the tagged matrix, or the one that players assume for so many rows."""
+    return SCALER_MATRICES.get(tag, BT709 if rows >= HD_ROWS else BT601)
 
 
-def _range(frame: VideoFrame) -> int:
-    return frame.color_range or (FULL if frame.format.name.startswith(("yuvj", "gray")) else LIMITED)
+def _range_of(frame: VideoFrame) -> int:
+    return frame.color_range or (FULL_RANGE if frame.format.name.startswith(("yuvj", "gray")) else LIMITED_RANGE)

@@ -1,4 +1,4 @@
-"""What clips of every kind have in common; nothing here loads a decoder."""
+"""Types and options that videos and animations share; nothing here loads a decoder."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,11 +11,11 @@ from cyclegan.errors import PictureError, printable
 from cyclegan.images.xmp import source_type
 
 Pixels = UInt8[np.ndarray, "_h _w 3"]
-FrameFunction = Callable[[Pixels], Pixels]  # an upright RGB frame into another; all that come out have one size
+FrameFunction = Callable[[Pixels], Pixels]  # from an upright RGB frame to another; all outputs have one size
 
 State = Mapping[str, np.ndarray]  # arrays by name, as they are saved
 
-SEGMENT_SECONDS = 60.0  # of work after which a segment of a video is finished, so that no more can be lost
+SEGMENT_SECONDS = 60.0  # of work in one segment of a video; a kill loses no more than that
 
 VIDEO_SUFFIXES = {  # suffix -> libav's name of the container
     ".mp4": "mp4",
@@ -28,55 +28,43 @@ VIDEO_SUFFIXES = {  # suffix -> libav's name of the container
     ".wmv": "asf",  # Matroska would not take its sound
     ".asf": "asf",
 }
-READ_ONLY_VIDEOS = dict.fromkeys(  # suffix -> that of what is written: a container that takes every codec
+READ_ONLY_VIDEOS = dict.fromkeys(  # suffix -> suffix of the output: a container that takes every codec
     (".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".vob", ".flv", ".ogv"), ".mkv"
 )
 
 
 class FrameState:
-    """What is carried from one frame to the next: here, nothing."""
+    """What a frame function carries from one frame to the next: here, nothing."""
 
     def state_dict(self) -> State:
-        """Return everything that the next frame depends on, beside its pixels."""
+        """Return everything that the next output depends on, beside the next frame."""
         return {}
 
     def load_state_dict(self, state: State) -> None:
-        """Continue after the frame after which `state` was returned; an empty one is that before the first."""
+        """Continue after the frame at which `state` was saved; an empty state is that before the first frame."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class VideoOptions:
-    """How clips are redrawn, beside what redraws each frame."""
+    """How videos and animations are mapped, beside the function of each frame."""
 
-    mark: str  # which system generated it
-    composite: bool = False  # blended with the original
-    quality: int = 0  # of lossy animations, 1 to 100; 0: what is usual
+    mark: str  # names the system that generated the output
+    composite: bool = False  # the output is blended with the original
+    quality: int | None = None  # of lossy animations, 1 to 100; None: the usual one
     max_pixels: int  # of one frame
-    on_frame: Callable[[], object] = lambda: None  # called for every frame redrawn
+    on_frame: Callable[[], object] = lambda: None  # called after every frame
     interrupted: Callable[[], bool] = lambda: False  # asked before every frame
-    recipe: str = ""  # says which model and options redraw the frames; segments of another recipe are not used
-    state: FrameState = field(default_factory=FrameState)  # of what redraws the frames
+    recipe: str = ""  # names the model and options behind the function; segments of another recipe are not used
+    state: FrameState = field(default_factory=FrameState)  # of the function
     segment_seconds: float = SEGMENT_SECONDS
 
     @property
     def remark(self) -> str:
-        """That it was generated, and by which system, for a comment."""
+        """The mark as a comment in the output."""
         return f"{self.mark}, {source_type(composite=self.composite)}"
 
-    def watched(self, redraw: FrameFunction) -> FrameFunction:
-        """Return `redraw`, telling of every frame it has done and stopping when asked to."""
-
-        def watching(pixels: Pixels) -> Pixels:
-            if self.interrupted():
-                raise InterruptedVideo
-            redrawn = redraw(pixels)
-            self.on_frame()
-            return redrawn
-
-        return watching
-
-    def refuse_larger(self, path: Path, width: int, height: int) -> None:
-        """Raise an error if a clip's frames have too many pixels."""
+    def check_size(self, path: Path, width: int, height: int) -> None:
+        """Raise an error if frames have too many pixels."""
         if width * height > self.max_pixels:
             raise PictureError(
                 f"{printable(path)} has {width} x {height} pixels, more than {self.max_pixels:,}.",
@@ -86,28 +74,24 @@ class VideoOptions:
 
 @dataclass(frozen=True)
 class VideoResult:
-    """What became of a clip."""
+    """How a video or an animation was mapped."""
 
     frames: int
-    seconds: float  # from the first frame's beginning to the last one's end
-    notes: tuple[str, ...] = ()  # what the user should know of it, each a sentence
-    finished: bool = True  # else it was interrupted, and there is no output yet
-
-
-class InterruptedVideo(Exception):  # noqa: N818 (nothing went wrong)
-    """Ends the writing of a clip that nobody wants any more."""
+    seconds: float  # from the beginning of the first frame to the end of the last
+    notes: tuple[str, ...] = ()  # messages for the user
+    finished: bool = True  # False: it was interrupted, and there is no output yet
 
 
 def with_remark(comment: str, remark: str) -> str:
-    """Return a comment that holds the remark, after what it said before."""
+    """Return a comment that ends in the remark, unless it holds it already."""
     return comment if remark in comment else f"{comment}\n{remark}".lstrip("\n")
 
 
 def with_prefix(prefix: str, state: State) -> State:
-    """Return a state whose names begin with the prefix, so that it can be saved with others."""
+    """Return a state with a prefix before every name, so that it can be saved with others."""
     return {f"{prefix}{name}": array for name, array in state.items()}
 
 
 def without_prefix(prefix: str, state: State) -> State:
-    """Return the part of a state whose names begin with the prefix, under its own names."""
+    """Return the arrays whose names begin with the prefix, by the rest of their names."""
     return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}

@@ -1,8 +1,8 @@
-"""Finished segments of a video whose output is not whole yet, so that an interruption loses little work.
+"""Finished segments of a video whose output is not complete yet, so that an interruption loses little work.
 
 They lie in a hidden folder beside the output, `.out.mp4.<key>.segments`: `00000240.nut` holds the encoded frames from
-number 240 on, `00000300.npz` what the frame of that number depends on. The key stands for the source's bytes and for
-everything that decides about the frames, so segments made otherwise are never met.
+number 240 on, `00000300.npz` the state before frame 300. The key is a hash of the source's bytes and of everything
+else that determines the frames, so that other segments are never used.
 """
 
 import hashlib
@@ -22,32 +22,33 @@ from av.video.stream import VideoStream
 from filelock import FileLock, Timeout
 
 from cyclegan import __version__
-from cyclegan.atomic import remove_partials, written_whole
+from cyclegan.atomic import atomic_write, remove_partials
 from cyclegan.errors import PictureError, disk_errors, printable
-from cyclegan.video.encoding import AnyPacket, TimedFrame, VideoTrack
+from cyclegan.video.decoding import DecodedFrame, VideoReader
+from cyclegan.video.encoding import AnyPacket, VideoTrack
 from cyclegan.video.frames import State
 
-CONTAINER = "nut"  # holds every codec, and times to the tick of any clock
-LONGEST_NAME = 40  # characters of the output's name in the folder's, which some systems limit to 255 bytes
-END = ".segments"
+CONTAINER = "nut"  # holds every codec, and times to the tick of any time base
+MAX_NAME_LENGTH = 40  # of the output's name within the folder's, which some file systems limit to 255 bytes
+SUFFIX = ".segments"
 
 
 class Segments:
-    """The segments of one video, in their folder; `frames` is how many frames they hold."""
+    """The segments of one video, in their folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.paths: list[Path] = []
-        self.frames = 0
-        self.size = (0, 0)  # pixels, width and height; of no frame yet
+        self.frames = 0  # in all segments
+        self.size = (0, 0)  # width and height of the encoded frames, pixels; (0, 0) before the first
 
     def load(self) -> State:
-        """Find the segments that are there, and return the state after the last; damaged ones are deleted."""
+        """Find the segments in the folder, and return the state after the last; damaged ones are deleted."""
         remove_partials(self.folder)
         try:
-            while self._path(self.frames).exists():
-                self._count(self._path(self.frames))
-            with np.load(self._state_path()) as state:
+            while self.next_path.exists():
+                self._count(self.next_path)
+            with np.load(self._state_path(self.frames)) as state:
                 return dict(state)
         except FileNotFoundError:
             return {}  # there is no state before the first frame
@@ -55,34 +56,34 @@ class Segments:
             self.clear()
             return {}
 
-    def add(self, path: Path, frames: int, size: tuple[int, int]) -> None:
-        """Count a segment that was written."""
+    @property
+    def next_path(self) -> Path:
+        """Where the next segment is written."""
+        return self.folder / f"{self.frames:08}.nut"
+
+    def add(self, path: Path, frames: int) -> None:
+        """Count a segment that is complete."""
         self.paths.append(path)
         self.frames += frames
-        self.size = size
-
-    def next_path(self) -> Path:
-        """Return where the next segment is written."""
-        return self._path(self.frames)
 
     def save_state(self, frames: int, state: State) -> None:
         """Save the state after so many frames."""
         arrays: dict[str, Any] = dict(state)
-        with written_whole(self._state_path(frames)) as aside, aside.open("wb") as file:
+        with atomic_write(self._state_path(frames)) as aside, aside.open("wb") as file:
             np.savez(file, **arrays)
 
-    def remove_states(self) -> None:
-        """Delete the states after all segments but the last; they can be large."""
+    def remove_old_states(self) -> None:
+        """Delete all states but the last; they can be large."""
         for path in self.folder.glob("*.npz"):
-            if path != self._state_path():
+            if path != self._state_path(self.frames):
                 path.unlink()
 
     def packets(self, stream: VideoStream) -> Iterator[AnyPacket]:
-        """Yield all encoded frames, for a stream of the output."""
+        """Yield all encoded frames, as packets of a stream of the output."""
         for path in self.paths:
             with av.open(f"file:{path}") as file:
                 for packet in file.demux():
-                    if packet.size:  # the last of a file is empty
+                    if packet.size:  # the last packet of a file is empty
                         packet.stream = stream
                         yield packet
 
@@ -95,22 +96,20 @@ class Segments:
     def _count(self, path: Path) -> None:
         with av.open(f"file:{path}") as file:
             context = file.streams.video[0].codec_context
-            self.add(path, sum(packet.size > 0 for packet in file.demux()), (context.width, context.height))
+            self.size = context.width, context.height
+            self.add(path, sum(packet.size > 0 for packet in file.demux()))
 
-    def _path(self, frames: int) -> Path:
-        return self.folder / f"{frames:08}.nut"
-
-    def _state_path(self, frames: int | None = None) -> Path:
-        return self.folder / f"{self.frames if frames is None else frames:08}.npz"
+    def _state_path(self, frames: int) -> Path:
+        return self.folder / f"{frames:08}.npz"
 
 
 @contextmanager
-def opened_segments(target: Path, key: str) -> Iterator[Segments]:
-    """Yield the segments of an output that were made with this key; the folder stays only if it holds some.
+def open_segments(target: Path, key: str) -> Iterator[Segments]:
+    """Yield the segments of an output that were made with this key; an empty folder is deleted at the end.
 
-    A `PictureError` within says that the source or the target cannot be worked with, so then nothing stays.
+    A `PictureError` within deletes all segments: source or target cannot be used at all.
     """
-    folder = folder_of(target, key)
+    folder = segments_folder(target, key)
     with disk_errors(target):
         folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / "lock", timeout=0)
@@ -131,9 +130,15 @@ def opened_segments(target: Path, key: str) -> Iterator[Segments]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def notes_of_others(target: Path, key: str) -> list[str]:
-    """Name the folders beside an output whose segments of it were made otherwise."""
-    folders = set(target.parent.glob(f"{escape(_beginning(target))}*{END}")) - {folder_of(target, key)}
+def segments_folder(target: Path, key: str) -> Path:
+    """Return the folder of the segments of an output that are made with this key."""
+    digest = hashlib.sha256("\n".join((target.name, key, __version__, av.__version__)).encode("utf-8", "replace"))
+    return target.with_name(f"{_folder_prefix(target)}{digest.hexdigest()[:8]}{SUFFIX}")
+
+
+def notes_on_other_segments(target: Path, key: str) -> list[str]:
+    """Return messages about segments of an output that were made with other keys."""
+    folders = set(target.parent.glob(f"{escape(_folder_prefix(target))}*{SUFFIX}")) - {segments_folder(target, key)}
     return [
         f"{printable(folder.name)} holds a part of it that was made with another model, options or source; "
         "delete that folder if it is not needed."
@@ -141,55 +146,49 @@ def notes_of_others(target: Path, key: str) -> list[str]:
     ]
 
 
-def _beginning(target: Path) -> str:
-    return f".{target.name[:LONGEST_NAME]}."
-
-
-def folder_of(target: Path, key: str) -> Path:
-    """Return where the segments of an output lie that are made with this key."""
-    digest = hashlib.sha256("\n".join((target.name, key, __version__, av.__version__)).encode("utf-8", "replace"))
-    return target.with_name(f"{_beginning(target)}{digest.hexdigest()[:8]}{END}")
+def _folder_prefix(target: Path) -> str:
+    return f".{target.name[:MAX_NAME_LENGTH]}."
 
 
 class SegmentWriter:
-    """Encodes frames into the segment that comes next; one that is not ended when this is left is gone."""
+    """Encodes frames into the next segment; a segment that is not complete at the exit is deleted."""
 
-    def __init__(self, segments: Segments, source: VideoStream, container: str) -> None:
+    def __init__(self, segments: Segments, reader: VideoReader, container: str) -> None:
         self.segments = segments
-        self.source = source
+        self.reader = reader
         self.container = container
         self.stack = ExitStack()
         self.track: VideoTrack | None = None
         self.frames = 0
 
-    def add(self, item: TimedFrame | State) -> None:
-        """Take the next frame, or the state at which the segment ends."""
-        if isinstance(item, TimedFrame):
+    def add(self, item: DecodedFrame | State) -> None:
+        """Encode the next frame, or end the segment with the state after it."""
+        if isinstance(item, DecodedFrame):
             self.track = self.track or self._begin(item)
             self.output.mux(self.track.encode(item))
             self.frames += 1
         elif self.track:
             self._end(self.track, item)
 
-    def _begin(self, shot: TimedFrame) -> VideoTrack:
-        aside = self.stack.enter_context(written_whole(self.segments.next_path()))
+    def _begin(self, frame: DecodedFrame) -> VideoTrack:
+        aside = self.stack.enter_context(atomic_write(self.segments.next_path))
         self.output = self.stack.enter_context(av.open(f"file:{aside}", "w", CONTAINER))
-        track = VideoTrack(self.output, self.source, self.container)
+        track = VideoTrack(self.output, self.reader.stream, self.container)
         if not self.segments.frames:
-            height, width = track.stored(shot).shape[:2]
+            height, width = track.stored(frame).shape[:2]
             self.segments.size = width, height
-        track.settle(shot.first, *self.segments.size)
+        track.configure(self.reader.first_frame, *self.segments.size)
         return track
 
     def _end(self, track: VideoTrack, state: State) -> None:
-        """Finish the segment: its state first, without which nobody could continue after it."""
         self.output.mux(track.stream.encode(None))
-        path = self.segments.next_path()
+        path = self.segments.next_path
+        # The state comes first: a segment without one could not be continued.
         if state:
             self.segments.save_state(self.segments.frames + self.frames, state)
         self.stack.close()
-        self.segments.add(path, self.frames, self.segments.size)
-        self.segments.remove_states()
+        self.segments.add(path, self.frames)
+        self.segments.remove_old_states()
         self.track, self.frames = None, 0
 
     def __enter__(self) -> "SegmentWriter":
@@ -198,5 +197,5 @@ class SegmentWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with suppress(FFmpegError):  # that the disk is full is known already
+        with suppress(FFmpegError):  # a full disk has raised an error already
             self.stack.__exit__(kind, error, trace)

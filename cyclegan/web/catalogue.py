@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from cyclegan.checkpoints.find import find_model, model_name, shipped_models, trained_runs
 from cyclegan.checkpoints.model_file import Direction, ModelInfo, networks_in
-from cyclegan.checkpoints.runs import Run, find_model, model_name, shipped_models, trained_runs
+from cyclegan.checkpoints.run import Run
 from cyclegan.errors import ModelFileError, RunError, printable
 
 HINT = "Choose another, or reload the page."

@@ -7,7 +7,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from cyclegan.checkpoints.runs import Run, read_metrics, sample_grids
+from cyclegan.checkpoints.records import read_metrics, sample_grids
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config
 from cyclegan.errors import printable
 from cyclegan.reports import render_progress

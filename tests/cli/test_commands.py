@@ -15,12 +15,13 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from cyclegan.checkpoints.model_file import load_tensors, save_tensors
-from cyclegan.checkpoints.runs import Run, read_metrics
+from cyclegan.checkpoints.records import read_metrics
+from cyclegan.checkpoints.run import Run
 from cyclegan.cli import console
 from cyclegan.config import PRESETS
 from tests.cli.shared import POSIX, TINY, assert_a_sentence
-from tests.models_for_tests import write_model
 from tests.support.extractors import SmallExtractor, save_program
+from tests.support.models import write_model
 
 NO_NUMBERS, OTHERS = "does not hold finite numbers", "does not hold the weights of the network that it describes"
 
@@ -37,7 +38,7 @@ def test_help_loads_neither_torch_nor_pillow():
     assert result.stdout.endswith("[]\n")
 
 
-def test_what_libraries_log_reaches_no_terminal():
+def test_log_messages_of_libraries_are_not_printed():
     code = (
         "import logging, sys; sys.argv = ['cyclegan', '--version']\n"
         "from cyclegan.cli import main\n"
@@ -73,29 +74,29 @@ def run_with_native_noise(end: str, **options) -> subprocess.CompletedProcess[st
         ("cli.console.share_stderr(); subprocess.run(['sh', '-c', 'echo of a child >&2'])", "a message\nof a child\n"),
     ],
 )
-def test_what_c_libraries_print_reaches_no_terminal(end: str, said: str):
+def test_messages_of_c_libraries_are_not_printed(end: str, said: str):
     assert run_with_native_noise(end).stderr.removesuffix("afterwards\n") == said.removesuffix("afterwards\n")
 
 
 @pytest.mark.skipif(not POSIX, reason="other signals there")
-def test_a_crash_still_says_where():
+def test_a_crash_prints_its_stack():
     result = run_with_native_noise("ctypes.string_at(0)")
     assert result.returncode < 0
     assert "a message\nFatal Python error: Segmentation fault" in result.stderr
 
 
 @pytest.mark.skipif(not POSIX, reason="no such shell there")
-def test_a_closed_standard_error_takes_no_file_s_place():
+def test_no_file_gets_the_number_of_a_closed_standard_error():
     code = "import os; from cyclegan import cli; cli.app = lambda: print(os.open('x', os.O_CREAT)); cli.main()"
     shell = f'cd "$(mktemp -d)" && {sys.executable} -c "{code}" 2>&-'
     assert int(subprocess.run(shell, shell=True, stdout=PIPE, text=True, check=True).stdout) > 2
 
 
-def test_version_is_said(command):
+def test_the_version_is_printed(command):
     assert re.fullmatch(r"cyclegan \d+\.\d+\.\d+\n", command("--version").stdout)
 
 
-def test_an_end_of_the_pipe_is_no_error():
+def test_a_closed_pipe_is_no_error():
     code = "import sys; sys.stdin.read(); from cyclegan.cli import main; main()"
     with subprocess.Popen([sys.executable, "-c", code, "--version"], stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
         process.stdout.close()
@@ -103,7 +104,7 @@ def test_an_end_of_the_pipe_is_no_error():
         assert (process.wait(), process.stderr.read()) == (0, b"")
 
 
-def test_where_there_is_no_terminal_a_line_now_and_then_says_how_far_it_is(capsys, monkeypatch):
+def test_without_a_terminal_progress_is_plain_lines(capsys, monkeypatch):
     seconds = iter(range(0, 1000, 10))
     monkeypatch.setattr(console.time, "monotonic", lambda: next(seconds))
     with console.counting("Looking", 1000, quiet=False) as advance:
@@ -112,7 +113,7 @@ def test_where_there_is_no_terminal_a_line_now_and_then_says_how_far_it_is(capsy
     assert re.fullmatch(r"Looking: \d of 1,000\n", capsys.readouterr().err)
 
 
-def test_the_whole_story_of_a_run(program, command, folders, tmp_path):
+def test_a_run_from_training_to_report(program, command, folders, tmp_path):
     trained = program("train", "horses", "zebras/", *TINY)
     assert trained.returncode == 0, trained.stderr
     assert "horses: 5 pictures" in trained.stderr
@@ -162,7 +163,7 @@ def test_the_commands_in_a_report_continue_and_repeat_the_run(command, folders, 
     assert command(*lines[3]).returncode == 0
 
 
-def test_missing_and_empty_folders_are_sentences(command, folders, tmp_path):
+def test_missing_and_empty_folders_are_errors(command, folders, tmp_path):
     (tmp_path / "empty").mkdir()
     assert_a_sentence(command("train", "horses", "missing"), "there is no folder", "missing", "Check the path.")
     assert_a_sentence(command("train", "horses", "empty"), "there are no pictures in", "empty")
@@ -170,7 +171,7 @@ def test_missing_and_empty_folders_are_sentences(command, folders, tmp_path):
     assert_a_sentence(command("train"), "two folders of pictures are needed")
 
 
-def test_settings_that_are_none_are_sentences(command, folders):
+def test_invalid_settings_are_errors(command, folders):
     assert_a_sentence(command("train", "horses", "zebras", "--size", "big"), "--size", "integer")
     assert_a_sentence(command("train", "horses", "zebras", "--size", "30"), "does not divide by 4")
     unknown = command("train", "horses", "zebras", "--set", "loss.cycel=1")
@@ -179,7 +180,7 @@ def test_settings_that_are_none_are_sentences(command, folders):
     assert_a_sentence(command("train", "horses", "zebras", "--name", "../x"), "cannot be a run's name")
 
 
-def test_models_that_are_none_are_sentences(command, folders, tmp_path):
+def test_invalid_models_are_errors(command, folders, tmp_path):
     model = write_model(tmp_path / "m.safetensors")
     assert_a_sentence(command("translate", "horses"), "no trained model under checkpoints", "cyclegan train")
     assert_a_sentence(command("translate", "horses", "--model", "missing"), "there is no model missing")
@@ -200,7 +201,7 @@ def test_models_that_are_none_are_sentences(command, folders, tmp_path):
         ({"a2b.../../x\x1b[2J": torch.zeros(1)}, OTHERS),
     ],
 )
-def test_weights_that_make_no_sense_are_a_sentence_and_no_picture(command, folders, tmp_path, weights, words):
+def test_invalid_weights_are_an_error_and_write_no_picture(command, folders, tmp_path, weights, words):
     model = write_model(tmp_path / "m.safetensors")
     tensors, metadata = load_tensors(model)
     save_tensors(model, tensors | weights, metadata)
@@ -210,7 +211,7 @@ def test_weights_that_make_no_sense_are_a_sentence_and_no_picture(command, folde
     assert not (tmp_path / "horses_zebras").exists()
 
 
-def test_a_file_name_reaches_the_terminal_escaped(command, folders, tmp_path):
+def test_file_names_are_printed_escaped(command, folders, tmp_path):
     if not POSIX:
         return
     write_model(tmp_path / "m.safetensors")
@@ -221,7 +222,7 @@ def test_a_file_name_reaches_the_terminal_escaped(command, folders, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["n" * 300, "a" * 200 + "/" + "b" * 300])
-def test_paths_that_the_system_refuses_are_sentences(command, folders, name):
+def test_impossible_paths_are_errors(command, folders, name):
     for arguments in (
         ("train", name, "zebras"),
         ("translate", name),
@@ -233,24 +234,24 @@ def test_paths_that_the_system_refuses_are_sentences(command, folders, name):
         assert "bug" not in result.stderr
 
 
-def test_devices_and_seeds_beyond_reason_are_sentences(command, folders):
+def test_impossible_devices_and_seeds_are_errors(command, folders):
     assert command("train", "horses", "zebras", *TINY, "--device", "cpu:0").returncode == 0
     assert_a_sentence(command("train", "horses", "zebras", "--seed", 2**64), "training.seed is 18446744073709551616")
     assert_a_sentence(command("train", "horses", "zebras", "--name", ".."), "cannot be a run's name")
 
 
-def test_a_bug_of_ours_is_a_sentence_and_a_file(tmp_path):
+def test_an_internal_error_writes_its_traceback_to_a_file(tmp_path):
     code = (
         "import cyclegan.reports\n"
         "def broken(run): raise ZeroDivisionError('oops')\n"
         "cyclegan.reports.write_report = broken\n"
-        "import cyclegan.checkpoints.runs; cyclegan.checkpoints.runs.find_run = lambda name: None\n"
+        "import cyclegan.checkpoints.find; cyclegan.checkpoints.find.find_run = lambda name: None\n"
         "import sys; sys.argv = ['cyclegan', 'report', 'x']\n"
         "from cyclegan.cli import main; main()"
     )
     environment = {"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
-    assert_a_sentence(result, "this is a bug of ours", status=70)
+    assert_a_sentence(result, "internal error", status=70)
     assert "ZeroDivisionError: oops" in next(tmp_path.glob("cyclegan-*.txt")).read_text()
 
 
@@ -261,7 +262,7 @@ def test_progress_goes_to_standard_error_and_results_to_standard_output(command,
     assert result.stderr == ""
 
 
-def test_no_command_touches_the_network_unasked(folders, tmp_path):
+def test_no_command_uses_the_network_unasked(folders, tmp_path):
     save_program(SmallExtractor(), tmp_path / "eye.pt2")
     code = (
         "import sys\n"

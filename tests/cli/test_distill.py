@@ -3,28 +3,28 @@
 import json
 
 from cyclegan.checkpoints.model_file import load_model_info
-from cyclegan.checkpoints.runs import Run
+from cyclegan.checkpoints.run import Run
 from tests.cli.shared import TINY, assert_a_sentence
 
 
-def test_a_run_is_distilled_as_it_is_typed(command, folders, tmp_path):
+def test_a_run_is_distilled(command, folders, tmp_path):
     assert command("train", "horses", "zebras", *TINY, "--quiet").returncode == 0
     distilled = command("distill", "horses2zebras")
     assert distilled.returncode == 0, distilled.stderr
     assert "ResNet, residual blocks: 1, width 2" in distilled.stderr
     assert "horses2zebras, of 6.36 times the multiply-adds" in distilled.stderr
-    assert "begins with  the teacher: disc_a, disc_b" in distilled.stderr
+    assert "weights of  the teacher: disc_a, disc_b" in distilled.stderr
     assert "distill_a2b" in distilled.stderr
 
     small = Run(tmp_path / "checkpoints" / "horses2zebras-small")
     assert load_model_info(small.model).generator.width == 2
     assert load_model_info(small.teacher).generator.width == 8
-    assert "As the teacher does" in small.report.read_text(encoding="utf-8")
+    assert "Distillation losses" in small.report.read_text(encoding="utf-8")
     assert command("translate", "horses/1.png", "--model", "horses2zebras-small").stdout.startswith("1 redrawn")
 
     assert "finished already" in command("distill", "checkpoints/horses2zebras").stdout
     longer = command("distill", "horses2zebras", "--max-steps", 6, "--json")
-    assert json.loads(longer.stdout)["played"] == 2
+    assert json.loads(longer.stdout)["steps_done"] == 2
     other = command("distill", "horses2zebras", "--width", 3)
     assert_a_sentence(other, "generator.width (was 2, now 3)", "another --name")
     again = command("distill", "horses2zebras-small", "--name", "smallest", "--dry-run", "--json")

@@ -10,9 +10,9 @@ import pytest
 from cyclegan.evaluation import preparation
 from cyclegan.evaluation.extractors import WEIGHT_FILE_NAMES
 from tests.cli.shared import assert_a_sentence
-from tests.models_for_tests import write_model
 from tests.support.extractors import SIDE, SmallExtractor, draw, save_program
 from tests.support.file_server import Page, serving
+from tests.support.models import write_model
 
 
 @pytest.fixture

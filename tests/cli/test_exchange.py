@@ -13,13 +13,13 @@ from cyclegan.errors import ConfigError
 from cyclegan.images import read_picture
 from cyclegan.reference.pth import to_reference
 from tests.cli.shared import TINY, assert_a_sentence
-from tests.models_for_tests import write_model
-from tests.pth_files import save_game, small_generator
+from tests.pth_files import save_networks, small_generator
 from tests.reference.test_importing import Payload
+from tests.support.models import write_model
 
 
 def test_an_import_says_what_it_found(command, tmp_path):
-    save_game(tmp_path / "game")
+    save_networks(tmp_path / "game")
     result = command("import", "game", "--output", "m.safetensors")
     assert result.stdout == (
         "Imported: m.safetensors (a2b, b2a, disc_a, disc_b; residual blocks: 1, width 4, instance norm)\n"
@@ -32,7 +32,7 @@ def test_an_import_says_what_it_found(command, tmp_path):
 
 
 def test_a_grey_domain_is_told(command, tmp_path):
-    save_game(tmp_path / "game", a=1)
+    save_networks(tmp_path / "game", a=1)
     result = command("import", "game", "--output", "m.safetensors")
     assert result.stdout.endswith("residual blocks: 1, width 4, instance norm; grey: A)\n")
     facts = json.loads(command("import", "game", "--output", "m.safetensors", "--overwrite", "--json").stdout)
@@ -71,7 +71,7 @@ def test_what_only_programs_can_do_is_a_sentence_for_the_others(command, tmp_pat
     for option in (("--pictures",), ("--direction", "a2b")):
         for kind in ("cyclegan", "reference"):
             result = command("export", "m.safetensors", "--output", "x", "--format", kind, *option)
-            assert_a_sentence(result, "--direction and --pictures are of programs", "--format onnx")
+            assert_a_sentence(result, "--direction and --pictures are options of programs", "--format onnx")
     result = command("export", "m.safetensors", "--output", "x", "--format", "reference", "--half")
     assert_a_sentence(result, "keeps its weights in float32", "Leave out --half")
     assert not (tmp_path / "x").exists()
@@ -149,7 +149,7 @@ def test_an_export_replaces_nothing_unless_told_to(command, tmp_path, output: st
 
 
 def test_an_import_replaces_nothing_unless_told_to(command, tmp_path):
-    save_game(tmp_path / "theirs")
+    save_networks(tmp_path / "theirs")
     (tmp_path / "m.safetensors").write_text("precious")
     result = command("import", "theirs", "--output", "m.safetensors")
     assert_a_sentence(result, "m.safetensors exists already", "--overwrite")
@@ -188,8 +188,8 @@ def test_the_format_of_an_export_follows_its_suffix(output: str, wanted, result:
         ("m.pth", "reference", "writes a folder"),
         ("m.onnx", "reference", "writes a folder"),
         ("m.pth", None, "a .pth file for each network"),
-        ("m.tflite", None, "does not say which format"),
-        ("m.pt", None, "does not say which format"),
+        ("m.tflite", None, "names no format"),
+        ("m.pt", None, "names no format"),
     ],
 )
 def test_a_suffix_that_contradicts_the_format_is_an_error(output: str, wanted, answer: str):
@@ -213,7 +213,7 @@ def test_a_wrapped_file_is_imported(command, tmp_path, key: str):
 
 
 def test_a_pth_file_given_as_a_model_names_the_import(command, tmp_path):
-    save_game(tmp_path / "theirs")
+    save_networks(tmp_path / "theirs")
     torch.save({"a": torch.zeros(1)}, tmp_path / "legacy.pt", _use_new_zipfile_serialization=False)
     (tmp_path / "renamed.safetensors").write_bytes((tmp_path / "theirs" / "latest_net_G_A.pth").read_bytes())
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")

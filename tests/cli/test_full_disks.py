@@ -9,13 +9,14 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from cyclegan.checkpoints.runs import Run, read_metrics
+from cyclegan.checkpoints.records import read_metrics
+from cyclegan.checkpoints.run import Run
 from tests.cli.shared import POSIX, TINY, assert_a_sentence
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 
 
 @pytest.mark.skipif(not POSIX, reason="no limits on files there")
-def test_a_disk_that_fills_up_half_way_leaves_whole_pictures_only(folders, tmp_path):
+def test_a_full_disk_leaves_only_whole_pictures(folders, tmp_path):
     Image.effect_noise((300, 300), 90).convert("RGB").save(folders[0] / "3 large.png")
     model = write_model(tmp_path / "m.safetensors")
     code = (
@@ -33,7 +34,7 @@ def test_a_disk_that_fills_up_half_way_leaves_whole_pictures_only(folders, tmp_p
 
 
 @pytest.mark.skipif(not POSIX, reason="Windows cannot limit the size of files")
-def test_no_room_on_the_disk_is_a_sentence_and_leaves_nothing_half(folders, tmp_path):
+def test_a_full_disk_leaves_no_partial_state(folders, tmp_path):
     """A limit on the size of files stands in for a full disk: states and models do not fit, small files do."""
     code = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
@@ -47,7 +48,7 @@ def test_no_room_on_the_disk_is_a_sentence_and_leaves_nothing_half(folders, tmp_
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no process limits another one there")
-def test_a_disk_that_fills_up_while_metrics_are_written_costs_nothing_that_was_saved(command, folders, tmp_path):
+def test_a_full_disk_costs_nothing_that_was_saved(command, folders, tmp_path):
     """A limit on the size of files, given to a training at work, cuts a line of its metrics in the middle."""
     from resource import RLIMIT_FSIZE, prlimit
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.cli.shared import assert_a_sentence
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 
 
 def test_folders_are_inspected_as_text_and_json(command, folders):

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.shared import TINY
-from tests.models_for_tests import write_model
-from tests.test_unread_pictures import psd
+from tests.support.models import write_model
+from tests.support.pictures import psd
 
 WORDS = "3 files were passed over: 2 .nef, 1 .xcf."
 

@@ -14,7 +14,7 @@ import cyclegan.translation
 from cyclegan.atomic import require_writable
 from cyclegan.errors import DiskError
 from tests.cli.shared import POSIX, assert_a_sentence
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from cyclegan.cli import _usable, console
 from cyclegan.cli.display import TrainingDisplay
 from cyclegan.training.launch import handled_signals
 from tests.cli.shared import POSIX, TINY
-from tests.training.killable import start
+from tests.support.killable import start
 
 if not POSIX:
     pytest.skip("Windows has no such signals and terminals", allow_module_level=True)
@@ -49,14 +49,14 @@ def test_a_signal_ignored_at_the_start_stays_ignored(ignored):
 
 
 @pytest.mark.parametrize("name", STOPPING)
-def test_every_other_signal_asks_to_stop(restored_signals, name):
+def test_other_signals_end_training(restored_signals, name):
     assert name in handled_signals()
     with console.interruptible() as interrupted:
         os.kill(os.getpid(), getattr(signal, name))
         assert interrupted()
 
 
-def test_a_second_ctrl_c_stops_at_once_and_a_second_hangup_does_not(restored_signals):
+def test_only_a_second_ctrl_c_stops_at_once(restored_signals):
     with console.interruptible() as interrupted:
         for _ in range(2):
             os.kill(os.getpid(), signal.SIGHUP)
@@ -67,7 +67,7 @@ def test_a_second_ctrl_c_stops_at_once_and_a_second_hangup_does_not(restored_sig
 
 @pytest.mark.parametrize("open_both", [os.pipe, os.openpty])
 @pytest.mark.parametrize("buffering", [-1, 0])
-def test_output_that_nobody_reads_any_more_is_dropped(open_both, buffering):
+def test_output_without_a_reader_is_dropped(open_both, buffering):
     reader, writer = open_both()
     with os.fdopen(writer, "wb", buffering=buffering) as raw, io.TextIOWrapper(raw, encoding="utf-8") as original:
         stream = _usable(original)
@@ -110,7 +110,7 @@ def test_a_training_whose_terminal_closes_is_saved(folders, tmp_path, restored_s
         ({"TERM": "dumb"}, "plain"),
     ],
 )
-def test_a_bar_is_for_terminals_that_move_the_cursor(monkeypatch, environment, style):
+def test_a_bar_needs_a_terminal_that_moves_the_cursor(monkeypatch, environment, style):
     for name in console.NOTEBOOKS:
         monkeypatch.delenv(name, raising=False)
     for name, value in ({"TERM": "xterm"} | environment).items():
@@ -123,27 +123,27 @@ def test_a_bar_is_for_terminals_that_move_the_cursor(monkeypatch, environment, s
 
 
 @pytest.mark.parametrize(
-    ("steps_per_second", "hours", "most"), [(30, 300 / 30 / 3600, 10), (2, 8, 600), (0.01, 8, 300)]
+    ("steps_per_second", "hours", "max_lines"), [(30, 300 / 30 / 3600, 10), (2, 8, 600), (0.01, 8, 300)]
 )
-def test_plain_lines_flood_no_notebook(monkeypatch, steps_per_second, hours, most):
-    told: list[str] = []
-    monkeypatch.setattr("cyclegan.cli.display.tell", told.append)
+def test_plain_lines_do_not_flood_a_notebook(monkeypatch, steps_per_second, hours, max_lines):
+    printed: list[str] = []
+    monkeypatch.setattr("cyclegan.cli.display.tell", printed.append)
     now = 0.0
     steps = round(hours * 3600 * steps_per_second)
-    plan = SimpleNamespace(total_steps=steps, epochs=1)
-    display = TrainingDisplay(plan, live=False, clock=lambda: now)
+    display = TrainingDisplay(live=False, clock=lambda: now)
     for step in range(1, steps + 1):
         now = step / steps_per_second
         line = {"step": step, "gan_a2b": 0.5, "health": {"verdict": "fine", "findings": []}}
-        display(SimpleNamespace(step=step, epoch=1, metrics=line, last=step == steps, plan=plan))
-    assert 2 <= len(told) <= most
-    assert f"step {1:,}/" in told[0]
-    assert f"step {steps:,}/" in told[-1]
+        info = SimpleNamespace(step=step, total_steps=steps, epoch=1, total_epochs=1, metrics=line, last=step == steps)
+        display(None, info)
+    assert 2 <= len(printed) <= max_lines
+    assert f"step {1:,}/" in printed[0]
+    assert f"step {steps:,}/" in printed[-1]
 
 
 def test_progress_can_be_left_out(command, folders):
     for style, shown in (("none", False), ("plain", True)):
-        said = command("train", "horses", "zebras", *TINY, "--name", style, "--progress", style)
-        assert said.returncode == 0
-        assert ("step 4/4" in said.stderr) == shown
-        assert "domain A" in said.stderr
+        result = command("train", "horses", "zebras", *TINY, "--name", style, "--progress", style)
+        assert result.returncode == 0
+        assert ("step 4/4" in result.stderr) == shown
+        assert "domain A" in result.stderr

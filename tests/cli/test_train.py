@@ -1,4 +1,4 @@
-"""Training says what it does, ends as it promises, and leaves nothing half."""
+"""`train` reports what it does, and ends as documented."""
 
 import json
 import os
@@ -7,36 +7,37 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from itertools import count
 from pathlib import Path
-from unittest.mock import create_autospec
 
 import pytest
 import torch
 
-from cyclegan.checkpoints.runs import Run, read_metrics
+from cyclegan.checkpoints.records import read_metrics
+from cyclegan.checkpoints.run import Run
 from cyclegan.errors import TrainingDivergedError
 from tests.cli.shared import POSIX, TINY, assert_a_sentence
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 
 
-def test_training_ends_with_a_report_also_when_the_game_is_lost(command, folders, tmp_path, monkeypatch):
+def test_training_writes_a_report_even_if_it_diverges(command, folders, tmp_path, monkeypatch):
     report = tmp_path / "checkpoints" / "horses2zebras" / "report.html"
     assert command("train", "horses", "zebras", *TINY, "--quiet").returncode == 0
     assert "<dt>Steps</dt><dd>4</dd>" in report.read_text(encoding="utf-8")
 
-    def lose(*_: object, **__: object) -> None:
-        raise TrainingDivergedError("the game is lost.")
+    def diverge(*_: object, **__: object) -> None:
+        raise TrainingDivergedError("training diverged.")
 
     report.unlink()
-    monkeypatch.setattr("cyclegan.training.train", lose)
-    assert_a_sentence(command("train", "horses", "zebras", *TINY), "the game is lost", status=3)
+    monkeypatch.setattr(import_module("cyclegan.training.run"), "train", diverge)
+    assert_a_sentence(command("train", "horses", "zebras", *TINY), "training diverged", status=3)
     assert report.exists()
 
 
-def test_a_continuation_says_that_it_is_one(command, folders):
-    assert "goes on where it stopped" not in command("train", "horses", "zebras", *TINY).stderr
-    assert "goes on where it stopped" in command("train", "horses", "zebras", *TINY, "--max-steps", 6).stderr
+def test_a_continuation_is_announced(command, folders):
+    assert "Resuming from step" not in command("train", "horses", "zebras", *TINY).stderr
+    assert "Resuming from step 4" in command("train", "horses", "zebras", *TINY, "--max-steps", 6).stderr
 
 
 def test_a_dry_run_writes_nothing(command, folders, tmp_path):
@@ -57,7 +58,7 @@ def test_the_saved_settings_can_be_used_again(command, folders, tmp_path):
 
 @pytest.mark.skipif(not POSIX, reason="Windows has no such signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_everything_and_ends_with_130(folders, tmp_path, number):
+def test_a_signal_saves_and_ends_with_130(folders, tmp_path, number):
     command = [sys.executable, "-m", "cyclegan", "train", "horses", "zebras", *map(str, TINY), "--max-steps", "100000"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     metrics = tmp_path / "checkpoints" / "horses2zebras" / "metrics.jsonl"
@@ -75,17 +76,16 @@ def test_validation_is_shown_while_training(command, folders):
     result = command("train", "horses", "zebras", *TINY, "--validate-a", "zebras", "--validate-b", "horses")
     assert result.returncode == 0
     assert "5 held-out pictures in " in result.stderr
-    assert re.search(r"validation \d\.\d+ \(distance a2b .* faithfulness a .*\) · kept as the best", result.stderr)
+    assert re.search(r"validation \d\.\d+ \(distance a2b .* faithfulness a .*\) · new best model", result.stderr)
 
 
-def test_a_run_that_a_plateau_ended_says_so(tmp_path: Path):
+def test_the_end_on_a_plateau_is_announced(tmp_path: Path):
     from cyclegan.cli.training import ending
-    from cyclegan.training import TrainInputs, TrainResult
+    from cyclegan.training import Ranks, TrainResult
 
-    plan = create_autospec(TrainInputs, instance=True, run=Run(tmp_path))
-    said = ending(plan, TrainResult(20, 100, 20, 1.0, plateau=7))
-    assert "no better since epoch 7" in said
-    assert "--stop-on-plateau" in said
+    result = TrainResult(Run(tmp_path), Ranks(), step=20, total_steps=100, steps_done=20, seconds=1.0, plateau=7)
+    assert "no better since epoch 7" in ending(result)
+    assert "--stop-on-plateau" in ending(result)
 
 
 def test_damaged_pictures_in_training_are_named_and_skipped(command, folders, tmp_path):
@@ -110,7 +110,7 @@ def test_a_failed_start_moves_nothing_aside(command, folders, tmp_path):
     assert [place.name for place in (tmp_path / "checkpoints").iterdir()] == ["horses2zebras"]
 
 
-def test_folders_of_one_name_are_told_apart(command, folders, tmp_path):
+def test_folders_of_one_name_are_printed_apart(command, folders, tmp_path):
     for place in folders:
         (place / "img").mkdir()
         (place / "1.png").rename(place / "img" / "1.png")
@@ -119,7 +119,7 @@ def test_folders_of_one_name_are_told_apart(command, folders, tmp_path):
 
 
 @pytest.mark.skipif(not POSIX, reason="Windows has no such pipes")
-def test_a_pipe_among_the_pictures_stops_nobody(command, folders):
+def test_a_pipe_among_the_pictures_is_ignored(command, folders):
     os.mkfifo(folders[0] / "pipe.jpg")
     assert command("train", "horses", "zebras", *TINY).returncode == 0
 
@@ -129,26 +129,26 @@ def test_the_live_display_shows_every_loss(tmp_path, folders):
 
     from cyclegan.cli.display import TrainingDisplay
     from cyclegan.losses import LOSS_NAMES
-    from tests.training.runs_for_tests import train_run
+    from tests.support.runs import train_run
 
-    shown, display = [], TrainingDisplay(live=False)
+    screens, display = [], TrainingDisplay(live=False)
 
     def show(state, info):
         display(state, info)
         console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
         console.print(display.renderable(info))
-        shown.append(console.export_text())
+        screens.append(console.export_text())
         console.file.close()
 
-    taught = {"training": {"teacher": str(write_model(tmp_path / "m.safetensors"))}}
-    train_run(Run(tmp_path / "run"), folders, 8, taught, callbacks=[show])
-    assert all(name in shown[-1] for name in LOSS_NAMES)
-    assert "epoch 3/3 · step 8/8" in shown[-1]
-    assert "health fine" in shown[-1]
-    assert not any(name in shown[0] for name in LOSS_NAMES)
+    distilled = {"training": {"teacher": str(write_model(tmp_path / "m.safetensors"))}}
+    train_run(Run(tmp_path / "run"), folders, 8, distilled, callbacks=[show])
+    assert all(name in screens[-1] for name in LOSS_NAMES)
+    assert "epoch 3/3 · step 8/8" in screens[-1]
+    assert "health fine" in screens[-1]
+    assert not any(name in screens[0] for name in LOSS_NAMES)
 
 
-def test_remarks_are_told_once_and_their_end_with_the_verdict(capsys):
+def test_each_finding_is_printed_once(capsys):
     from types import SimpleNamespace
 
     from cyclegan.cli.display import TrainingDisplay
@@ -167,11 +167,11 @@ def test_remarks_are_told_once_and_their_end_with_the_verdict(capsys):
         line = {"step": step, "disc_accuracy_a": 0.7, "health": {"verdict": verdict, "findings": findings}}
         info = SimpleNamespace(step=step, total_steps=40, epoch=1, total_epochs=4, metrics=line, last=False)
         display(None, info)
-    told = capsys.readouterr().err.splitlines()
-    assert [line.rpartition("health ")[2] for line in told if "step" in line] == ["fine", "watch", "watch", "fine"]
-    assert told[2] == "  watch: They are alike. Wait."
-    assert len(told) == 5
-    assert "discriminator accuracy a 70% (ideal 50%)" in told[0]
+    printed = capsys.readouterr().err.splitlines()
+    assert [line.rpartition("health ")[2] for line in printed if "step" in line] == ["fine", "watch", "watch", "fine"]
+    assert printed[2] == "  watch: They are alike. Wait."
+    assert len(printed) == 5
+    assert "discriminator accuracy a 70% (ideal 50%)" in printed[0]
 
 
 def test_a_diverged_training_ends_with_3(command, folders, tmp_path, monkeypatch):

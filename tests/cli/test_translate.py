@@ -19,7 +19,7 @@ from PIL import Image
 from cyclegan import Translator
 from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
 from tests.cli.shared import POSIX, assert_a_sentence
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 
 
 def test_damaged_pictures_are_named_and_the_rest_translated(command, folders, tmp_path):

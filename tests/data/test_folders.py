@@ -8,10 +8,10 @@ import pytest
 from cyclegan.data.folders import (
     DomainFolders,
     describe_passed_over,
-    domains_in,
-    drawn,
+    find_domains,
     list_pictures,
     passed_over,
+    picture_index,
 )
 from cyclegan.errors import DataError
 
@@ -48,27 +48,27 @@ def test_a_folder_that_is_none_is_a_sentence(tmp_path: Path, make, answer: str):
 
 
 def test_every_picture_comes_once_before_any_comes_again():
-    turns = [[drawn(0, 0, turn * 7 + place, 7) for place in range(7)] for turn in range(4)]
+    turns = [[picture_index(0, 0, turn * 7 + place, 7) for place in range(7)] for turn in range(4)]
     assert all(sorted(turn) == [*range(7)] for turn in turns)
     assert len({tuple(turn) for turn in turns}) == 4
 
 
 def test_the_two_domains_are_drawn_independently():
-    pairs = Counter((drawn(0, 0, draw, 4), drawn(0, 1, draw, 4)) for draw in range(4000))
+    pairs = Counter((picture_index(0, 0, draw, 4), picture_index(0, 1, draw, 4)) for draw in range(4000))
     assert len(pairs) == 16
     assert max(pairs.values()) < 1.3 * min(pairs.values())
 
 
 @pytest.mark.parametrize("between", ["", "/"])
 def test_the_two_layouts_of_a_data_set_are_understood(tmp_path, between):
-    assert domains_in(tmp_path) is None
+    assert find_domains(tmp_path) is None
     train, test = ([tmp_path / f"{part}{between}{side}" for side in "AB"] for part in ("train", "test"))
     for place in train:
         place.mkdir(parents=True)
-    assert domains_in(tmp_path) == DomainFolders((train[0], train[1]), None)
+    assert find_domains(tmp_path) == DomainFolders((train[0], train[1]), None)
     for place in test:
         place.mkdir(parents=True)
-    assert domains_in(tmp_path) == DomainFolders((train[0], train[1]), (test[0], test[1]))
+    assert find_domains(tmp_path) == DomainFolders((train[0], train[1]), (test[0], test[1]))
 
 
 def test_what_is_passed_over_is_counted_by_kind(folders):

@@ -9,7 +9,7 @@ from PIL import Image
 
 from cyclegan.config import build_config
 from cyclegan.data.domains import load_domain
-from cyclegan.data.overlap import check_folders_apart, overlap_notes
+from cyclegan.data.overlap import check_folders_apart, overlap_warnings
 from cyclegan.errors import DataError
 
 
@@ -50,14 +50,14 @@ def test_neighbours_and_hidden_folders_are_no_overlap(folders):
 @pytest.mark.parametrize("put", [shutil.copy, os.symlink, lambda old, new: Image.open(old).save(new)])
 def test_a_picture_of_both_domains_is_named(folders, tmp_path, put):
     put(folders[0] / "1.png", folders[1] / "another name.png")
-    (note,) = overlap_notes(*loaded(config_of(*folders), tmp_path))
+    (note,) = overlap_warnings(*loaded(config_of(*folders), tmp_path))
     assert note.startswith("1 of 5 pictures of A are in both domains")
     assert "another name.png" in note
 
 
 def test_different_pictures_give_no_note(folders, tmp_path):
     domains = loaded(config_of(*folders), tmp_path)
-    assert overlap_notes(*domains) == []
+    assert overlap_warnings(*domains) == []
     assert not any("are small" in note for domain in domains for note in domain.notes)
 
 

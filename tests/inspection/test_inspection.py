@@ -10,14 +10,15 @@ import pytest
 import torch
 from PIL import Image
 
-from cyclegan.checkpoints.runs import Run, append_metrics
+from cyclegan.checkpoints.records import append_metrics
+from cyclegan.checkpoints.run import Run
 from cyclegan.errors import CycleganError
 from cyclegan.inspection import Finding, FolderReport, classify, inspect
 from cyclegan.inspection.checkpoints import inspect_model, read_header
 from cyclegan.inspection.data_folders import epochs_advice, size_advice
-from tests.models_for_tests import write_model
-from tests.training.games import LOSSES_WITHOUT_TEACHER
-from tests.training.runs_for_tests import train_run
+from tests.support.models import write_model
+from tests.support.runs import train_run
+from tests.support.states import LOSSES_WITHOUT_TEACHER
 
 SHARED = Path(__file__).parents[3] / "shared" / "horse2zebra"
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from cyclegan.models import PatchDiscriminator, PixelDiscriminator, ResNetGenerator, UNetGenerator
 from cyclegan.reference.pth import from_reference, to_reference
-from tests.golden_files import golden, under
+from tests.support.golden import golden, under
 
 NETWORKS = {
     "generator_resnet_6blocks": lambda: ResNetGenerator(width=4, blocks=6),
@@ -27,7 +27,7 @@ def case(request: pytest.FixtureRequest) -> tuple[nn.Module, dict[str, torch.Ten
     return network, tensors
 
 
-def test_outputs_and_input_gradients_are_the_reference_s(case):
+def test_outputs_and_input_gradients_equal_those_of_the_reference(case):
     network, tensors = case
     images = tensors["input"].requires_grad_()
     output = network(images)
@@ -37,7 +37,7 @@ def test_outputs_and_input_gradients_are_the_reference_s(case):
     assert relative_error(images.grad, tensors["input_grad"]) < 1e-5
 
 
-def test_weights_written_for_the_reference_are_those_read_from_it(case):
+def test_reference_weights_survive_a_round_trip(case):
     network, tensors = case
     theirs, ours = under(tensors, "weights."), to_reference(network)
     assert ours.keys() == theirs.keys()

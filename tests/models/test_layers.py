@@ -29,7 +29,7 @@ def followed(norm, x: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("norm", ["_norm_by_group_norm", "_norm_by_arithmetic"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("shape", [(1, 1, 2, 3), (2, 5, 8, 6), (3, 4, 1, 9), (2, 3, 32, 33)])
-def test_instance_norm_and_its_gradient_are_torch_s_in_any_layout(norm, layout, shape, monkeypatch):
+def test_instance_norm_and_its_gradient_equal_those_of_torch(norm, layout, shape, monkeypatch):
     monkeypatch.setattr(layers, "_norm_by_group_norm", getattr(layers, norm))
     x, gradient = numbers(*shape), numbers(*shape, seed=1)
     expected = followed(F.instance_norm, x, gradient)
@@ -41,7 +41,7 @@ def test_instance_norm_and_its_gradient_are_torch_s_in_any_layout(norm, layout, 
 
 @pytest.mark.parametrize("norm", ["_norm_by_group_norm", "_norm_by_arithmetic"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_instance_norm_in_bf16_is_as_exact_as_torch_s(norm, layout, monkeypatch):
+def test_instance_norm_in_bf16_is_as_exact_as_in_torch(norm, layout, monkeypatch):
     monkeypatch.setattr(layers, "_norm_by_group_norm", getattr(layers, norm))
     x, gradient = (numbers(2, 16, 32, 32, seed=seed).bfloat16() for seed in (0, 1))
     exact = followed(F.instance_norm, x.double(), gradient.double())
@@ -52,7 +52,7 @@ def test_instance_norm_in_bf16_is_as_exact_as_torch_s(norm, layout, monkeypatch)
         assert (value - truth).norm() < 1.5 * (other - truth).norm()
 
 
-def test_reflection_stays_in_bf16_under_autocast():
+def test_reflection_padding_stays_in_bf16_under_autocast():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         padded = ReflectionPad(1)(torch.zeros(1, 3, 4, 4, dtype=torch.bfloat16))
     assert padded.dtype == torch.bfloat16
@@ -67,7 +67,7 @@ class AsOnCuda(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_on_another_device_than_a_cpu_an_instance_norm_asks_for_nothing_that_cuda_refuses(layout):
+def test_instance_norm_uses_only_operations_that_cuda_supports(layout):
     x = torch.zeros(2, 4, 8, 8, dtype=torch.bfloat16, device="meta").contiguous(memory_format=layout)
     with AsOnCuda():
         normalized, gradient = followed(InstanceNorm(), x, x)

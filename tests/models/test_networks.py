@@ -13,11 +13,11 @@ from cyclegan.models import (
     meta_module,
     multiply_adds,
 )
-from tests.training.games import tiny_config
+from tests.support.states import tiny_config
 
 
 @pytest.mark.parametrize(("layers", "pixels"), [(1, 16), (2, 34), (3, 70), (4, 142)])
-def test_a_score_sees_as_many_pixels_as_the_paper_says(layers: int, pixels: int):
+def test_receptive_fields_are_those_of_the_paper(layers: int, pixels: int):
     network = PatchDiscriminator(width=2, layers=layers).eval()
     for module in network.modules():  # norms look at the whole picture; only the convolutions' reach is asked for
         if type(module).__name__ == "InstanceNorm":
@@ -30,13 +30,13 @@ def test_a_score_sees_as_many_pixels_as_the_paper_says(layers: int, pixels: int)
     assert int(seen.max() - seen.min()) + 1 == pixels
 
 
-def test_a_pixel_s_score_depends_on_colours_alone():
+def test_pixel_discriminator_scores_depend_on_single_pixels():
     network = PixelDiscriminator(width=4)
     image = torch.rand(1, 3, 8, 8)
     torch.testing.assert_close(network(image).flip(-1), network(image.flip(-1)))
 
 
-def test_the_paper_s_networks_have_the_reference_s_number_of_weights():
+def test_the_networks_have_as_many_weights_as_the_reference():
     def count(network):
         return sum(weight.numel() for weight in network.parameters())
 
@@ -45,7 +45,7 @@ def test_the_paper_s_networks_have_the_reference_s_number_of_weights():
     assert count(PatchDiscriminator()) + 128 + 256 + 512 == 2_764_737
 
 
-def test_a_quarter_of_the_width_is_a_fifteenth_of_the_work_and_three_megabytes_in_half_precision():
+def test_a_quarter_of_the_width_has_a_fifteenth_of_the_cost():
     wide, narrow = (GeneratorConfig(width=width, blocks=9) for width in (64, 16))
     areas = [(256 // scale) ** 2 for scale in (1, 2, 4)]
     by_hand = [
@@ -59,7 +59,7 @@ def test_a_quarter_of_the_width_is_a_fifteenth_of_the_work_and_three_megabytes_i
     assert 2 * 2 * sum(weight.numel() for weight in meta_module(narrow, (3, 3)).parameters()) < 3_000_000
 
 
-def test_first_weights_are_normal_and_follow_from_the_seed():
+def test_initial_weights_are_normal_and_depend_on_the_seed():
     one, same, other = (build_networks(build_config({"training": {"seed": seed}})) for seed in (1, 1, 2))
     weight = one.a2b.body[10].body[1].weight.detach()
     assert abs(float(weight.mean())) < 1e-4
@@ -71,12 +71,12 @@ def test_first_weights_are_normal_and_follow_from_the_seed():
 
 
 @pytest.mark.parametrize("architecture", ["resnet", "unet"])
-def test_generators_give_back_the_size_they_were_given(architecture: str):
+def test_generators_return_images_of_the_input_size(architecture: str):
     networks = build_networks(tiny_config({"generator": {"architecture": architecture}}))
     assert networks.a2b(torch.zeros(2, 3, 32, 64)).shape == (2, 3, 32, 64)
 
 
-def test_dropout_stands_where_the_reference_has_it():
+def test_dropout_is_where_the_reference_has_it():
     network = UNetGenerator(width=1, depth=8, dropout=True)
     with_dropout = [
         level for level, part in enumerate(network.up) if any(isinstance(m, torch.nn.Dropout) for m in part)

@@ -14,18 +14,18 @@ from cyclegan.errors import ModelFileError
 from cyclegan.export import export_reference
 from cyclegan.models import UNetGenerator, build_discriminator, build_generator
 from cyclegan.reference.importing import import_model
-from cyclegan.reference.pth import OURS, to_reference
-from tests.golden_files import golden, under
+from cyclegan.reference.pth import NETWORK_NAMES, to_reference
 from tests.pth_files import (
     DISCRIMINATORS,
     GENERATORS,
     drawn,
     golden_weights,
-    save_game,
+    save_networks,
     small_generator,
     with_old_statistics,
     wrapped,
 )
+from tests.support.golden import golden, under
 
 
 def imported(path: Path, *files: Path, **options) -> Path:
@@ -68,7 +68,7 @@ def test_discriminators_come_along_and_go_back_as_they_were(tmp_path, name: str)
 
 
 def test_g_a_leads_from_a_to_b_and_d_a_judges_images_of_b(tmp_path):
-    theirs = save_game(tmp_path / "game")
+    theirs = save_networks(tmp_path / "game")
     info, weights = import_model([tmp_path / "game"], domain_a="horses", domain_b="zebras")
     assert (info.domain_a, info.domain_b) == ("horses", "zebras")
     for ours, name in {"a2b": "G_A", "b2a": "G_B", "disc_b": "D_A", "disc_a": "D_B"}.items():
@@ -80,7 +80,7 @@ def test_g_a_leads_from_a_to_b_and_d_a_judges_images_of_b(tmp_path):
 def test_an_imported_game_loses_what_the_reference_s_recorded_game_lost(tmp_path):
     """Its D_A and G_A, in the places where we put them, give the losses that it called D_A and G_A."""
     tensors, settings = golden("training_lsgan")
-    for name in OURS:
+    for name in NETWORK_NAMES:
         torch.save(under(tensors, f"initial.{name}."), tmp_path / f"latest_net_{name}.pth")
     info, weights = import_model([tmp_path])
     nets = {ours: build_generator(info.generator) for ours in ("a2b", "b2a")}
@@ -95,10 +95,10 @@ def test_an_imported_game_loses_what_the_reference_s_recorded_game_lost(tmp_path
 
 
 def test_a_folder_stands_for_its_latest_epoch(tmp_path):
-    save_game(tmp_path, "5")
-    newest = save_game(tmp_path, "200")
+    save_networks(tmp_path, "5")
+    newest = save_networks(tmp_path, "200")
     assert torch.equal(import_model([tmp_path])[1]["a2b.body.1.weight"], newest["G_A"].state_dict()["body.1.weight"])
-    last = save_game(tmp_path, "latest", blocks=2)
+    last = save_networks(tmp_path, "latest", blocks=2)
     assert torch.equal(import_model([tmp_path])[1]["a2b.body.1.weight"], last["G_A"].state_dict()["body.1.weight"])
 
 
@@ -113,7 +113,7 @@ def test_a_single_generator_goes_one_way_and_says_so_for_the_other(tmp_path):
 
 
 def test_names_and_contents_that_contradict_each_other_are_sentences(tmp_path):
-    game = save_game(tmp_path)
+    game = save_networks(tmp_path)
     generators = [tmp_path / f"latest_net_{name}.pth" for name in ("G_A", "G_B")]
     other, unnamed, judge = (tmp_path / f"{name}.pth" for name in ("netG_B", "horse2zebra", "D"))
     torch.save(to_reference(small_generator(blocks=2)), other)
@@ -139,7 +139,7 @@ def test_names_and_contents_that_contradict_each_other_are_sentences(tmp_path):
 
 @pytest.mark.parametrize(("a", "b"), [(1, 1), (1, 3), (3, 1)])
 def test_a_game_of_grey_domains_translates_and_goes_back_as_it_was(tmp_path, a: int, b: int):
-    theirs = save_game(tmp_path / "game", a=a, b=b)
+    theirs = save_networks(tmp_path / "game", a=a, b=b)
     model = imported(tmp_path / "m.safetensors", tmp_path / "game")
     info, weights = load_model(model)
     assert (info.channels_a, info.channels_b) == (a, b)
@@ -161,7 +161,7 @@ def test_one_generator_tells_the_channels_of_both_sides(tmp_path):
 def test_networks_that_disagree_on_a_domain_s_channels_are_a_sentence(tmp_path):
     grey, colour, mixed = tmp_path / "grey", tmp_path / "colour", tmp_path / "mixed"
     for folder, a, b in ((grey, 1, 1), (colour, 3, 3), (mixed, 1, 3)):
-        save_game(folder, a=a, b=b)
+        save_networks(folder, a=a, b=b)
     for files, answer in (
         ((grey, "G_A", colour, "G_B"), r"images of A have channels 1 in \S+grey/\S+G_A.pth and 3 in \S+colour/\S+G_B"),
         ((mixed, "G_A", grey, "D_A"), r"images of B have channels 1 in \S+grey/\S+D_A.pth and 3 in \S+mixed/\S+G_A"),

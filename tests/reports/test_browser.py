@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright import sync_api as playwright
 
-from cyclegan.checkpoints.runs import append_metrics
+from cyclegan.checkpoints.records import append_metrics
 from cyclegan.reports import write_report
 from tests.support.reported_runs import HOSTILE, WINNER, draw_samples, leave_held_out, line_with, make_run
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from cyclegan.atomic import write_text
-from cyclegan.checkpoints.runs import SAMPLE_GAP, append_metrics, save_evaluation
+from cyclegan.checkpoints.records import SAMPLE_GAP, append_metrics, save_evaluation
 from cyclegan.reports import write_report
 from cyclegan.reports.curves import MAX_POINTS, Panel, make_chart, points, ticks
 from cyclegan.reports.diagnosis import logged_findings

@@ -7,7 +7,8 @@ import numpy as np
 from PIL import Image
 
 from cyclegan.atomic import write_text
-from cyclegan.checkpoints.runs import SAMPLE_GAP, Run
+from cyclegan.checkpoints.records import SAMPLE_GAP
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import build_config, save_config
 
 HOSTILE = "<script>document.title='owned'</script>"

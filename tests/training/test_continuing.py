@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from cyclegan.checkpoints.runs import Run, locked
+from cyclegan.checkpoints.run import Run, locked
 from cyclegan.config import build_config
 from cyclegan.errors import RunError
 from cyclegan.training import check_continuation, load_inputs, train
 from cyclegan.training.continuing import continuation_notes
-from tests.models_for_tests import write_model
-from tests.training.runs_for_tests import tiny_settings, train_run
+from tests.support.models import write_model
+from tests.support.runs import tiny_settings, train_run
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def run(tmp_path: Path) -> Run:
 
 
 def continued(run: Run, folders: tuple[Path, Path], *more: dict, steps: int = 4) -> list[str]:
-    """Continue a run, and return what was said before."""
+    """Continue a run, and return the notes before it."""
     config = build_config(*tiny_settings(folders, steps), *more)
     check_continuation(config, run)
     with locked(run):
@@ -35,13 +35,13 @@ def moved(folders: tuple[Path, Path], place: Path) -> tuple[Path, Path]:
     return tuple(Path(shutil.move(folder, place / folder.name)) for folder in folders)
 
 
-def test_folders_may_move_while_their_pictures_stay_the_same(run: Run, folders, tmp_path):
+def test_folders_may_move_if_their_pictures_are_the_same(run: Run, folders, tmp_path):
     train_run(run, folders, 2)
-    there = moved(folders, tmp_path / "elsewhere")
-    notes = continued(run, there)
+    moved_folders = moved(folders, tmp_path / "elsewhere")
+    notes = continued(run, moved_folders)
     assert [note.split(":")[0] for note in notes] == ["The folders moved"] * 2
-    assert run.load_config().data.folder_a == str(there[0])
-    assert continued(run, there, steps=6) == []
+    assert run.load_config().data.folder_a == str(moved_folders[0])
+    assert continued(run, moved_folders, steps=6) == []
 
 
 def test_a_renamed_folder_leaves_the_domain_its_name(run: Run, folders, tmp_path):
@@ -56,10 +56,10 @@ def test_a_renamed_folder_leaves_the_domain_its_name(run: Run, folders, tmp_path
 def test_other_pictures_in_another_folder_are_an_error(run: Run, folders, tmp_path):
     train_run(run, folders, 2)
     before = run.config.read_text()
-    there = moved(folders, tmp_path / "elsewhere")
-    (there[1] / "1.png").rename(there[1] / "another.png")
+    moved_folders = moved(folders, tmp_path / "elsewhere")
+    (moved_folders[1] / "1.png").rename(moved_folders[1] / "another.png")
     with pytest.raises(RunError, match=r"was trained on the pictures of .*zebras.* are others") as caught:
-        continued(run, there)
+        continued(run, moved_folders)
     assert "--fresh" in caught.value.hint
     assert run.config.read_text() == before
 
@@ -71,7 +71,7 @@ def test_links_and_relative_paths_are_the_same_folders(run: Run, folders, tmp_pa
     assert continued(run, (Path("horses"), Path("link"))) == []
 
 
-def test_folders_to_validate_with_may_move_too(run: Run, folders, tmp_path):
+def test_validation_folders_may_move_too(run: Run, folders, tmp_path):
     held_out = [Path(shutil.copytree(folder, tmp_path / f"held out {folder.name}")) for folder in folders]
 
     def validated() -> dict:
@@ -88,7 +88,7 @@ def test_folders_to_validate_with_may_move_too(run: Run, folders, tmp_path):
 
 
 @pytest.mark.parametrize("key", ["init_from", "teacher"])
-def test_models_may_move_that_a_run_began_with(run: Run, folders, tmp_path, key):
+def test_models_of_a_run_may_move(run: Run, folders, tmp_path, key):
     settings = {"generator": {"dropout": False}}
     train_run(run, folders, 2, settings, {"training": {key: str(write_model(tmp_path / "m.safetensors"))}})
     (tmp_path / "m.safetensors").unlink()
@@ -101,7 +101,7 @@ LONG = {"schedule": {"epochs": 2, "decay_epochs": 2, "max_steps": "none"}}
 LONGER = {"schedule": {"epochs": 4, "decay_epochs": 4, "max_steps": "none"}}
 
 
-def test_a_learning_rate_that_rises_again_is_said_with_the_way_out(run: Run, folders):
+def test_a_rising_learning_rate_is_reported_with_a_hint(run: Run, folders):
     total = train_run(run, folders, 1000, LONG).total_steps
     (note,) = continued(run, folders, LONGER, steps=2 * total)
     assert "from 6.67e-05 to 0.00016" in note
@@ -110,7 +110,7 @@ def test_a_learning_rate_that_rises_again_is_said_with_the_way_out(run: Run, fol
 
 
 def test_a_longer_run_can_stay_at_the_last_learning_rate(run: Run, folders):
-    from cyclegan.checkpoints.runs import read_metrics
+    from cyclegan.checkpoints.records import read_metrics
 
     total = train_run(run, folders, 1000, LONG).total_steps
     capped = {"schedule": {"max_learning_rate": 6.67e-05}, "logging": {"every": 1}}
@@ -121,6 +121,6 @@ def test_a_longer_run_can_stay_at_the_last_learning_rate(run: Run, folders):
     assert rates[-1] < rates[0]
 
 
-def test_more_steps_of_one_schedule_raise_nothing(run: Run, folders):
+def test_more_steps_of_one_schedule_need_no_note(run: Run, folders):
     train_run(run, folders, 2)
     assert continued(run, folders, steps=4) == []

@@ -9,15 +9,15 @@ STILL = (0.5, 0.5)  # no shift
 AWAY = (0.0, 0.0)  # the hole, cut off by the corner
 
 
-def images(count: int = 1, side: int = 16) -> torch.Tensor:
-    return torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
+def images(count: int = 1, size: int = 16) -> torch.Tensor:
+    return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
 
 
 def with_choices(image: torch.Tensor, *choices: float) -> torch.Tensor:
     return augmented(image, torch.tensor([choices]))
 
 
-def test_a_hole_is_half_as_wide_and_half_as_high_and_nothing_else_changes():
+def test_the_hole_has_half_the_width_and_height():
     image = images()
     seen = with_choices(image, *STILL, 0.5, 0.5)
     expected = image.clone()
@@ -26,7 +26,7 @@ def test_a_hole_is_half_as_wide_and_half_as_high_and_nothing_else_changes():
 
 
 @pytest.mark.parametrize(("choice", "steps"), [(0.0, -2), (0.5, 0), (0.999, 2)])
-def test_an_image_is_shifted_by_up_to_an_eighth_and_leaves_grey(choice, steps):
+def test_images_are_shifted_by_up_to_an_eighth(choice, steps):
     image = images()
     down, right = (with_choices(image, *shift, *AWAY) for shift in ((choice, 0.5), (0.5, choice)))
     expected = torch.zeros_like(image)
@@ -37,13 +37,13 @@ def test_an_image_is_shifted_by_up_to_an_eighth_and_leaves_grey(choice, steps):
     torch.testing.assert_close(with_choices(image.mT, choice, 0.5, *AWAY).mT, right)
 
 
-def test_gradients_go_back_to_where_what_is_seen_came_from():
+def test_gradients_reach_the_visible_pixels():
     shown = images().requires_grad_()
     choices = torch.rand(1, CHOICES, generator=torch.Generator().manual_seed(1))
     assert torch.autograd.gradcheck(lambda image: augmented(image, choices), shown)
 
 
-def test_every_image_is_disguised_in_a_way_of_its_own():
+def test_every_image_is_augmented_differently():
     augmentation = DiffAugment(True, seed=0)
     augmentation.draw(2)
     same = images().expand(2, -1, -1, -1)
@@ -51,14 +51,14 @@ def test_every_image_is_disguised_in_a_way_of_its_own():
     assert all(not torch.equal(seen[i], seen[j]) for i in range(6) for j in range(i))
 
 
-def test_where_none_is_wanted_images_stay_and_nothing_is_kept():
+def test_disabled_augmentation_changes_nothing_and_has_no_state():
     augmentation, image = DiffAugment(), images()
     augmentation.draw(1)
     assert augmentation.of_fakes(image) is image
     assert augmentation.state() == {}
 
 
-def test_a_restored_augmentation_goes_on_as_the_first_would_have():
+def test_a_restored_augmentation_continues_exactly():
     first, second = DiffAugment(True, seed=0), DiffAugment(True, seed=9)
     first.draw(2)
     second.restore(first.state())

@@ -6,10 +6,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cyclegan.checkpoints.runs import Run
-from tests.training.runs_for_tests import train_run
+from cyclegan.checkpoints.run import Run
+from tests.support.runs import train_run
 
-MOST_MORE = 64  # MiB that the allocators may keep to themselves
+MAX_GROWTH_MIB = 64  # MiB that the allocators may keep to themselves
 SMALLEST = {
     "data": {"size": 16},
     "generator": {"width": 2, "blocks": 1, "dropout": False},
@@ -23,10 +23,10 @@ SMALLEST = {
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="files are counted otherwise there")
 def test_memory_files_and_threads_stay_flat(folders, tmp_path: Path):
-    """Over CYCLEGAN_STEPS steps (300), with validation, examinations, samples and saves on the way."""
+    """Over CYCLEGAN_STEPS steps (300), with validation, diagnostics, samples and saves on the way."""
     process, memory, files, threads = psutil.Process(), [], [], []
 
-    def look(state, info) -> None:
+    def measure(state, info) -> None:
         if info.step % 100 == 0:
             memory.append(process.memory_info().rss / 2**20)
             files.append(process.num_fds())
@@ -35,7 +35,7 @@ def test_memory_files_and_threads_stay_flat(folders, tmp_path: Path):
 
     held_out = {"data": {"validate_a": str(folders[1]), "validate_b": str(folders[0])}}  # the others will do for a test
     steps = int(os.environ.get("CYCLEGAN_STEPS", "300"))
-    train_run(Run(tmp_path / "run"), folders, steps, SMALLEST, held_out, callbacks=[look])
-    assert memory[-1] < memory[0] + MOST_MORE
+    train_run(Run(tmp_path / "run"), folders, steps, SMALLEST, held_out, callbacks=[measure])
+    assert memory[-1] < memory[0] + MAX_GROWTH_MIB
     assert files[-1] <= files[0]
     assert threads[-1] <= threads[0]

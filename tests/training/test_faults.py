@@ -1,4 +1,4 @@
-"""What happens to a training while it runs: folders vanish, clocks go back, another one comes."""
+"""Disturbances of a training: folders vanish, the clock goes back, another training starts."""
 
 import os
 import shutil
@@ -9,16 +9,17 @@ from pathlib import Path
 import pytest
 
 from cyclegan.checkpoints.model_file import load_tensors, save_tensors
-from cyclegan.checkpoints.runs import Run, load_state, locked, states
+from cyclegan.checkpoints.run import Run, locked
+from cyclegan.checkpoints.states import load_state, states
 from cyclegan.errors import DataError, DiskError, RunError
-from tests.training.runs_for_tests import train_run, what_is_left
+from tests.support.runs import contents, train_run
 
 STEPS = 8
 OFTEN = {"logging": {"save_minutes": 0}}
 
 
 def once_at(step: int, act):
-    """Return observers that do something once, after `step`."""
+    """Return callbacks that call `act` once, after `step`."""
     return {"callbacks": [lambda _, info: act() if info.step == step else None]}
 
 
@@ -29,23 +30,23 @@ def run(tmp_path: Path) -> Run:
 
 @pytest.fixture
 def whole(tmp_path: Path, folders) -> Run:
-    """Return a run to which nothing happened."""
+    """Return a run that was not disturbed."""
     whole = Run(tmp_path / "whole")
     train_run(whole, folders, STEPS)
     return whole
 
 
-def test_a_second_training_is_refused_by_name_and_process(run: Run):
+def test_a_second_training_in_one_folder_is_an_error(run: Run):
     with locked(run), pytest.raises(RunError, match=f"horses2zebras: process {os.getpid()} on "), locked(run):
         pass
 
 
-def test_a_run_that_is_moved_while_it_trains_goes_on_where_it_was_moved_to(run: Run, whole: Run, folders, tmp_path):
+def test_a_run_moved_during_training_continues_at_its_new_path(run: Run, whole: Run, folders, tmp_path):
     moved = Run(tmp_path / "moved")
     with pytest.raises(DiskError, match="cannot be written"):
         train_run(run, folders, STEPS, OFTEN, **once_at(3, lambda: move(run, moved)))
     assert train_run(moved, folders, STEPS).finished
-    assert what_is_left(moved)["state"] == what_is_left(whole)["state"]
+    assert contents(moved)["state"] == contents(whole)["state"]
 
 
 def move(run: Run, moved: Run) -> None:
@@ -55,21 +56,17 @@ def move(run: Run, moved: Run) -> None:
 
 
 @pytest.mark.parametrize("next_written", [{"every": 1}, {"save_minutes": 0}, {"samples_every": 1}])
-def test_a_run_that_is_deleted_while_it_trains_is_a_sentence_and_can_begin_anew(
-    run: Run, whole: Run, folders, next_written
-):
+def test_a_run_deleted_during_training_is_an_error(run: Run, whole: Run, folders, next_written):
     deleted = once_at(6, lambda: shutil.rmtree(run.folder))
     with pytest.raises(DiskError, match="the run that was in it is gone"):
         train_run(run, folders, STEPS, {"logging": next_written}, **deleted)
-    assert not run.folder.exists(), "half of it came back"
+    assert not run.folder.exists(), "part of the run was written again"
     assert train_run(run, folders, STEPS).finished
-    assert what_is_left(run) == what_is_left(whole)
+    assert contents(run) == contents(whole)
 
 
-def test_a_run_that_becomes_read_only_is_a_sentence_and_goes_on_when_it_is_not(
-    run: Run, whole: Run, folders, monkeypatch
-):
-    """The system is asked to refuse, for it refuses nothing to the administrator who runs the tests in a container."""
+def test_a_run_that_becomes_read_only_is_an_error(run: Run, whole: Run, folders, monkeypatch):
+    """A mock refuses, since root in a container may write everywhere."""
 
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
@@ -78,12 +75,12 @@ def test_a_run_that_becomes_read_only_is_a_sentence_and_goes_on_when_it_is_not(
         train_run(run, folders, STEPS, OFTEN, **once_at(3, lambda: monkeypatch.setattr("tempfile.mkstemp", refuse)))
     monkeypatch.undo()
     assert train_run(run, folders, STEPS).finished
-    assert what_is_left(run)["state"] == what_is_left(whole)["state"]
+    assert contents(run)["state"] == contents(whole)["state"]
 
 
-def test_pictures_that_vanish_while_it_trains_change_nothing_and_are_missed_by_the_next(run: Run, whole: Run, folders):
+def test_pictures_deleted_during_training_change_nothing(run: Run, whole: Run, folders):
     train_run(run, folders, STEPS, **once_at(2, lambda: shutil.rmtree(folders[0])))
-    assert what_is_left(run) == what_is_left(whole)
+    assert contents(run) == contents(whole)
     with pytest.raises(DataError, match="there is no folder"):
         train_run(run, folders, STEPS + 1)
 
@@ -93,7 +90,7 @@ def test_a_clock_that_goes_back_changes_nothing(run: Run, whole: Run, folders, m
     monkeypatch.setattr("time.time", lambda: now - 3600 * next(steps_back))
     train_run(run, folders, STEPS // 2, OFTEN)
     assert train_run(run, folders, STEPS).finished
-    assert what_is_left(run)["state"] == what_is_left(whole)["state"]
+    assert contents(run)["state"] == contents(whole)["state"]
 
 
 class Killed(BaseException):
@@ -124,13 +121,13 @@ def test_a_kill_between_any_write_and_its_rename_costs_nothing(run: Run, folders
             with pytest.raises(Killed):
                 train_run(run, folders, 2, validating)
         assert train_run(run, folders, 2, validating).finished
-        assert what_is_left(run) == what_is_left(whole), (number, name)
+        assert contents(run) == contents(whole), (number, name)
         assert not list(run.folder.rglob("*.partial"))
         shutil.rmtree(run.folder)
 
 
 @pytest.mark.parametrize("facts", ["[]", "{}", '{"step": 3, "pictures": 7}', "[" * 5000])
-def test_a_state_whose_facts_make_no_sense_is_passed_over(run: Run, folders, facts: str):
+def test_a_state_with_invalid_facts_is_skipped(run: Run, folders, facts: str):
     train_run(run, folders, 4, OFTEN)
     newest = states(run)[0]
     tensors, metadata = load_tensors(newest)

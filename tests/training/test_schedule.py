@@ -7,7 +7,7 @@ from cyclegan.training.schedule import epoch_of, learning_rate_factor
 
 
 @pytest.mark.parametrize(("epochs", "decay_epochs"), [(100, 100), (3, 5), (0, 4), (2, 0)])
-def test_the_factor_is_that_of_the_reference_s_lambda_rule(epochs: int, decay_epochs: int):
+def test_the_schedule_equals_that_of_the_reference(epochs: int, decay_epochs: int):
     def rule(epoch: int) -> float:
         return 1.0 - max(0, epoch + 1 - epochs) / float(decay_epochs + 1)
 
@@ -19,7 +19,7 @@ def test_the_factor_is_that_of_the_reference_s_lambda_rule(epochs: int, decay_ep
         scheduler.step()
 
 
-def test_the_last_epoch_still_learns():
+def test_the_last_epoch_has_a_learning_rate_above_zero():
     assert learning_rate_factor(199, 100, 100) == pytest.approx(1 / 101)
 
 

@@ -9,8 +9,9 @@ from cyclegan.losses import LOSS_NAMES
 from cyclegan.models import build_networks
 from cyclegan.reference.pth import from_reference
 from cyclegan.training.step import update_generators
-from tests.golden_files import under
-from tests.training.games import (
+from tests.support.golden import under
+from tests.support.plain_step import plain_step
+from tests.support.states import (
     LOSSES_WITHOUT_TEACHER,
     THEIR_LOSSES,
     THEIRS,
@@ -20,7 +21,6 @@ from tests.training.games import (
     tiny_config,
     tiny_state,
 )
-from tests.training.plain import plain_step
 
 TRACES = ["training_lsgan", "training_vanilla_no_identity"]
 
@@ -31,7 +31,7 @@ def step(request):
 
 
 @pytest.mark.parametrize("name", TRACES)
-def test_the_losses_of_every_step_are_the_reference_s(name, step):
+def test_losses_equal_those_of_the_reference(name, step):
     state, tensors, settings = golden_state(name)
     for number, theirs in enumerate(tensors["losses"]):
         ours = step(state, tensors[f"real_A.{number}"], tensors[f"real_B.{number}"])
@@ -42,7 +42,7 @@ def test_the_losses_of_every_step_are_the_reference_s(name, step):
 
 
 @pytest.mark.parametrize("name", TRACES)
-def test_the_first_gradients_are_the_reference_s(name, step):
+def test_first_gradients_equal_those_of_the_reference(name, step):
     state, tensors, _ = golden_state(name)
     gradients = {}
     nets = state.networks
@@ -76,7 +76,7 @@ def movement_error(state, tensors) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("name", TRACES)
-def test_the_weights_move_as_the_reference_s_did(name, step):
+def test_weights_move_like_those_of_the_reference(name, step):
     state, tensors, settings = golden_state(name)
     assert min(movement_error(state, tensors).values()) > 0.99, "weights that stand still would pass"
     for number in range(int(settings["steps"])):
@@ -89,7 +89,7 @@ def test_the_weights_move_as_the_reference_s_did(name, step):
     ("identity", "taught", "augmented"),
     [(0.5, (), False), (0.0, (), False), (0.5, ("a2b", "b2a"), False), (0.5, (), True), (0.0, ("b2a",), True)],
 )
-def test_three_batched_updates_equal_three_plain_ones_in_float64(adversarial, identity, taught, augmented):
+def test_batched_steps_equal_plain_ones_in_float64(adversarial, identity, taught, augmented):
     weights = {"adversarial": adversarial, "identity": identity, "cycle_a": 12.0, "cycle_b": 8.0}
     ours = tiny_state(dtype=torch.float64, weights=weights, pool_size=2, augmented=augmented, fused=True)
     plain = tiny_state(dtype=torch.float64, weights=weights, pool_size=2, augmented=augmented)
@@ -111,7 +111,7 @@ def test_three_batched_updates_equal_three_plain_ones_in_float64(adversarial, id
 
 
 @pytest.mark.parametrize(("dropout", "pairs", "identity"), [(False, 2, 0.5), (True, 1, 0.0)])
-def test_recomputed_activations_change_no_number(dropout, pairs, identity):
+def test_activation_checkpointing_changes_no_number(dropout, pairs, identity):
     losses, weights = [], []
     for recomputed in (False, True):
         config = tiny_config(
@@ -130,7 +130,7 @@ def test_recomputed_activations_change_no_number(dropout, pairs, identity):
             torch.testing.assert_close(kept[name], recomputed[name], rtol=0, atol=1e-10)
 
 
-def test_recomputed_activations_are_not_kept():
+def test_activation_checkpointing_saves_memory():
     kept = []
     for recomputed in (False, True):
         config = tiny_config(
@@ -165,7 +165,7 @@ def test_a_step_returns_every_loss_by_its_name():
     assert sorted(taught) == sorted(LOSS_NAMES)
 
 
-def test_who_is_as_the_teacher_has_nothing_to_imitate_and_who_is_not_comes_nearer():
+def test_distillation_moves_the_student_towards_the_teacher():
     state, other = tiny_state(lr=1e-3), tiny_state(seed=1)
     state.engine.teachers = dict(tiny_state().networks.named_children())
     random = torch.Generator().manual_seed(0)

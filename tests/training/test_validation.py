@@ -9,8 +9,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from cyclegan.checkpoints.find import find_model
 from cyclegan.checkpoints.model_file import load_model
-from cyclegan.checkpoints.runs import Run, find_model, held_out_files, read_held_out, read_metrics
+from cyclegan.checkpoints.records import held_out_files, read_held_out, read_metrics
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import build_config
 from cyclegan.data.domains import is_held_out, load_domain
 from cyclegan.diagnostics.rules import diagnose
@@ -20,8 +22,7 @@ from cyclegan.training import callbacks, load_inputs, validation
 from cyclegan.training.held_out_files import Translated, save_held_out
 from cyclegan.training.state import TrainState
 from cyclegan.training.validation import interval, update_best
-from tests.training.runs_for_tests import tiny_settings, train_run, what_is_left
-from tests.training.test_trainer import stop_at
+from tests.support.runs import contents, stop_at, tiny_settings, train_run
 
 STEPS = 14
 
@@ -53,13 +54,13 @@ def scores_of(monkeypatch: pytest.MonkeyPatch, scores: dict[int, float]) -> None
     """Let the scores of a run be these, by step."""
     true = validation.Validate.scores
 
-    def given(self, session, redrawn):
-        return true(self, session, redrawn) | dict.fromkeys(("swd_a2b", "swd_b2a"), scores[session.step])
+    def fixed_scores(self, state, translated):
+        return true(self, state, translated) | dict.fromkeys(("swd_a2b", "swd_b2a"), scores[state.step])
 
-    monkeypatch.setattr(validation.Validate, "scores", given)
+    monkeypatch.setattr(validation.Validate, "scores", fixed_scores)
 
 
-def test_what_is_held_out_follows_from_the_name_and_not_from_what_is_beside_it():
+def test_held_out_pictures_depend_on_their_names_alone():
     names = [Path(f"{number:04}.png") for number in range(2000)]
     held_out = [name for name in names if is_held_out(name, 0.1)]
     assert 150 < len(held_out) < 250
@@ -79,7 +80,7 @@ def test_held_out_pictures_are_never_trained_on(tmp_path: Path):
     assert not shown & {picture.tobytes() for picture in domain.held_out}
 
 
-def test_too_few_held_out_pictures_are_a_sentence(tmp_path: Path, folders):
+def test_too_few_held_out_pictures_are_an_error(tmp_path: Path, folders):
     config = build_config({"data": {"folder_a": str(folders[0]), "validate": 0.01}})
     with pytest.raises(DataError, match="0 pictures of A are held out") as caught:
         load_domain(config, "a", scratch=tmp_path)
@@ -96,7 +97,7 @@ def test_too_few_held_out_pictures_are_a_sentence(tmp_path: Path, folders):
         ({"folder_b": "/b/train", "validate_a": "/x", "validate_b": "/b"}, "share pictures"),
     ],
 )
-def test_validation_that_makes_no_sense_is_a_sentence(settings: dict, said: str):
+def test_invalid_validation_settings_are_an_error(settings: dict, said: str):
     with pytest.raises(ConfigError, match=said):
         build_config({"data": settings})
 
@@ -107,7 +108,7 @@ def test_a_run_without_validation_has_no_best(run: Run, folders):
     assert not any("validation" in line for line in read_metrics(run))
 
 
-def test_validation_writes_its_numbers_and_the_run_stands_for_its_best(run: Run, folders, validated, monkeypatch):
+def test_validation_writes_scores_and_selects_the_best_model(run: Run, folders, validated, monkeypatch):
     scores_of(monkeypatch, {4: 0.5, 8: 0.2, 12: 0.3, 14: 0.4})
     train_run(run, folders, STEPS, validated)
     lines = read_metrics(run)
@@ -119,7 +120,7 @@ def test_validation_writes_its_numbers_and_the_run_stands_for_its_best(run: Run,
     assert load_model(run.best)[0].steps == 8
 
 
-def test_the_best_holds_the_averaged_weights_of_its_step(run: Run, folders, validated, tmp_path, monkeypatch):
+def test_the_best_model_holds_ema_weights_of_its_step(run: Run, folders, validated, tmp_path, monkeypatch):
     scores_of(monkeypatch, {4: 0.5, 8: 0.2, 12: 0.3, 14: 0.4})
     train_run(run, folders, STEPS, validated)
     shorter = Run(tmp_path / "shorter")
@@ -127,7 +128,7 @@ def test_the_best_holds_the_averaged_weights_of_its_step(run: Run, folders, vali
     assert all(torch.equal(load_file(run.best)[name], weight) for name, weight in load_file(shorter.model).items())
 
 
-def test_validation_changes_nothing_in_the_game(run: Run, folders, validated, tmp_path):
+def test_validation_does_not_change_training(run: Run, folders, validated, tmp_path):
     train_run(run, folders, 8)
     other = Run(tmp_path / "validated")
     train_run(other, folders, 8, validated)
@@ -135,12 +136,12 @@ def test_validation_changes_nothing_in_the_game(run: Run, folders, validated, tm
     assert all(torch.equal(load_file(other.model)[name], weight) for name, weight in load_file(run.model).items())
 
 
-def test_what_became_of_each_held_out_picture_is_left(run: Run, folders, validated):
+def test_every_held_out_picture_has_its_numbers(run: Run, folders, validated):
     train_run(run, folders, 10, validated)
     step, facts = read_held_out(run)
     assert [path.name for path in held_out_files(run)] == ["000000010.json", "000000010.png"]
     assert step == 10
-    assert [[fact["picture"] for fact in facts[side]] for side in "ab"] == [
+    assert [[fact["picture"] for fact in facts[domain]] for domain in "ab"] == [
         ["000.png", "001.png", "002.png"],
         ["000.png", "001.png"],
     ]
@@ -150,23 +151,23 @@ def test_what_became_of_each_held_out_picture_is_left(run: Run, folders, validat
         assert np.abs(real - cycled).mean() / 127.5 == pytest.approx(fact["cycle_error"], abs=0.01)
 
 
-def test_the_best_and_the_worst_by_each_number_are_shown(tmp_path: Path):
+def test_the_grid_holds_best_and_worst_held_out_pictures(tmp_path: Path):
     real = torch.zeros(12, 3, 32, 32)
     errors = torch.linspace(0, 1, 12).view(12, 1, 1, 1)
     scores = torch.tensor([3.0] * 5 + [9.0, 8.0] + [3.0] * 3 + [2.0, 1.0])
-    redrawn = Translated([f"{n}.png" for n in range(12)], real, real, real + errors, scores)
-    save_held_out(Run(tmp_path), 7, {"a": redrawn})
+    translated = Translated([f"{n}.png" for n in range(12)], real, real, real + errors, scores)
+    save_held_out(Run(tmp_path), 7, {"a": translated})
     shown = {fact["picture"]: fact["row"] for fact in read_held_out(Run(tmp_path))[1]["a"] if fact["row"] is not None}
     assert {"0.png", "1.png", "2.png", "9.png", "10.png", "11.png", "5.png", "6.png"} <= shown.keys()
     assert sorted(shown.values()) == list(range(len(shown)))
 
 
 class Killed(BaseException):
-    """The process is gone."""
+    """Stands for the end of the process."""
 
 
 @pytest.mark.parametrize("instant", ["before the state", "before the model", "before the best", "after the best"])
-def test_a_run_killed_at_any_instant_of_a_save_ends_with_the_best_of_one_never_killed(  # noqa: PLR0913 (fixtures)
+def test_a_kill_during_a_save_keeps_the_best_model(  # noqa: PLR0913 (fixtures)
     run: Run, folders, validated, tmp_path, monkeypatch, instant
 ):
     settings = validated | {"logging": {"validate_every": 4, "save_minutes": 0}}
@@ -179,7 +180,7 @@ def test_a_run_killed_at_any_instant_of_a_save_ends_with_the_best_of_one_never_k
         with pytest.raises(Killed):
             train_run(killed, folders, STEPS, settings)
     train_run(killed, folders, STEPS, settings)
-    assert what_is_left(killed) == what_is_left(run)
+    assert contents(killed) == contents(run)
 
 
 def kill_in_save(patch: pytest.MonkeyPatch, instant: str, step: int) -> None:
@@ -191,10 +192,10 @@ def kill_in_save(patch: pytest.MonkeyPatch, instant: str, step: int) -> None:
             raise Killed
         save_state(run, now, *rest)
 
-    def networks(plan, path, steps, weights):
+    def networks(inputs, path, steps, weights):
         if steps == step and instant == {"model": "before the model", "best": "before the best"}[path.stem]:
             raise Killed
-        save_networks(plan, path, steps, weights)
+        save_networks(inputs, path, steps, weights)
         if steps == step and (instant, path.stem) == ("after the best", "best"):
             raise Killed
 
@@ -202,49 +203,49 @@ def kill_in_save(patch: pytest.MonkeyPatch, instant: str, step: int) -> None:
     patch.setattr(callbacks, "save_networks", networks)
 
 
-def test_a_best_that_a_kill_kept_from_being_written_is_written_by_the_next_run(run: Run, folders, validated):
+def test_a_missing_best_model_is_written_again_from_the_state(run: Run, folders, validated):
     train_run(run, folders, 4, validated)
-    before = what_is_left(run)
+    before = contents(run)
     run.best.unlink()
-    assert train_run(run, folders, 4, validated).played == 0
-    assert what_is_left(run) == before
+    assert train_run(run, folders, 4, validated).steps_done == 0
+    assert contents(run) == before
 
 
-def test_an_interrupted_run_ends_with_the_best_of_an_unbroken_one(run: Run, folders, validated, tmp_path, monkeypatch):
+def test_an_interrupted_run_ends_with_the_same_best_model(run: Run, folders, validated, tmp_path, monkeypatch):
     scores_of(monkeypatch, {4: 0.2, 8: 0.5, 12: 0.1, 14: 0.3})
     train_run(run, folders, STEPS, validated)
     broken = Run(tmp_path / "broken")
     for stop in (3, 4, 9):
         train_run(broken, folders, STEPS, validated, **stop_at(stop))
     train_run(broken, folders, STEPS, validated)
-    assert what_is_left(broken) == what_is_left(run)
+    assert contents(broken) == contents(run)
 
 
-def test_what_is_held_out_may_not_change_and_how_often_may(run: Run, folders, validated):
+def test_held_out_pictures_are_fixed_and_the_interval_is_not(run: Run, folders, validated):
     train_run(run, folders, 4, validated)
     assert train_run(run, folders, 6, validated, {"logging": {"validate_every": 2}}).finished
     with pytest.raises(RunError, match=r"data.validate_a \(was .*more horses"):
         train_run(run, folders, 8)
 
 
-def test_another_held_out_picture_is_said(run: Run, folders, validated):
+def test_a_changed_held_out_picture_is_reported(run: Run, folders, validated):
     train_run(run, folders, 4, validated, **stop_at(2))
     (Path(validated["data"]["validate_b"]) / "001.png").rename(Path(validated["data"]["validate_b"]) / "9.png")
     assert "zebras are not those of the last save" in train_run(run, folders, 4, validated).notes[0]
 
 
-def test_a_plateau_is_advice_or_the_end(run: Run, folders, validated, tmp_path, monkeypatch):
+def test_a_plateau_is_advice_or_ends_training(run: Run, folders, validated, tmp_path, monkeypatch):
     scores_of(monkeypatch, {4: 0.2, 8: 0.5, 12: 0.4, 14: 0.4})
     patient = {"schedule": {"epochs": 2, "decay_epochs": 20, "max_steps": STEPS, "plateau_patience": 2}}
     stop = {"schedule": patient["schedule"] | {"stop_on_plateau": True}}
     assert train_run(run, folders, STEPS, validated, patient).plateau == 0
     assert [line["plateau"] for line in read_metrics(run)] == [False, False, True, True]
     stopped = Run(tmp_path / "stopped")
-    outcome = train_run(stopped, folders, STEPS, validated, stop)
-    assert (outcome.step, outcome.finished, outcome.plateau) == (12, True, 2)
-    assert train_run(stopped, folders, STEPS, validated, stop).played == 0
+    result = train_run(stopped, folders, STEPS, validated, stop)
+    assert (result.step, result.finished, result.plateau) == (12, True, 2)
+    assert train_run(stopped, folders, STEPS, validated, stop).steps_done == 0
     assert train_run(stopped, folders, STEPS, validated, patient).finished
-    assert what_is_left(stopped) == what_is_left(run)
+    assert contents(stopped) == contents(run)
 
 
 def line_with(step: int, rate: float, **more: object) -> dict:
@@ -252,7 +253,7 @@ def line_with(step: int, rate: float, **more: object) -> dict:
     return {"step": step, "epoch": step, "learning_rate": rate, "validation": 0.2} | more
 
 
-def test_the_doctor_says_what_to_do_on_a_plateau():
+def test_a_plateau_has_a_suggestion():
     stale = {"plateau": True, "no_better_since_epoch": 3}
     (steady,) = diagnose([line_with(1, 2e-4), line_with(9, 2e-4, **stale)], 100, "lsgan")
     assert (steady.name, steady.verdict) == ("plateau", "watch")
@@ -263,18 +264,18 @@ def test_the_doctor_says_what_to_do_on_a_plateau():
     assert not diagnose([line_with(1, 2e-4), line_with(9, 2e-4, plateau=False)], 100, "lsgan")
 
 
-def test_of_scores_that_chance_cannot_tell_apart_the_later_is_kept_but_it_is_no_progress():
-    session, kept = create_autospec(TrainState, instance=True, best=None), []
-    for session.step, score in enumerate([1.0, 0.8, 0.83, 0.85, 0.84, 0.7], 1):
-        session.model_weights.return_value = {"a2b.weight": torch.tensor(float(session.step))}
-        best = update_best(session, score, epoch=session.step)
+def test_later_networks_win_within_the_tolerance():
+    state, bests = create_autospec(TrainState, instance=True, best=None), []
+    for state.step, score in enumerate([1.0, 0.8, 0.83, 0.85, 0.84, 0.7], 1):
+        state.model_weights.return_value = {"a2b.weight": torch.tensor(float(state.step))}
+        best = update_best(state, score, epoch=state.step)
         assert best.weights["a2b.weight"] == best.step
-        kept.append((best.step, best.least_epoch, best.since))
-    assert kept == [(1, 1, 0), (2, 2, 0), (3, 2, 1), (3, 2, 2), (5, 2, 3), (6, 6, 0)]
+        bests.append((best.step, best.least_epoch, best.since))
+    assert bests == [(1, 1, 0), (2, 2, 0), (3, 2, 1), (3, 2, 2), (5, 2, 3), (6, 6, 0)]
 
 
-def test_the_cost_is_bounded_by_what_is_trained_in_between(run: Run, folders, validated, tmp_path):
+def test_the_validation_interval_bounds_its_cost(run: Run, folders, validated, tmp_path):
     run.folder.mkdir(parents=True)
-    plan = load_inputs(build_config(*tiny_settings(folders, 4), validated), run)
-    assert plan.steps_per_epoch == 3
-    assert interval(plan) == validation.COST_RATIO * (3 + 2) / 2  # pictures looked at, pairs in a step
+    inputs = load_inputs(build_config(*tiny_settings(folders, 4), validated), run)
+    assert inputs.steps_per_epoch == 3
+    assert interval(inputs) == validation.COST_RATIO * (3 + 2) / 2  # validated pictures, samples in a step

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from cyclegan import Translator
-from tests.models_for_tests import write_model
-from tests.translation.pictures_for_tests import Idle
+from tests.support.models import write_model
+from tests.support.pictures import Idle
 
 
 @pytest.fixture(scope="module")

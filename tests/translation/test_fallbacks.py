@@ -10,7 +10,7 @@ from torch import nn
 
 from cyclegan import Translator
 from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 
 NO_KERNEL = "could not create a primitive"
 NO_MEMORY = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes."

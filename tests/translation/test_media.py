@@ -22,8 +22,8 @@ from cyclegan.translation import (
 from cyclegan.translation import job as jobs
 from cyclegan.translation.job import Item
 from cyclegan.translation.pipeline import batched_by_size
-from tests.models_for_tests import write_model
-from tests.translation.clips_for_tests import make_clip, picture, seen
+from tests.support.models import write_model
+from tests.support.videos import make_video, picture, read_video
 
 
 @pytest.fixture
@@ -298,7 +298,7 @@ def test_consecutive_pictures_of_one_size_form_a_batch(tmp_path):
 
 
 def test_videos_in_a_folder_are_translated_too(folders, translator):
-    clip = make_clip(folders[0] / "deeper" / "6.mp4")
+    clip = make_video(folders[0] / "deeper" / "6.mp4")
     moving = [Image.fromarray(picture(number)) for number in range(5)]
     moving[0].save(folders[0] / "7.webp", save_all=True, append_images=moving[1:], duration=80, lossless=True)
     targets = plan_targets([folders[0]], "zebras")
@@ -311,7 +311,7 @@ def test_videos_in_a_folder_are_translated_too(folders, translator):
     assert not result.failed
     output = folders[0].with_name("horses_zebras")
     assert files_below(output) == files_below(folders[0])
-    before, after = seen(clip), seen(output / "deeper" / "6.mp4")
+    before, after = read_video(clip), read_video(output / "deeper" / "6.mp4")
     assert after.times == before.times
     assert np.abs(after.pixels[3].astype(int) - before.pixels[3]).mean() > 5
     with Image.open(output / "7.webp") as written:
@@ -330,7 +330,7 @@ def test_videos_in_a_folder_are_translated_too(folders, translator):
 def test_a_format_turns_an_animation_into_a_picture_with_a_note(folders, translator):
     moving = [Image.fromarray(picture(number)) for number in range(3)]
     moving[0].save(folders[0] / "7.gif", save_all=True, append_images=moving[1:])
-    make_clip(folders[0] / "8.mkv")
+    make_video(folders[0] / "8.mkv")
     targets = plan_targets([folders[0]], "zebras", image_format="png")
     assert {target.path.suffix for target in targets} == {".png", ".mkv"}
     result = translate_targets(
@@ -340,7 +340,7 @@ def test_a_format_turns_an_animation_into_a_picture_with_a_note(folders, transla
 
 
 def test_an_interrupted_video_leaves_no_output(folders, translator):
-    clip = make_clip(folders[0] / "6.mp4")
+    clip = make_video(folders[0] / "6.mp4")
     asked: list[int] = []
     job = TranslateJob(
         translator, TranslateOptions(), on_frame=lambda: asked.append(1), interrupted=lambda: len(asked) > 2

@@ -13,7 +13,7 @@ from cyclegan.checkpoints.model_file import load_model, save_model
 from cyclegan.errors import DataError, ModelFileError
 from cyclegan.images import Picture
 from cyclegan.translation import Scorer, TranslateJob, TranslateOptions, plan_targets, translate_targets, write_scores
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 
 
 @pytest.fixture

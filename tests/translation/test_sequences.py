@@ -17,7 +17,7 @@ from cyclegan.translation import (
 )
 from cyclegan.translation.ray_data import chunks_of
 from cyclegan.translation.sequences import numbered_sequences
-from tests.translation.clips_for_tests import picture
+from tests.support.videos import picture
 
 
 def named(*names: str) -> list[Target]:

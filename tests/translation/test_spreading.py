@@ -17,7 +17,7 @@ from cyclegan import Translator
 from cyclegan.errors import DataError
 from cyclegan.translation import TranslateJob, TranslateOptions, displayed, plan_remote_targets, plan_targets
 from cyclegan.translation.ray_data import existing_targets, translate_chunk
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 
 HEAP = int(os.environ.get("CYCLEGAN_HEAP", "200"))
 DAMAGED = 5

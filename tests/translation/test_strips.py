@@ -16,7 +16,7 @@ from cyclegan.inference.padding import PaddedPicture
 from cyclegan.inference.strips import NormStatistics, translate_in_strips
 from cyclegan.inference.tiles import cross_faded, tile_starts
 from cyclegan.models import build_generator
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 
 
 def in_strips(generator, images: torch.Tensor, rows: int) -> torch.Tensor:

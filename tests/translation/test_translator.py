@@ -14,7 +14,7 @@ from cyclegan.checkpoints.model_file import load_model
 from cyclegan.errors import DeviceError, ModelFileError, PictureError
 from cyclegan.inference.padding import mirrored, padded_by_reflection
 from cyclegan.translation import choose_direction
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 
 from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
 from cyclegan.video.frames import READ_ONLY_VIDEOS, VIDEO_SUFFIXES
-from tests.translation.clips_for_tests import FRAMES, RATE, picture, write_tone
+from tests.support.videos import FRAMES, RATE, picture, write_tone
 
 
 @dataclass
@@ -52,7 +52,7 @@ def make(path: Path, kind: Container) -> Path:
 
 
 @pytest.mark.parametrize("kind", CONTAINERS, ids=lambda kind: kind.suffix)
-def test_a_container_s_video_is_translated_with_its_sound(kind: Container, tmp_path, idle):
+def test_videos_of_all_containers_are_translated_with_sound(kind: Container, tmp_path, idle):
     source = make(tmp_path / f"x{kind.suffix}", kind)
     [target] = plan_targets([source], "zebras", output=tmp_path / "out")
     outcome = translate_targets([target], TranslateJob(idle, TranslateOptions()))
@@ -68,6 +68,6 @@ def test_a_container_s_video_is_translated_with_its_sound(kind: Container, tmp_p
     assert np.abs(frames[-1] - picture(FRAMES - 1)).mean() < 12
 
 
-def test_a_container_that_is_only_read_is_no_output():
+def test_read_only_containers_become_writable_ones():
     assert not {*VIDEO_SUFFIXES} & {*READ_ONLY_VIDEOS}
     assert {*READ_ONLY_VIDEOS.values()} <= {*VIDEO_SUFFIXES}

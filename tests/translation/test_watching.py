@@ -8,8 +8,8 @@ from PIL import Image
 from cyclegan import Translator
 from cyclegan.errors import CycleganError
 from cyclegan.translation import TranslateJob, TranslateOptions, TranslateResult, plan_targets, translate_targets, watch
-from tests.models_for_tests import write_model
-from tests.translation.clips_for_tests import picture as scene
+from tests.support.models import write_model
+from tests.support.videos import picture as scene
 
 
 def test_watched_pictures_are_translated_when_complete(tmp_path: Path):

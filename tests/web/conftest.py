@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cyclegan.checkpoints.runs import Run, append_metrics
+from cyclegan.checkpoints.records import append_metrics
+from cyclegan.checkpoints.run import Run
 from cyclegan.config import build_config, save_config
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 from tests.support.served_ui import Served, serving
 
 EVIL = "<img src=x onerror=alert(1)>"

@@ -8,7 +8,7 @@ import pytest
 from cyclegan.checkpoints.model_file import load_model, save_model
 from cyclegan.errors import ModelFileError, RunError
 from cyclegan.web.catalogue import Catalogue, target_domains
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 
 
 def test_the_requested_model_comes_first_then_the_newest(tmp_path: Path):

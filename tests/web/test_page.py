@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from playwright import sync_api as playwright
 
-from cyclegan.checkpoints.runs import Run
-from tests.models_for_tests import write_model
+from cyclegan.checkpoints.run import Run
+from tests.support.models import write_model
 from tests.support.served_ui import Served, serving
 from tests.web.conftest import EVIL, make_run
 

@@ -18,10 +18,10 @@ from PIL import Image
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from cyclegan.checkpoints.runs import Run
+from cyclegan.checkpoints.run import Run
 from cyclegan.web import security
 from cyclegan.web.security import SecurityMiddleware
-from tests.models_for_tests import write_model
+from tests.support.models import write_model
 from tests.support.served_ui import Served, serving
 
 POSIX = sys.platform != "win32"
