@@ -4,21 +4,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Translator", "__version__", "train"]
+__all__ = ["Translator", "__version__", "train", "translate_folder"]
 
 if TYPE_CHECKING:
     from cyclegan.training.run import run as train
-    from cyclegan.translation import Translator
+    from cyclegan.translation import Translator, translate_folder
 
-EXPORTS = {  # name -> its module, and its name there
+LAZY_IMPORTS = {  # `import cyclegan` loads no torch
     "Translator": ("cyclegan.translation", "Translator"),
     "train": ("cyclegan.training", "run"),
+    "translate_folder": ("cyclegan.translation", "translate_folder"),
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import a function or class when it is first used, so that `import cyclegan` loads no torch."""
-    if name not in EXPORTS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = EXPORTS[name]
-    return getattr(import_module(module), attribute)
+    if name in LAZY_IMPORTS:
+        module, attribute = LAZY_IMPORTS[name]
+        return getattr(import_module(module), attribute)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

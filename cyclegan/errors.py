@@ -18,6 +18,7 @@
 Every error is one sentence saying what is wrong and one, the hint, saying what to do.
 """
 
+import copy
 import errno
 import tempfile
 import traceback
@@ -26,14 +27,29 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Self
 
 
 class CycleganError(Exception):
-    """Something the user can fix: `str(error)` says what is wrong, `error.hint` what to do."""
+    """Something the user can fix: `str(error)` says what is wrong, `error.hint` what to do.
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    With a path, the message is what is wrong with that file ("is empty."), and `str(error)` begins with its name.
+    """
+
+    def __init__(self, message: str, hint: str = "", path: Path | str | None = None) -> None:
         super().__init__(message)
+        self.message = message
         self.hint = hint
+        self.path = path
+
+    def __str__(self) -> str:
+        return self.message if self.path is None else f"{printable(self.path)} {self.message}"
+
+    def with_path(self, path: Path | str | None) -> Self:
+        """Return the same error of a file that users know by another path."""
+        error = copy.copy(self)
+        error.path = path
+        return error
 
 
 class ConfigError(CycleganError):
@@ -106,17 +122,18 @@ def require_extra(module: str, extra: str) -> ModuleType:
 
 
 @contextmanager
-def disk_errors(place: Path) -> Iterator[None]:
-    """Turn what the system says of a write to `place` into a sentence."""
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn a system error while `path` is written into a `DiskError`."""
     try:
         yield
     except OSError as error:
-        where = printable(place)
+        reason = f"cannot be written: {error.strerror or error}."
+        hint = "Check the disk."
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise DiskError(f"no room left on the disk for {where}.", "Free some space and run it again.") from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise DiskError(f"{where} cannot be written: {error.strerror}.", "Choose another place.") from error
-        raise DiskError(f"{where} cannot be written: {error.strerror or error}.", "Check the disk.") from error
+            reason, hint = "cannot be written: no room left on the disk.", "Free some space and run it again."
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            hint = "Choose another place."
+        raise DiskError(reason, hint, path) from error
 
 
 def report_hint() -> str:

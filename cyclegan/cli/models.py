@@ -1,4 +1,4 @@
-"""Which model a command took, for people and for programs."""
+"""The model that a command uses, as a message and as JSON values."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 
 def tell_model(path: Path, info: "ModelInfo", direction: "Direction", *, quiet: bool) -> None:
-    """Say which model was taken, and which way it translates."""
+    """Print the model and its direction."""
     from cyclegan.checkpoints.find import model_name
 
     source, target = info.domains(direction)
     steps = f"{info.steps:,} steps trained" if info.steps else "imported"
-    way = f"{printable(source)} to {printable(target)} ({direction})"
-    tell(f"Model: {printable(model_name(path))}, {way}, {steps}, from {printable(path)}", quiet=quiet)
+    domains = f"{printable(source)} to {printable(target)} ({direction})"
+    tell(f"Model: {printable(model_name(path))}, {domains}, {steps}, from {printable(path)}", quiet=quiet)
 
 
 def model_facts(path: Path, info: "ModelInfo", direction: "Direction") -> dict[str, Any]:
-    """Return which model was taken, for programs."""
+    """Return the model and its direction as JSON values."""
     from cyclegan.checkpoints.find import model_name
 
     return {"model": str(path), "name": model_name(path), "steps": info.steps, "direction": direction}

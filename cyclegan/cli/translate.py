@@ -2,7 +2,9 @@
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -25,350 +27,432 @@ from cyclegan.cli.models import model_facts, tell_model
 from cyclegan.errors import CycleganError, DataError, printable
 
 if TYPE_CHECKING:
-    from cyclegan.translation import Target, TranslateJob, TranslateResult
+    from cyclegan.checkpoints.model_file import Direction, ModelInfo
+    from cyclegan.translation import Target, TranslateJob, TranslateOptions, TranslatePlan, TranslateResult
 
 PIPE = Path("-")
+FILES, MODEL_PANEL, LOOK, HARDWARE = "Input and output", "Model", "Look", "Hardware"
+EXAMPLES = (
+    "cyclegan translate photos/                    with the newest run, into photos_zebras/",
+    "cyclegan translate photos/ --model horses2zebras --output striped/",
+    "cyclegan translate zebra.jpg --to horses      the other direction",
+    "cyclegan translate video.mp4 --steady 0.5     less flicker",
+    "cyclegan translate - < in.png > out.png",
+)
+
+Inputs = Annotated[
+    list[Path],
+    typer.Argument(metavar="INPUT…", help="Pictures, videos, and folders of them. - is one picture on standard input."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        help="A folder, a .zip archive, or a file for a single input.  [default: <input>_<domain> beside the input]",
+        rich_help_panel=FILES,
+        show_default=False,
+    ),
+]
+ImageFormat = Annotated[
+    Literal["jpg", "png", "webp", "tif", "bmp", "gif", "avif"] | None,
+    typer.Option(
+        "--format",
+        help="Write pictures in this format.  [default: that of the input]",
+        rich_help_panel=FILES,
+        show_default=False,
+    ),
+]
+Quality = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=100,
+        help="Quality of JPEG, WebP and AVIF.  [default: that of the input, at least 90]",
+        rich_help_panel=FILES,
+        show_default=False,
+    ),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace existing outputs instead of skipping them.", rich_help_panel=FILES),
+]
+Scores = Annotated[
+    bool,
+    typer.Option(
+        "--scores",
+        help="Write scores.csv: how real each output looks, and how well its source can be restored from it.",
+        rich_help_panel=FILES,
+    ),
+]
+Watch = Annotated[
+    bool,
+    typer.Option("--watch", help="Translate new files in the folders until interrupted.", rich_help_panel=FILES),
+]
+MaxPixels = Annotated[int, typer.Option(min=1, help="Refuse pictures with more pixels.", rich_help_panel=FILES)]
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        help="A run's folder or name, or a model file.  [default: the newest run under checkpoints/]",
+        rich_help_panel=MODEL_PANEL,
+        show_default=False,
+    ),
+]
+To = Annotated[
+    str | None, typer.Option(metavar="DOMAIN", help="Translate to this domain.", rich_help_panel=MODEL_PANEL)
+]
+DirectionName = Annotated[
+    Literal["a2b", "b2a"] | None,
+    typer.Option(
+        help="The direction, instead of --to.  [default: a2b]", rich_help_panel=MODEL_PANEL, show_default=False
+    ),
+]
+Size = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=65_535,
+        help="Short side of the output in pixels.  [default: that of the input]",
+        rich_help_panel=LOOK,
+        show_default=False,
+    ),
+]
+Strength = Annotated[
+    float,
+    typer.Option(min=0, max=1, help="1 is the translation; less blends it with the input.", rich_help_panel=LOOK),
+]
+Steady = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=0.99,
+        help="Weight of the previous frame in each frame of videos and numbered pictures, against flicker.",
+        rich_help_panel=LOOK,
+    ),
+]
+Engine = Annotated[
+    Literal["local", "ray"],
+    typer.Option(
+        "--engine",
+        help="ray uses a Ray cluster, or all processors of this machine, and reads addresses such as s3://.",
+        rich_help_panel=HARDWARE,
+    ),
+]
+BatchSize = Annotated[
+    int, typer.Option(min=1, help="Pictures of one size that are translated at once.", rich_help_panel=HARDWARE)
+]
+Tile = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Height in pixels of the strips of large pictures.  [default: by free memory]",
+        rich_help_panel=HARDWARE,
+        show_default=False,
+    ),
+]
+Precision = Annotated[
+    Literal["auto", "fp32", "bf16"], typer.Option(help="Precision of the network.", rich_help_panel=HARDWARE)
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=HARDWARE)]
 
 
 def translate(
-    inputs: Annotated[
-        list[Path], typer.Argument(metavar="INPUT…", help="Pictures, clips, and folders of them; -: standard input.")
-    ],
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            help="A run's folder or name, or a model file.  [default: the newest run under checkpoints/]",
-            show_default=False,
-        ),
-    ] = None,
-    to: Annotated[str | None, typer.Option(metavar="DOMAIN", help="Redraw as this domain.")] = None,
-    direction: Annotated[Literal["a2b", "b2a"] | None, typer.Option(help="Or say it so.  [default: a2b]")] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            help="Where to write: a folder, a .zip archive, or a file for a single input.  "
-            "[default: beside the input, <input>_<domain>]",
-            show_default=False,
-        ),
-    ] = None,
-    size: Annotated[int, typer.Option(min=0, max=65_535, help="Pixels of the short side; 0: as it came.")] = 0,
-    image_format: Annotated[
-        Literal["jpg", "png", "webp", "tif", "bmp", "gif", "avif"] | None,
-        typer.Option("--format", help="Write pictures in another format."),
-    ] = None,
-    quality: Annotated[
-        int, typer.Option(min=0, max=100, help="Of JPEG, WebP and AVIF; 0: as it was, and at least 90.")
-    ] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Redraw what is there already.")] = False,
-    strength: Annotated[
-        float, typer.Option(min=0, max=1, help="1: the translation; less: blended with the original.")
-    ] = 1.0,
-    steady: Annotated[
-        float,
-        typer.Option(min=0, max=0.99, help="Of clips and numbered frames: blend so much of the last into the next."),
-    ] = 0.0,
-    scores: Annotated[
-        bool, typer.Option("--scores", help="Write scores.csv: how real each picture looks, how well it comes back.")
-    ] = False,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Go on with what appears in the folders, until interrupted.")
-    ] = False,
-    spread_by: Annotated[
-        Literal["local", "ray"],
-        typer.Option("--engine", help="ray: on a Ray cluster, or all of this machine; takes s3:// and the like."),
-    ] = "local",
-    batch_size: Annotated[int, typer.Option(min=1, help="Pictures of one size at a time.")] = 1,
-    tile: Annotated[
-        int, typer.Option(min=0, help="Pixels; work on larger pictures in parts so high; 0: by the free memory.")
-    ] = 0,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Refuse pictures with more.")] = 178_956_970,
-    precision: Annotated[Literal["auto", "fp32", "bf16"], typer.Option(help="Of the network's arithmetic.")] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    inputs: Inputs,
+    output: Output = None,
+    image_format: ImageFormat = None,
+    quality: Quality = None,
+    overwrite: Overwrite = False,
+    scores: Scores = False,
+    watch: Watch = False,
+    max_pixels: MaxPixels = 178_956_970,
+    model: Model = None,
+    to: To = None,
+    direction: DirectionName = None,
+    size: Size = None,
+    strength: Strength = 1.0,
+    steady: Steady = 0.0,
+    engine: Engine = "local",
+    batch_size: BatchSize = 1,
+    tile: Tile = None,
+    precision: Precision = "auto",
+    device: Device = "auto",
     progress: Progress = "auto",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Redraw pictures and clips with a trained model; names, folders, formats and sizes stay as they are."""
-    from PIL import Image
+    """Translate pictures and videos with a trained model; names, folders, formats and sizes stay as they are."""
+    from cyclegan.translation import TranslateOptions
 
-    from cyclegan.checkpoints.find import find_model
-    from cyclegan.checkpoints.model_file import load_model_info
-    from cyclegan.translation import (
-        Scorer,
-        TranslateJob,
-        TranslateOptions,
-        Translator,
-        choose_direction,
-        passed_over_in,
-        plan_targets,
-    )
-
-    Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow's own limit would come first
-    path = find_model(model)
-    info = load_model_info(path)
-    way = choose_direction(info, to, direction)
-    target = info.domains(way)[1]
-    refuse_combinations(inputs, output, ray=spread_by == "ray", watch=watch, scores=scores, as_json=as_json)
-
-    def plan(output: Path | None = output) -> list["Target"]:
-        with tell_if_slow("Listing the pictures.", quiet=quiet or watch):
-            return plan_targets(inputs, target, output=output, image_format=image_format, watched=watch)
-
-    check_output(inputs, output, image_format, overwrite=overwrite)
-    targets = [] if spread_by == "ray" else planned(inputs, target, output, plan, overwrite=overwrite, watched=watch)
-    tell_model(path, info, way, quiet=quiet)
-    translator_options: dict[str, Any] = {"direction": way, "device": device, "precision": precision, "tile": tile}
-    translator = Translator(path, **translator_options)
     options = TranslateOptions(
-        size=size,
+        size=size or None,
         strength=strength,
         batch_size=batch_size,
         steady=steady,
-        quality=quality,
+        quality=quality or None,
         overwrite=overwrite,
         max_pixels=max_pixels,
     )
-    if spread_by == "ray":
-        spread_over_ray(
-            inputs,
-            TranslateJob(translator, options),
-            translator_options,
-            output,
-            image_format,
-            progress=progress,
-            quiet=quiet,
-            as_json=as_json,
+    hardware = {"device": device, "precision": precision, "tile": tile or None}
+    messages = Messages(progress, quiet, as_json)
+    request = Request(inputs, output, image_format, model, to, direction, options, scores, hardware, messages)
+    request.refuse_combinations(ray=engine == "ray", watch=watch)
+    if engine == "ray":
+        translate_on_cluster(request)
+    elif PIPE in inputs:
+        translate_pipe(request)
+    elif watch:
+        watch_folders(request)
+    else:
+        translate_and_print(request)
+
+
+@dataclass(frozen=True)
+class Messages:
+    """What is printed."""
+
+    progress: ProgressStyle
+    quiet: bool
+    as_json: bool
+
+    def note(self, text: str) -> None:
+        """Print a message on standard error."""
+        tell(f"cyclegan: {text}", quiet=self.quiet)
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of the command."""
+
+    inputs: list[Path]
+    output: Path | None
+    image_format: str | None
+    model: Path | None
+    to: str | None
+    direction: Literal["a2b", "b2a"] | None
+    options: "TranslateOptions"
+    scores: bool
+    hardware: dict[str, Any]  # of `Translator`
+    messages: Messages
+
+    def refuse_combinations(self, *, ray: bool, watch: bool) -> None:
+        """Raise an error for options that exclude each other."""
+        from cyclegan.translation import is_archive
+
+        pipe = PIPE in self.inputs
+        rules = {
+            "a .zip archive is without -, --watch and --engine ray.": (is_archive(self.output), pipe, watch, ray),
+            "--engine ray is without -, --watch and --scores.": (ray, pipe, watch, self.scores),
+            "- stands for standard input, alone and without --watch, --scores and --json.": (
+                pipe, len(self.inputs) > 1, watch, self.scores, self.messages.as_json,
+            ),
+        }  # fmt: skip
+        for rule, (applies, *excluded) in rules.items():
+            if applies and any(excluded):
+                raise DataError(rule, "Leave the others away.")
+
+    def find_model(self) -> "tuple[Path, ModelInfo, Direction]":
+        """Return the model file, its metadata and the direction."""
+        from cyclegan.checkpoints.find import find_model
+        from cyclegan.checkpoints.model_file import load_model_info
+        from cyclegan.translation import choose_direction
+
+        path = find_model(self.model)
+        info = load_model_info(path)
+        return path, info, choose_direction(info, self.to, self.direction)
+
+    def load_job(self, path: Path, info: "ModelInfo", direction: "Direction") -> "TranslateJob":
+        """Print which model is used, load it, and return the job."""
+        from cyclegan.translation import Scorer, TranslateJob, Translator
+
+        tell_model(path, info, direction, quiet=self.messages.quiet)
+        translator = Translator(path, direction=direction, **self.hardware)
+        return TranslateJob(translator, self.options, Scorer(translator) if self.scores else None)
+
+
+def translate_and_print(request: Request) -> None:
+    """Translate files and folders, with a progress bar."""
+    from cyclegan.translation import translate_folder
+
+    messages = request.messages
+    plans: list[TranslatePlan] = []
+    with ExitStack() as listing, ExitStack() as bar, interruptible("picture") as interrupted:
+        listing.enter_context(tell_if_slow("Listing the pictures.", quiet=messages.quiet))
+        advance: list[Callable[[], None]] = []
+
+        def on_plan(plan: "TranslatePlan") -> None:
+            listing.close()
+            plans.append(plan)
+            tell_model(plan.model, plan.info, plan.direction, quiet=messages.quiet)
+            for note in plan.notes:
+                messages.note(note)
+
+        def on_progress(done: int, total: int) -> None:
+            if done:
+                advance[0]()
+            else:
+                count = counting("Translating", total, progress=messages.progress, quiet=messages.quiet)
+                advance.append(bar.enter_context(count))
+
+        result = translate_folder(
+            request.inputs,
+            request.model,
+            output=request.output,
+            direction=request.direction,
+            to=request.to,
+            image_format=request.image_format,
+            options=request.options,
+            scores=request.scores,
+            **request.hardware,
+            on_plan=on_plan,
+            on_progress=on_progress,
+            interrupted=interrupted,
         )
-        return
-    if PIPE in inputs:
-        translate_pipe(TranslateJob(translator, options), output, image_format, quiet=quiet)
-        return
-    with interruptible("picture") as interrupted:
-        job = TranslateJob(translator, options, Scorer(translator) if scores else None, interrupted=interrupted)
-
-        def show(result: "TranslateResult") -> None:
-            show_result(result, job, quiet=quiet, as_json=as_json)
-
-        if watch:
-            watch_folders(inputs, plan, job, show, quiet=quiet)
-        else:
-            result = translate_planned(targets, plan, output, job, progress=progress, quiet=quiet)
-            result.passed_over = passed_over_in(inputs, translator.target, output)
-            show(result)
-            if result.failed and not interrupted():
-                raise typer.Exit(1)
-        if interrupted():
-            raise typer.Exit(130)
+        bar.close()
+        [plan] = plans
+        print_result(result, plan.model, plan.info, plan.direction, messages)
+        exit_with_status(result, interrupted=interrupted())
 
 
-def check_output(inputs: Sequence[Path], output: Path | None, image_format: str | None, *, overwrite: bool) -> None:
-    """Raise an error for an output whose name or place is wrong, before any work is done."""
-    from cyclegan.atomic import check_new_file
-    from cyclegan.translation import check_output_name, is_archive
-
-    if output is None:
-        return
-    check_output_name(inputs, output, image_format)
-    if is_archive(output) or (PIPE in inputs and not output.is_dir()):
-        check_new_file(output, overwrite=overwrite)
-
-
-def planned(
-    inputs: Sequence[Path], target: str, output: Path | None, plan: Any, *, overwrite: bool, watched: bool
-) -> list["Target"]:
-    """Return what is to be translated to folders that can be written; nothing yet of a watch, an archive or a pipe."""
+def watch_folders(request: Request) -> None:
+    """Translate what appears in folders, until interrupted."""
     from cyclegan.atomic import require_writable
-    from cyclegan.translation import check_places, is_archive
-    from cyclegan.translation.targets import root_of
+    from cyclegan.translation import check_output, plan_targets, root_of, watch, write_scores
 
-    if watched:
-        for given in inputs:
-            if not given.is_dir():
-                raise DataError(f"{printable(given)} is no folder that could be watched.", "Leave --watch away.")
-            if given.absolute().name:
-                require_writable(root_of(given.absolute(), target, output, alone=len(inputs) == 1))
-        return []
-    if PIPE in inputs or is_archive(output):
-        return []
-    targets: list[Target] = plan()
-    check_places(targets, overwrite=overwrite)
-    return targets
+    path, info, direction = request.find_model()
+    domain = info.domains(direction)[1]
+    check_output(request.inputs, request.output, request.image_format, overwrite=request.options.overwrite)
+    for folder in request.inputs:
+        if not folder.is_dir():
+            raise DataError("is not a folder, which --watch needs.", "Leave --watch away.", folder)
+        if folder.absolute().name:
+            require_writable(root_of(folder.absolute(), domain, request.output, alone=len(request.inputs) == 1))
+
+    def plan() -> list["Target"]:
+        return plan_targets(
+            request.inputs, domain, output=request.output, image_format=request.image_format, watched=True
+        )
+
+    def show(result: "TranslateResult") -> None:
+        try:
+            result.tables = write_scores(result.scores)
+        except CycleganError as error:
+            result.failed.append(error)
+        print_result(result, path, info, direction, request.messages)
+
+    job = request.load_job(path, info, direction)
+    with interruptible("picture") as interrupted:
+        folders = ", ".join(map(printable, request.inputs))
+        tell(f"Watching {folders}. Ctrl-C ends it.", quiet=request.messages.quiet)
+        watch(plan, replace(job, interrupted=interrupted), show, on_error=complain)
+        raise typer.Exit(130)
 
 
-def translate_planned(
-    targets: Sequence["Target"],
-    plan: Any,
-    output: Path | None,
-    job: "TranslateJob",
-    *,
-    progress: ProgressStyle,
-    quiet: bool,
-) -> "TranslateResult":
-    """Translate targets to their places, or what is planned into an archive."""
-    from cyclegan.translation import is_archive, translate_into_archive
-
-    if output is None or not is_archive(output):
-        return translate_with_bar(targets, job, progress=progress, quiet=quiet)
-    return translate_into_archive(
-        output, lambda folder: translate_with_bar(plan(folder), job, progress=progress, quiet=quiet), job.interrupted
+def translate_on_cluster(request: Request) -> None:
+    """Translate on a Ray cluster, with a progress bar of files."""
+    from cyclegan.translation import (
+        check_folders,
+        check_output,
+        describe_sequences,
+        passed_over_remote,
+        plan_remote_targets,
+        translate_on_ray,
     )
 
-
-def translate_with_bar(
-    targets: Sequence["Target"], job: "TranslateJob", *, progress: ProgressStyle, quiet: bool
-) -> "TranslateResult":
-    """Translate with a bar that counts pictures, and frames of clips."""
-    from dataclasses import replace
-
-    from cyclegan.translation import count_pictures_and_frames, scale_note, translate_targets
-
-    if note := scale_note(targets, job.options.size, job.translator.info.size):
-        tell(f"cyclegan: {note}", quiet=quiet)
-    tell_sequences(targets, job, quiet=quiet)
-    with counting("Redrawing", count_pictures_and_frames(targets), progress=progress, quiet=quiet) as advance:
-        return translate_targets(targets, replace(job, on_frame=advance), on_picture=advance)
-
-
-def tell_sequences(targets: Sequence["Target"], job: "TranslateJob", *, quiet: bool) -> None:
-    """Say which pictures are steadied, if that is asked for."""
-    from cyclegan.translation import describe_sequences
-
-    for note in describe_sequences(targets) if job.options.steady else ():
-        tell(f"cyclegan: {note}", quiet=quiet)
-
-
-def watch_folders(inputs: Sequence[Path], plan: Any, job: "TranslateJob", show: Any, *, quiet: bool) -> None:
-    """Translate what appears in folders, until interrupted."""
-    from cyclegan.translation import watch
-
-    tell(f"Watching {', '.join(map(printable, inputs))}. Ctrl-C ends it.", quiet=quiet)
-    watch(plan, job, show, on_trouble=complain)
-
-
-def refuse_combinations(
-    inputs: Sequence[Path], output: Path | None, *, ray: bool, watch: bool, scores: bool, as_json: bool
-) -> None:
-    """Raise an error for options that leave each other out."""
-    from cyclegan.translation import is_archive
-
-    if is_archive(output):
-        refuse_beside("a .zip archive is without -, --watch and --engine ray.", PIPE in inputs, watch, ray)
-    if ray:
-        refuse_beside("--engine ray is without -, --watch and --scores.", PIPE in inputs, watch, scores)
-    if PIPE in inputs:
-        alone = "- stands for standard input, alone and without --watch, --scores and --json."
-        refuse_beside(alone, len(inputs) > 1, watch, scores, as_json)
-
-
-def refuse_beside(rule: str, *asked: bool) -> None:
-    """Raise an error where something is asked for that a rule leaves out."""
-    if any(asked):
-        raise DataError(rule, "Leave the others away.")
-
-
-def spread_over_ray(
-    inputs: Sequence[Path],
-    job: "TranslateJob",
-    translator_options: dict[str, Any],
-    output: Path | None,
-    image_format: str | None,
-    *,
-    progress: ProgressStyle,
-    quiet: bool,
-    as_json: bool,
-) -> None:
-    """Translate on a Ray cluster, with a bar that counts files."""
-    from dataclasses import replace
-
-    from cyclegan.translation import check_places, passed_over_far, plan_spread, spread
-
-    targets = plan_spread(inputs, job.translator.target, output=output, image_format=image_format)
-    check_places(targets, overwrite=job.options.overwrite)
-    tell_sequences(targets, job, quiet=quiet)
-    with (
-        interruptible("picture") as interrupted,
-        counting("Redrawing", len(targets), progress=progress, quiet=quiet) as advance,
-    ):
-        result = spread(targets, replace(job, interrupted=interrupted), translator_options, on_picture=advance)
+    path, info, direction = request.find_model()
+    domain, messages, options = info.domains(direction)[1], request.messages, request.options
+    check_output(request.inputs, request.output, request.image_format, overwrite=options.overwrite)
+    job = request.load_job(path, info, direction)
+    targets = plan_remote_targets(request.inputs, domain, output=request.output, image_format=request.image_format)
+    check_folders(targets, overwrite=options.overwrite)
+    for note in describe_sequences(targets) if options.steady else ():
+        messages.note(note)
+    bar = counting("Translating", len(targets), progress=messages.progress, quiet=messages.quiet)
+    with interruptible("picture") as interrupted, bar as advance:
+        job = replace(job, interrupted=interrupted)
+        translator_options = {"direction": direction, **request.hardware}
+        result = translate_on_ray(targets, job, translator_options, on_picture=advance)
         stopped = interrupted()
-    result.passed_over = passed_over_far(inputs, job.translator.target, output)
-    show_result(result, job, quiet=quiet, as_json=as_json)
-    if result.failed or stopped:
-        raise typer.Exit(130 if stopped else 1)
+    result.passed_over = passed_over_remote(request.inputs, domain, request.output)
+    print_result(result, path, info, direction, messages)
+    exit_with_status(result, interrupted=stopped)
 
 
-def translate_pipe(job: "TranslateJob", output: Path | None, image_format: str | None, *, quiet: bool) -> None:
+def translate_pipe(request: Request) -> None:
     """Translate one picture from standard input to standard output, or to a file."""
-    from dataclasses import replace
+    from cyclegan.atomic import check_new_file
+    from cyclegan.translation import Target, check_output, translate_targets
 
-    from cyclegan.translation import Target, translate_targets
-
+    output = request.output
+    check_output(request.inputs, output, request.image_format, overwrite=request.options.overwrite)
     if output is None and sys.stdout.isatty():
         raise DataError("the picture would be printed on the terminal.", "Redirect it: > picture.png")
-    if output is not None and output.is_dir():
-        raise DataError(f"{printable(output)} is a folder.", "Name a file for what comes from standard input.")
+    if output is not None:
+        if output.is_dir():
+            raise DataError("is a folder.", "Name a file for the picture from standard input.", output)
+        check_new_file(output, overwrite=request.options.overwrite)
+    job = request.load_job(*request.find_model())
     with tempfile.TemporaryDirectory(prefix="cyclegan-") as folder:
         source = Path(folder) / "standard input"
         source.write_bytes(sys.stdin.buffer.read())
-        target = output or Path(folder) / "standard output"
-        target = target.with_suffix(f".{image_format}") if image_format else target
-        always = replace(job, options=replace(job.options, overwrite=True))
-        result = translate_targets([Target(source, target, target.parent)], always)
+        path = output or Path(folder) / "standard output"
+        path = path.with_suffix(f".{request.image_format}") if request.image_format else path
+        target = Target(source, path, path.parent, source_name=source.name)
+        result = translate_targets([target], replace(job, options=replace(job.options, overwrite=True)))
         for note in result.notes:
-            tell(f"cyclegan: {note}".replace(str(source), source.name), quiet=quiet)
+            request.messages.note(note)
         for error in result.failed:
-            complain(type(error)(str(error).replace(str(source), source.name), error.hint))
+            complain(error)
             raise typer.Exit(1)
         if output is None:
-            sys.stdout.buffer.write(target.read_bytes())
+            sys.stdout.buffer.write(path.read_bytes())
             sys.stdout.buffer.flush()
 
 
-def show_result(result: "TranslateResult", job: "TranslateJob", *, quiet: bool, as_json: bool) -> None:
-    """Write the scores asked for, and print what became of a translation."""
-    from cyclegan.data.folders import describe_passed_over
-    from cyclegan.translation import write_scores
+def exit_with_status(result: "TranslateResult", *, interrupted: bool) -> None:
+    """End the command with 130 after an interruption, and with 1 if some inputs failed."""
+    if interrupted or result.failed:
+        raise typer.Exit(130 if interrupted else 1)
 
-    tables: list[Path] = []
-    try:
-        tables = write_scores(result.scores)
-    except CycleganError as trouble:  # which must not hide what else failed
-        result.failed.append(trouble)
+
+def print_result(
+    result: "TranslateResult", model: Path, info: "ModelInfo", direction: "Direction", messages: Messages
+) -> None:
+    """Print the messages, the errors and the result of a translation."""
+    from cyclegan.data.folders import describe_passed_over
+
     for note in result.notes:
-        tell(f"cyclegan: {note}", quiet=quiet)
-    if others := describe_passed_over(result.passed_over):
-        tell(f"cyclegan: {others} Save what is a picture as PNG, TIFF or JPEG to have it translated.", quiet=quiet)
+        messages.note(note)
+    if passed_over := describe_passed_over(result.passed_over):
+        messages.note(f"{passed_over} To translate pictures among them, save these as PNG, TIFF or JPEG.")
     for error in result.failed:
         complain(error)
-    if as_json:
-        say_json(as_facts(result, job, tables))
-    elif not quiet:
-        say(in_words(result, job.translator.target, tables))
+    domain = info.domains(direction)[1]
+    if messages.as_json:
+        say_json({**model_facts(model, info, direction), "domain": domain, **result_facts(result)})
+    elif not messages.quiet:
+        say(result_line(result, domain))
 
 
-def as_facts(result: "TranslateResult", job: "TranslateJob", tables: Sequence[Path]) -> dict[str, Any]:
-    """Return what became of a translation, for programs."""
-    from cyclegan.translation import shown
+def result_facts(result: "TranslateResult") -> dict[str, Any]:
+    """Return the result of a translation as JSON values."""
+    from cyclegan.translation import displayed
 
     return {
-        **model_facts(job.translator.path, job.translator.info, job.translator.direction),
-        "domain": job.translator.target,
-        "written": [shown(target.path) for target in result.done],
-        "skipped": [shown(target.path) for target in result.skipped],
+        "written": [displayed(target.path) for target in result.done],
+        "skipped": [displayed(target.path) for target in result.skipped],
         "failed": [str(error) for error in result.failed],
         "passed_over": result.passed_over,
         "notes": result.notes,
-        "scores": [str(table) for table in tables],
+        "scores": [str(table) for table in result.tables],
     }
 
 
-def in_words(result: "TranslateResult", domain: str, tables: Sequence[Path]) -> str:
-    """Return what became of a translation, as one line for people."""
-    from cyclegan.translation import shown
+def result_line(result: "TranslateResult", domain: str) -> str:
+    """Return the result of a translation as one line."""
+    from cyclegan.translation import displayed
 
     folder = result.done[0].path.parent if result.done else Path()
-    where = f" in {printable(shown(folder))}" if folder != Path() else ""
-    there = f", {len(result.skipped)} were there already" if result.skipped else ""
-    lost = f", {len(result.failed)} failed" if result.failed else ""
-    table = f" Scores: {', '.join(map(printable, tables))}." if tables else ""
-    return f"{len(result.done)} redrawn as {printable(domain)}{where}{there}{lost}.{table}"
+    where = f" in {printable(displayed(folder))}" if folder != Path() else ""
+    skipped = f", {len(result.skipped)} existed already" if result.skipped else ""
+    failed = f", {len(result.failed)} failed" if result.failed else ""
+    tables: Sequence[str] = [*map(printable, result.tables)]
+    scores = f" Scores: {', '.join(tables)}." if tables else ""
+    return f"{len(result.done)} translated to {printable(domain)}{where}{skipped}{failed}.{scores}"

@@ -22,52 +22,51 @@ UNSUPPORTED = re.compile(
 @contextmanager
 def picture_errors(path: Path) -> Iterator[None]:
     """Turn any error of a decoder into a `PictureError` that names the file."""
-    name = printable(path)
     try:
         yield
     except UnreadableError as error:
-        raise PictureError(f"{name} cannot be read: {error}", error.hint) from error
+        raise PictureError(f"cannot be read: {error}", error.hint, path) from error
     except PictureError:
         raise
     except UnidentifiedImageError as error:
         raise unidentified_error(path) from error
     except Image.DecompressionBombError as error:
-        raise PictureError(f"{name} has too many pixels.", TOO_LARGE_HINT) from error
+        raise PictureError("has too many pixels.", TOO_LARGE_HINT, path) from error
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-        raise PictureError(f"{name} cannot be read: {error.strerror}.") from error
+        raise PictureError(f"cannot be read: {error.strerror}.", "", path) from error
     except MemoryError as error:
-        raise PictureError(f"{name} does not fit into memory.") from error
+        raise PictureError("does not fit into memory.", "", path) from error
     except Exception as error:  # decoders raise errors of any type
-        raise decoder_error(name, error) from error
+        raise decoder_error(path, error) from error
 
 
-def decoder_error(name: str, error: Exception) -> PictureError:
+def decoder_error(path: Path, error: Exception) -> PictureError:
     """Return the error for users: an unsupported coding, or damage."""
     reason = printable(error) or type(error).__name__
     # Pillow looks up bits and compressions in dictionaries
     if isinstance(error, KeyError) or isinstance(error.__cause__, KeyError):
-        return PictureError(f"{name} cannot be read here: its coding ({reason}) is not known.", CONVERT_HINT)
+        return PictureError(f"cannot be read here: its coding ({reason}) is not known.", CONVERT_HINT, path)
     if isinstance(error, NotImplementedError) or UNSUPPORTED.search(reason):
-        return PictureError(f"{name} cannot be read here: {reason.rstrip('.')}.", CONVERT_HINT)
-    return PictureError(f"{name} is damaged: {reason.rstrip('.')}.")
+        return PictureError(f"cannot be read here: {reason.rstrip('.')}.", CONVERT_HINT, path)
+    return PictureError(f"is damaged: {reason.rstrip('.')}.", "", path)
 
 
 def unidentified_error(path: Path) -> PictureError:
     """Return the error for a file that no decoder accepts; the decoder of its signature knows the reason."""
-    name, suffix = printable(path), path.suffix.lower()
+    suffix = path.suffix.lower()
     with path.open("rb") as file:
         start = file.read(16)
     if not start:
-        return PictureError(f"{name} is empty.")
+        return PictureError("is empty.", "", path)
     for image_format in readable_formats(suffix):
         factory, accept = Image.OPEN[image_format]
         if accept and accept(start.ljust(16, b"\0")) is True:  # some decoders look at bytes beyond the end
             try:
                 factory(io.BytesIO(path.read_bytes()), "")
             except Exception as error:  # `Image.open` has swallowed it
-                return decoder_error(name, error)
+                return decoder_error(path, error)
     if suffix and suffix not in FORMAT_OF:
         return PictureError(
-            f"{name} cannot be read here: {printable(suffix)} is none of the known formats.", CONVERT_HINT
+            f"cannot be read here: {printable(suffix)} is none of the known formats.", CONVERT_HINT, path
         )
-    return PictureError(f"{name} is not a picture in a format that can be read.", CONVERT_HINT)
+    return PictureError("is not a picture in a format that can be read.", CONVERT_HINT, path)

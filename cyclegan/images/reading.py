@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
-from cyclegan.errors import PictureError, printable, require_extra
+from cyclegan.errors import PictureError, require_extra
 from cyclegan.images.cicp import profile_from_code_points
 from cyclegan.images.decoding_errors import TOO_LARGE_HINT, picture_errors
 from cyclegan.images.encoding import read_encoding
@@ -29,11 +29,10 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
         # Both checks come before decoding: a bomb would fill the memory, and Pillow leaves missing rows black.
         if image.width * image.height > max_pixels:
             raise PictureError(
-                f"{printable(path)} has {image.width} x {image.height} pixels, more than {max_pixels:,}.",
-                TOO_LARGE_HINT,
+                f"has {image.width} x {image.height} pixels, more than {max_pixels:,}.", TOO_LARGE_HINT, path
             )
         if not may_be_complete(image, path.stat().st_size):
-            raise PictureError(f"{printable(path)} is damaged: it holds fewer rows than it says.")
+            raise PictureError("is damaged: it holds fewer rows than it says.", "", path)
         if profile := profile_from_code_points(image, path):
             image.info["icc_profile"] = profile
         picture = _decode(image, path)

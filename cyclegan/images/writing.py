@@ -39,8 +39,8 @@ def write_picture(picture: Picture, path: Path, image_format: str, *, quality: i
         except Exception as error:  # encoders raise errors of any type
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the disk's
-            reason = f"{printable(path)} cannot be written as {image_format}: {printable(error)}."
-            raise PictureError(reason, "Choose another --format.") from error
+            reason = f"cannot be written as {image_format}: {printable(error)}."
+            raise PictureError(reason, "Choose another --format.", path) from error
 
 
 def _metadata_of_output(picture: Picture) -> Metadata:

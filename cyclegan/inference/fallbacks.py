@@ -1,4 +1,4 @@
-"""What is tried where a device cannot compute a picture as planned: smaller parts, then fp32."""
+"""Second attempts where a device cannot translate a picture as planned: smaller strips, then fp32."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,11 +9,11 @@ from cyclegan.devices import lacks_kernel, lacks_memory
 
 Result = TypeVar("Result")
 Shape = tuple[int, int, int]  # images, height, width
-Attempt = tuple[torch.dtype, int]  # the type to compute in, and the height in pixels of the parts; 0: as memory allows
+Attempt = tuple[torch.dtype, int | None]  # type, and height in pixels of strips; None: by the free memory
 
 
 class Fallbacks:
-    """Tries one way after the other, and remembers which failed for which shape, so that it is not tried again.
+    """Tries one attempt after the other, and remembers failures by shape, so that they are not repeated.
 
     oneDNN has no bf16 convolution from few channels into the last 7x7 for some large shapes (Intel AMX), and no device
     says reliably how much memory it has.
@@ -21,12 +21,12 @@ class Fallbacks:
 
     def __init__(self) -> None:
         self.failed: set[tuple[Shape, Attempt]] = set()
-        self.notes: list[str] = []  # what the user should know, each said once
+        self.notes: list[str] = []  # messages for the user, each once
 
     def run(
-        self, compute: Callable[[torch.dtype, int], Result], shape: Shape, planned: Attempt, smaller: int
+        self, compute: Callable[[torch.dtype, int | None], Result], shape: Shape, planned: Attempt, smaller: int
     ) -> Result:
-        """Compute images of a shape as planned; where that fails, in parts of height `smaller`, and then in fp32."""
+        """Compute images of a shape as planned; if that fails, in strips of height `smaller`, and then in fp32."""
         dtype, _ = planned
         attempts = list(dict.fromkeys([planned, (dtype, smaller), (torch.float32, smaller)]))
         last = attempts.pop()
@@ -43,8 +43,7 @@ class Fallbacks:
         return result
 
     def _note(self, *, in_fp32: bool) -> None:
-        note = (
-            f"large pictures were computed in smaller parts{' and in fp32' * in_fp32}: this machine cannot otherwise."
-        )
+        method = f"in smaller strips{' and in fp32' * in_fp32}"
+        note = f"large pictures were translated {method}, for lack of memory or kernels."
         if note not in self.notes:
             self.notes.append(note)

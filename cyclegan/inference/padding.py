@@ -1,4 +1,4 @@
-"""Sizes that a generator takes: pictures are extended to them right and below, mirrored, and cut again."""
+"""Padding to sizes that a generator takes: pictures are mirrored at the right and bottom, and cropped afterwards."""
 
 import math
 from dataclasses import dataclass
@@ -14,39 +14,39 @@ from cyclegan.models import Generator
 
 @dataclass(frozen=True)
 class PaddedPicture:
-    """A picture whose rows can be had extended, as a generator takes them."""
+    """A picture with padding, whose rows are prepared for the generator on demand."""
 
-    images: Images | PixelValues  # one, as it is, wherever it is
+    images: Images | PixelValues  # of one picture, without padding, on any device
     generator: Generator
     device: torch.device
     dtype: torch.dtype
 
     @property
     def height(self) -> int:
-        """Pixels, after the extension."""
+        """Pixels, with padding."""
         return padded_length(self.images.shape[2], self.generator.stride, self.generator.min_size)
 
     @property
     def width(self) -> int:
-        """Pixels, after the extension."""
+        """Pixels, with padding."""
         return padded_length(self.images.shape[3], self.generator.stride, self.generator.min_size)
 
     def rows(self, first: int, last: int) -> Images:
-        """Return the rows from `first` to `last`, which is excluded, in [-1, 1] on the device."""
-        across, down = mirrored(self.images.shape[3], self.width), mirrored(self.images.shape[2], self.height)
-        levels = self.images[:, :, down[first:last]][:, :, :, across]
-        floats = levels.to(self.device) if levels.is_floating_point() else scaled_on(levels, self.device)
+        """Return the rows from `first` up to, but not including, `last`, in [-1, 1] on the device."""
+        columns, lines = mirrored(self.images.shape[3], self.width), mirrored(self.images.shape[2], self.height)
+        rows = self.images[:, :, lines[first:last]][:, :, :, columns]
+        floats = rows.to(self.device) if rows.is_floating_point() else scaled_on(rows, self.device)
         return floats.to(self.dtype).contiguous(memory_format=layout(self.device, self.dtype))
 
 
 def layout(device: torch.device, dtype: torch.dtype) -> torch.memory_format:
-    """Return the order of axes in which a generator is fastest, and in fp32 on a CPU that in which norms are exact."""
+    """Return the fastest memory format; for fp32 on a CPU the one in which norms are exact."""
     exact = device.type == "cpu" and dtype == torch.float32
     return torch.contiguous_format if exact else torch.channels_last
 
 
 def padded_by_reflection(images: Images, stride: int, smallest: int) -> Float[Tensor, "n c H W"]:
-    """Extend right and bottom, mirrored, until both sides are multiples of `stride` and at least `smallest` pixels."""
+    """Pad the right and bottom by reflection, to multiples of `stride` of at least `smallest` pixels."""
     height, width = (padded_length(side, stride, smallest) for side in images.shape[2:])
     rows, columns = mirrored(images.shape[2], height), mirrored(images.shape[3], width)
     if (height, width) == tuple(images.shape[2:]):
@@ -65,5 +65,5 @@ def multiple_of(stride: int, length: float) -> int:
 
 
 def mirrored(length: int, longer: int) -> Tensor:
-    """Return the places 0 … length-1, then back and forth between the two ends until there are `longer`."""
+    """Return the indices 0 … length-1, reflected at both ends until there are `longer`."""
     return torch.from_numpy(np.pad(np.arange(length), (0, longer - length), mode="reflect" if length > 1 else "edge"))

@@ -1,4 +1,4 @@
-"""A convolution with few channels out, as 7x7 to RGB, which a CPU does in bf16 at a sixth of its usual rate."""
+"""A convolution with few output channels, as 7x7 to RGB; a CPU computes it in bf16 at a sixth of its usual rate."""
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from cyclegan.models import ResNetGenerator
 
-NARROWEST = 32  # channels in; with fewer, what lies between takes more memory than the network
+MIN_CHANNELS = 32  # of the input; with fewer, the intermediate result takes more memory than the network
 
 
 class SeparatedConv2d(nn.Conv2d):
@@ -24,11 +24,11 @@ class SeparatedConv2d(nn.Conv2d):
 
 
 def separate_last_convolution(generator: nn.Module) -> None:
-    """Put a separated convolution in the place of a ResNet's last one; the weights stay."""
+    """Replace the last convolution of a ResNet by a separated one with the same weights."""
     if isinstance(generator, ResNetGenerator):
-        convolutions = [(place, layer) for place, layer in enumerate(generator.body) if isinstance(layer, nn.Conv2d)]
-        place, last = convolutions[-1]
-        if last.in_channels >= NARROWEST:
+        convolutions = [(index, layer) for index, layer in enumerate(generator.body) if isinstance(layer, nn.Conv2d)]
+        index, last = convolutions[-1]
+        if last.in_channels >= MIN_CHANNELS:
             separated = SeparatedConv2d(last.in_channels, last.out_channels, kernel_size=7, bias=last.bias is not None)
             separated.weight, separated.bias = last.weight, last.bias
-            generator.body[place] = separated
+            generator.body[index] = separated

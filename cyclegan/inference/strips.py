@@ -1,10 +1,10 @@
 """Pictures of any size through the ResNet generator, exactly, in strips.
 
-A convolution needs a few rows above and below, so rows can flow through the network from top to bottom. An instance
-norm needs the mean and variance of the whole picture, so rows flow once up to each norm, where they are measured,
-before they flow through it. What stands before the residual blocks is kept between these passes: a quarter of the
-height and width, so the full-size activations of a large picture never exist. All passes together are 1.12 times the
-arithmetic of one; there is no seam, and nothing is approximated.
+A convolution needs a few rows above and below, so strips can pass through the network from top to bottom. An instance
+norm needs the mean and variance of the whole picture, so strips pass once up to each norm, which collects statistics,
+before they pass through it. The activations before the residual blocks are cached between these passes: a quarter of
+the height and width, so the full-size activations of a large picture never exist. All passes together are 1.12 times
+the arithmetic of one; there is no seam, and nothing is approximated.
 """
 
 import math
@@ -23,8 +23,8 @@ Strip = Float[Tensor, "1 _c _h _w"]
 Rows = Iterator[Strip]  # strips of one picture, back to back from top to bottom
 
 
-class Statistics:
-    """Mean and variance of each channel, gathered strip by strip (Chan, Golub and LeVeque 1979)."""
+class NormStatistics:
+    """Mean and variance of each channel, collected strip by strip (Chan, Golub and LeVeque 1979)."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -32,161 +32,170 @@ class Statistics:
         self.squares = torch.zeros(1, dtype=torch.float64)  # sum of the squared distances from the mean
 
     def add(self, strip: Strip) -> None:
-        """Count one more strip; a batch norm that is made to forget measures it soonest."""
+        """Add a strip; a batch norm of momentum 1 is the fastest way to its mean and variance."""
         mean, variance = torch.zeros((2, strip.shape[1]), device=strip.device)
         F.batch_norm(strip, mean, variance, training=True, momentum=1.0)
-        more = strip.shape[2] * strip.shape[3]
-        total = self.count + more
-        apart = mean.double() - self.mean.to(mean.device)
-        self.squares = self.squares.to(mean.device) + variance.double() * (more - 1)
-        self.squares += apart**2 * (self.count * more / total)
-        self.mean = self.mean.to(mean.device) + apart * (more / total)
+        count = strip.shape[2] * strip.shape[3]
+        total = self.count + count
+        delta = mean.double() - self.mean.to(mean.device)
+        self.squares = self.squares.to(mean.device) + variance.double() * (count - 1)
+        self.squares += delta**2 * (self.count * count / total)
+        self.mean = self.mean.to(mean.device) + delta * (count / total)
         self.count = total
 
     def normalise(self, strip: Strip) -> Strip:
-        """Bring a strip to mean 0 and variance 1 as the whole picture has it."""
+        """Normalise a strip by the mean and variance of the whole picture."""
         return F.batch_norm(strip, self.mean.float(), (self.squares / self.count).float(), eps=EPSILON)
 
 
-Known = dict[nn.Module, Statistics]  # what each norm has to know of the whole picture
+Statistics = dict[nn.Module, NormStatistics]  # of the whole picture, by norm
 
 
-def translate_in_strips(generator: ResNetGenerator, picture: PaddedPicture, *, rows: int, kept_as: torch.dtype) -> Rows:
-    """Yield the redrawn picture, strip by strip, from top to bottom.
+def translate_in_strips(
+    generator: ResNetGenerator, picture: PaddedPicture, *, rows: int, cache_dtype: torch.dtype
+) -> Rows:
+    """Yield the translated picture, strip by strip, from top to bottom.
 
-    `rows` of it are worked on at a time; what is kept between the passes is kept in the type `kept_as`.
+    A strip has `rows` rows; activations are cached between the passes in the type `cache_dtype`.
     """
     layers = list(generator.body)
     blocks = [list(layer.body) for layer in layers if isinstance(layer, ResidualBlock)]
-    first = next(place for place, layer in enumerate(layers) if isinstance(layer, ResidualBlock))
-    before, after = layers[:first], layers[first + len(blocks) :]
-    known: Known = {}
+    first_block = next(index for index, layer in enumerate(layers) if isinstance(layer, ResidualBlock))
+    encoder, decoder = layers[:first_block], layers[first_block + len(blocks) :]
+    statistics: Statistics = {}
 
-    def given() -> Rows:
+    def inputs() -> Rows:
         for top in range(0, picture.height, rows):
             yield picture.rows(top, min(top + rows, picture.height))
 
-    *early, last = places_of_norms(before)
-    for place in early:
-        exhaust(measured(through(given(), before[:place], known), before[place], known))
-    kept, changed = (Kept(picture, kept_as, at_a_time=max(rows // 4, 1)) for _ in range(2))
-    kept.store(measured(through(given(), before[:last], known), before[last], known))
-    kept.store(through(kept.strips(), before[last:], known))
+    def before_norm(strips: Rows, part: Sequence[nn.Module], index: int, start: int = 0) -> Rows:
+        """Return the inputs of the norm at `index`, whose statistics are collected on the way."""
+        return collect_statistics(apply_layers(strips, part[start:index], statistics), part[index], statistics)
 
+    # One pass for each norm of the encoder; the last one's inputs are cached, as they are small enough.
+    cache, inner = (ActivationCache(picture, cache_dtype, strip_rows=max(rows // 4, 1)) for _ in range(2))
+    *early, last = norm_indices(encoder)
+    for index in early:
+        consume(before_norm(inputs(), encoder, index))
+    cache.store(before_norm(inputs(), encoder, last))
+    cache.store(apply_layers(cache.strips(), encoder[last:], statistics))
+
+    # The input of a residual block stays in one cache while its branch goes through the other.
     for block in blocks:
-        first, second = places_of_norms(block)
-        changed.store(measured(through(kept.strips(), block[:first], known), block[first], known))
-        changed.store(measured(through(changed.strips(), block[first:second], known), block[second], known))
-        kept.add(through(changed.strips(), block[second:], known))
+        first, second = norm_indices(block)
+        inner.store(before_norm(cache.strips(), block, first))
+        inner.store(before_norm(inner.strips(), block, second, start=first))
+        cache.add(apply_layers(inner.strips(), block[second:], statistics))
 
-    for place in places_of_norms(after):
-        exhaust(measured(through(kept.strips(), after[:place], known), after[place], known))
-    yield from through(kept.strips(), after, known)
+    # The decoder's activations are too large to be cached, so each norm needs a pass from the cache.
+    for index in norm_indices(decoder):
+        consume(before_norm(cache.strips(), decoder, index))
+    yield from apply_layers(cache.strips(), decoder, statistics)
 
 
-def kept_shape(picture: PaddedPicture) -> tuple[int, int, int, int]:
-    """Return the shape of what stands before the residual blocks."""
+def cache_shape(picture: PaddedPicture) -> tuple[int, int, int, int]:
+    """Return the shape of the activations before the residual blocks."""
     stem = next(layer for layer in picture.generator.modules() if isinstance(layer, nn.Conv2d))
     return 1, stem.out_channels * 4, picture.height // 4, picture.width // 4
 
 
-def kept_bytes(picture: PaddedPicture) -> int:
-    """Return the bytes that are kept between the passes, unless they are rounded."""
-    return 2 * math.prod(kept_shape(picture)) * picture.dtype.itemsize
+def cache_bytes(picture: PaddedPicture) -> int:
+    """Return the bytes of both caches in the type of the picture."""
+    return 2 * math.prod(cache_shape(picture)) * picture.dtype.itemsize
 
 
-class Kept:
-    """The rows of one picture at one place of the network; those that have been read may be written over."""
+class ActivationCache:
+    """The activations of one picture at one layer; rows that have been read may be overwritten."""
 
-    def __init__(self, picture: PaddedPicture, dtype: torch.dtype, *, at_a_time: int) -> None:
-        self.computed = picture.dtype
-        self.at_a_time = at_a_time
+    def __init__(self, picture: PaddedPicture, dtype: torch.dtype, *, strip_rows: int) -> None:
+        self.compute_dtype = picture.dtype
+        self.strip_rows = strip_rows
         order = layout(picture.device, picture.dtype)
-        self.levels = torch.empty(kept_shape(picture), dtype=dtype, device=picture.device, memory_format=order)
+        self.values = torch.empty(cache_shape(picture), dtype=dtype, device=picture.device, memory_format=order)
 
     def strips(self) -> Rows:
-        """Yield what is kept."""
-        for top in range(0, self.levels.shape[2], self.at_a_time):
-            yield self.levels[:, :, top : top + self.at_a_time].to(self.computed)
+        """Yield the activations."""
+        for top in range(0, self.values.shape[2], self.strip_rows):
+            yield self.values[:, :, top : top + self.strip_rows].to(self.compute_dtype)
 
     def store(self, rows: Rows) -> None:
-        """Keep these rows."""
+        """Replace the activations."""
         top = 0
         for strip in rows:
-            self.levels[:, :, top : top + strip.shape[2]] = strip
+            self.values[:, :, top : top + strip.shape[2]] = strip
             top += strip.shape[2]
 
     def add(self, rows: Rows) -> None:
-        """Add these rows to what is kept."""
+        """Add to the activations."""
         top = 0
         for strip in rows:
-            self.levels[:, :, top : top + strip.shape[2]] += strip
+            self.values[:, :, top : top + strip.shape[2]] += strip
             top += strip.shape[2]
 
 
-def places_of_norms(layers: Sequence[nn.Module]) -> list[int]:
-    """Return where norms stand among the layers."""
-    return [place for place, layer in enumerate(layers) if isinstance(layer, InstanceNorm | nn.BatchNorm2d)]
+def norm_indices(layers: Sequence[nn.Module]) -> list[int]:
+    """Return the indices of the norms among the layers."""
+    return [index for index, layer in enumerate(layers) if isinstance(layer, InstanceNorm | nn.BatchNorm2d)]
 
 
-def measured(rows: Rows, norm: nn.Module, known: Known) -> Rows:
-    """Pass rows on, and note what `norm` will have to know of them."""
-    known[norm] = Statistics()
+def collect_statistics(rows: Rows, norm: nn.Module, statistics: Statistics) -> Rows:
+    """Yield the rows, and collect their statistics for `norm`."""
+    statistics[norm] = NormStatistics()
     for strip in rows:
-        known[norm].add(strip)
+        statistics[norm].add(strip)
         yield strip
 
 
-def exhaust(rows: Rows) -> None:
-    """Let all rows flow by, for what is measured on the way."""
+def consume(rows: Rows) -> None:
+    """Compute all rows, for the statistics that are collected on the way."""
     for _ in rows:
         pass
 
 
-def through(rows: Rows, layers: Sequence[nn.Module], known: Known) -> Rows:
-    """Let rows flow through the layers, whose norms know the whole picture."""
+def apply_layers(rows: Rows, layers: Sequence[nn.Module], statistics: Statistics) -> Rows:
+    """Apply layers to rows; norms use the statistics of the whole picture."""
     border = 0
     for layer in layers:
         if isinstance(layer, nn.ReflectionPad2d):
             border = int(layer.padding[0])  # of the convolution that follows
         elif isinstance(layer, nn.Conv2d):
-            rows, border = convolved(rows, layer, border), 0
+            rows, border = convolve(rows, layer, border), 0
         elif isinstance(layer, nn.ConvTranspose2d):
-            rows = doubled(rows, layer)
+            rows = upsample(rows, layer)
         elif isinstance(layer, InstanceNorm):
-            rows = map(known[layer].normalise, rows)
+            rows = map(statistics[layer].normalise, rows)
         else:
             rows = map(layer, rows)
     return rows
 
 
-def convolved(rows: Rows, layer: nn.Conv2d, border: int) -> Rows:
-    """Convolve rows, with a reflected border of so many pixels, or else the zeros that the layer asks for."""
+def convolve(rows: Rows, layer: nn.Conv2d, border: int) -> Rows:
+    """Convolve rows, with `border` reflected pixels on each side, or else the zero padding of the layer."""
     above, stride = border or int(layer.padding[0]), layer.stride[0]
     mode = "reflect" if border else "constant"
 
-    def ready(held: Strip) -> int:
+    def rows_ready(held: Strip) -> int:
         return max(held.shape[2] - layer.kernel_size[0] + stride, 0) // stride
 
-    def convolve(held: Strip) -> Strip:
+    def output(held: Strip) -> Strip:
         return F.conv2d(F.pad(held, (above, above, 0, 0), mode=mode), layer.weight, layer.bias, layer.stride)
 
-    held, begun = None, False
+    held, started = None, False
     for strip in rows:
         held = strip if held is None else torch.cat([held, strip], dim=2)
-        if not begun and held.shape[2] > above:
-            held, begun = F.pad(held, (0, 0, above, 0), mode=mode), True
-        if begun and ready(held):
-            yield convolve(held)
-            held = held[:, :, ready(held) * stride :]
+        if not started and held.shape[2] > above:
+            held, started = F.pad(held, (0, 0, above, 0), mode=mode), True
+        if started and rows_ready(held):
+            yield output(held)
+            held = held[:, :, rows_ready(held) * stride :]
     assert held is not None
     held = F.pad(held, (0, 0, 0, above), mode=mode)
-    if ready(held):
-        yield convolve(held)
+    if rows_ready(held):
+        yield output(held)
 
 
-def doubled(rows: Rows, layer: nn.ConvTranspose2d) -> Rows:
-    """Convolve rows to twice their height and width; each row but the last needs the one below it."""
+def upsample(rows: Rows, layer: nn.ConvTranspose2d) -> Rows:
+    """Apply a transposed convolution of stride 2; each row but the last needs the one below it."""
     held = None
     for strip in rows:
         held = strip if held is None else torch.cat([held, strip], dim=2)

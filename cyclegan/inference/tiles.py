@@ -1,9 +1,9 @@
 """Pictures of any size through any generator, in overlapping tiles whose instance norms agree.
 
-A norm that looked at each tile alone would give each its own colours. Here all tiles are normalised by the mean and
-variance that a thumbnail of the whole picture has at that place (Chen et al. 2021, "Towards Ultra-Resolution Neural
+A norm with the statistics of each tile would give each tile its own colours. Here all tiles are normalised by the mean
+and variance that a thumbnail of the whole picture has at that layer (Chen et al. 2021, "Towards Ultra-Resolution Neural
 Style Transfer via Thumbnail Instance Normalization"), and neighbours fade into each other. This is an approximation;
-`translation.strips` is exact, for the ResNet generator.
+`inference.strips` is exact, for the ResNet generator.
 """
 
 import copy
@@ -21,66 +21,67 @@ from cyclegan.models.layers import EPSILON, replace_instance_norms
 OVERLAP = 64  # pixels in which neighbours fade into each other, at least
 
 
-class GivenNorm(nn.Module):
-    """An instance norm that keeps what it once saw, and from then on normalises by that."""
+class FrozenInstanceNorm(nn.Module):
+    """An instance norm that uses the statistics of its first input for all later ones."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen: tuple[Tensor, Tensor] | None = None  # standard deviation and mean
+        self.statistics: tuple[Tensor, Tensor] | None = None  # standard deviation and mean
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        """Return `x` normalised by the mean and variance of the first `x` that came."""
-        if self.seen is None:
+        """Return `x` normalised by the statistics of the first input."""
+        if self.statistics is None:
             variance, mean = torch.var_mean(x.float(), dim=(2, 3), correction=0, keepdim=True)
-            self.seen = (variance + EPSILON).sqrt(), mean
-        deviation, mean = self.seen
+            self.statistics = (variance + EPSILON).sqrt(), mean
+        deviation, mean = self.statistics
         return ((x.float() - mean) / deviation).to(x.dtype)
 
 
 def with_statistics_of(generator: nn.Module, thumbnail: Images) -> nn.Module:
-    """Return a generator of the same weights that normalises everything as it does the thumbnail."""
+    """Return a generator with the same weights, whose norms use the statistics of the thumbnail."""
     shared = {id(weight): weight for weight in [*generator.parameters(), *generator.buffers()]}
-    given = copy.deepcopy(generator, memo=shared)
-    replace_instance_norms(given, GivenNorm)
-    given(thumbnail)
-    return given
+    frozen = copy.deepcopy(generator, memo=shared)
+    replace_instance_norms(frozen, FrozenInstanceNorm)
+    frozen(thumbnail)
+    return frozen
 
 
 def translate_in_tiles(generator: nn.Module, picture: PaddedPicture, tile: int) -> Iterator[Images]:
-    """Yield the redrawn picture in strips, from top to bottom, made of tiles of about `tile` pixels each way."""
+    """Yield the translated picture in strips, from top to bottom, made of tiles of about `tile` x `tile` pixels."""
     stride = picture.generator.stride
     overlap = multiple_of(stride, OVERLAP)
     side = multiple_of(stride, max(tile, 2 * overlap))
-    given = with_statistics_of(generator, thumbnail(picture, side))
+    frozen = with_statistics_of(generator, thumbnail(picture, side))
 
-    def row_of_tiles(top: int) -> Images:
+    def translate_row(top: int) -> Images:
         rows = picture.rows(top, min(top + side, picture.height))
         parts = (
-            (left, given(rows[:, :, :, left : left + side]).float()) for left in starts(picture.width, side, overlap)
+            (left, frozen(rows[:, :, :, left : left + side]).float())
+            for left in tile_starts(picture.width, side, overlap)
         )
-        return torch.cat(list(faded(parts, dim=3)), dim=3)
+        return torch.cat(list(cross_faded(parts, dim=3)), dim=3)
 
-    yield from faded(((top, row_of_tiles(top)) for top in starts(picture.height, side, overlap)), dim=2)
+    yield from cross_faded(((top, translate_row(top)) for top in tile_starts(picture.height, side, overlap)), dim=2)
 
 
 def thumbnail(picture: PaddedPicture, side: int) -> Images:
-    """Return the whole picture, shrunk to about the area of one tile of `side` x `side` pixels."""
+    """Return the whole picture, reduced to about the area of one tile of `side` x `side` pixels."""
     height, width = picture.images.shape[2:]
-    shrunk = min((side**2 / height / width) ** 0.5, 1)
-    small = [multiple_of(picture.generator.stride, length * shrunk) for length in (height, width)]
+    scale = min((side**2 / height / width) ** 0.5, 1)
+    small = [multiple_of(picture.generator.stride, length * scale) for length in (height, width)]
     floats = picture.images if picture.images.is_floating_point() else scaled(picture.images)
     small_images = F.interpolate(floats.float(), small, mode="bicubic", antialias=True)
     return small_images.to(picture.device, picture.dtype)
 
 
-def starts(length: int, tile: int, overlap: int) -> list[int]:
-    """Return where tiles begin so that they cover `length`, each at least `overlap` over the one before."""
+def tile_starts(length: int, tile: int, overlap: int) -> list[int]:
+    """Return the starts of tiles that cover `length`, each overlapping the previous one by at least `overlap`."""
     inner = list(range(0, max(length - tile, 0), tile - overlap))
     return [*inner, max(length - tile, 0)]
 
 
-def faded(parts: Iterable[tuple[int, Tensor]], dim: int) -> Iterator[Tensor]:
-    """Yield, back to back, parts that begin at given places along `dim`, faded into each other where they overlap."""
+def cross_faded(parts: Iterable[tuple[int, Tensor]], dim: int) -> Iterator[Tensor]:
+    """Yield parts with their starts along `dim`, back to back, cross-faded where they overlap."""
     held, begin = None, 0
     for start, part in parts:
         if held is None:

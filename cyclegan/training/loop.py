@@ -235,7 +235,7 @@ def evaluated(
 def recover_or_end(
     state: TrainState, metrics: dict[str, Any], *, stop_on_diagnosis: bool
 ) -> TrainingDivergedError | None:
-    """Recover, the first time, from steps that were not finite; return the error that ends a diverged training."""
+    """Recover from steps that were not finite, the first time; return the error that ends the training, if any."""
     stops = [finding for finding in metrics["health"]["findings"] if finding["verdict"] == "stop"]
     if metrics["skipped_steps"]:
         state.recover()

@@ -1,25 +1,16 @@
-"""Translation: redrawing pictures of any size, and folders of them."""
+"""Translation of files and folders: planning, the pipeline, archives, scores, watching and Ray."""
 
 from cyclegan.checkpoints.model_file import Direction
 from cyclegan.inference.translator import Translator, choose_direction
-from cyclegan.translation.outputs import (
-    check_output_name,
-    check_places,
-    is_archive,
-    translate_into_archive,
-)
-from cyclegan.translation.pipeline import (
-    TranslateJob,
-    TranslateOptions,
-    TranslateResult,
-    count_pictures_and_frames,
-    translate_targets,
-)
-from cyclegan.translation.ray_data import passed_over_far, plan_spread, shown, spread
+from cyclegan.translation.folders import TranslatePlan, translate_folder
+from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult
+from cyclegan.translation.outputs import check_folders, check_output, is_archive, translate_into_archive
+from cyclegan.translation.pipeline import count_pictures_and_frames, translate_targets
+from cyclegan.translation.ray_data import displayed, passed_over_remote, plan_remote_targets, translate_on_ray
 from cyclegan.translation.scale import scale_note
 from cyclegan.translation.scores import Scorer, write_scores
 from cyclegan.translation.sequences import describe_sequences
-from cyclegan.translation.targets import Target, in_formats, passed_over_in, plan_targets
+from cyclegan.translation.targets import Target, in_formats, passed_over_in, plan_targets, root_of
 from cyclegan.translation.watching import watch
 
 __all__ = [
@@ -28,23 +19,26 @@ __all__ = [
     "Target",
     "TranslateJob",
     "TranslateOptions",
+    "TranslatePlan",
     "TranslateResult",
     "Translator",
-    "check_output_name",
-    "check_places",
+    "check_folders",
+    "check_output",
     "choose_direction",
     "count_pictures_and_frames",
     "describe_sequences",
+    "displayed",
     "in_formats",
     "is_archive",
-    "passed_over_far",
     "passed_over_in",
-    "plan_spread",
+    "passed_over_remote",
+    "plan_remote_targets",
     "plan_targets",
+    "root_of",
     "scale_note",
-    "shown",
-    "spread",
+    "translate_folder",
     "translate_into_archive",
+    "translate_on_ray",
     "translate_targets",
     "watch",
     "write_scores",

@@ -1,50 +1,55 @@
-"""The frames of a video or an animation, translated one after the other, steadied and measured."""
+"""Videos and animations: their frames translated one after the other, smoothed, scored and measured for flicker."""
 
+import hashlib
 from collections.abc import Callable
+from dataclasses import asdict
 
-from cyclegan.translation.scores import ClipScorer, Score, Scorer
-from cyclegan.video.frames import FrameState, Pixels, State, with_prefix, without_prefix
+from cyclegan.devices import memory_errors
+from cyclegan.images import Picture, Pixels, with_bits, with_channels
+from cyclegan.translation.job import MEMORY_HINT, Item, TranslateJob
+from cyclegan.translation.scale import scaled_to_option
+from cyclegan.translation.scores import Score, Scorer, VideoScorer
+from cyclegan.translation.targets import is_clip
+from cyclegan.video.frames import FrameState, State, VideoOptions, with_prefix, without_prefix
 from cyclegan.video.smoothing import TemporalSmoother
 
-Translate = Callable[[Pixels], tuple[Pixels, Pixels]]  # a frame into itself at the size asked for, and its translation
+Translate = Callable[[Pixels], tuple[Pixels, Pixels]]  # a frame -> the frame at the size of the output, its translation
 
 
 class FrameTranslator(FrameState):
-    """Translates the frames of one video; `steady` is how much of the frame before is blended into the next."""
+    """Translates the frames of one video; `steady` is the weight of the previous frame in each."""
 
     def __init__(self, translate: Translate, steady: float, scorer: Scorer | None) -> None:
         self.translate = translate
         self.steady = steady
         self.scorer = scorer
-        self.steadier = TemporalSmoother(steady)
-        self.plain, self.steadied = ClipScorer(None), ClipScorer(scorer)
-        self.parts = {"steadier.": self.steadier, "plain.": self.plain, "steadied.": self.steadied}
+        self.smoother = TemporalSmoother(steady)
+        self.unsmoothed, self.output = VideoScorer(None), VideoScorer(scorer)
+        self.parts = {"smoother.": self.smoother, "unsmoothed.": self.unsmoothed, "output.": self.output}
 
     def __call__(self, frame: Pixels) -> Pixels:
         """Translate the next frame."""
         source, output = self.translate(frame)
         if self.steady:
-            self.plain.add(source, output)
-            output = self.steadier(source, output)
+            self.unsmoothed.add(source, output)
+            output = self.smoother(source, output)
         if self.steady or self.scorer:
-            self.steadied.add(source, output)
+            self.output.add(source, output)
         return output
 
     def flicker(self) -> str:
-        """Say how much the output would have flickered, and how much it does; nothing if it is not steadied."""
+        """Return the message about flicker without and with smoothing; empty without smoothing."""
         if not self.steady:
             return ""
-        return (
-            f"would flicker {self.plain.flicker.ratio():.2f} times as much as its source, "
-            f"and does {self.steadied.flicker.ratio():.2f} times."
-        )
+        before, after = self.unsmoothed.flicker.ratio(), self.output.flicker.ratio()
+        return f"flickers {after:.2f} times as much as its source, and would {before:.2f} times without --steady."
 
     def score(self) -> Score | None:
-        """Return the score of the whole, if one is asked for."""
-        return self.steadied.score() if self.scorer else None
+        """Return the score of the video, if scores are asked for."""
+        return self.output.score() if self.scorer else None
 
     def state_dict(self) -> State:
-        """Return everything that the next frame depends on; nothing if each stands for itself."""
+        """Return everything that the next frame depends on; empty if frames are independent."""
         if not self.steady and not self.scorer:
             return {}
         states = [with_prefix(prefix, part.state_dict()) for prefix, part in self.parts.items()]
@@ -54,3 +59,49 @@ class FrameTranslator(FrameState):
         """Continue after the frame after which `state` was returned."""
         for prefix, part in self.parts.items():
             part.load_state_dict(without_prefix(prefix, state))
+
+
+def translate_video(item: Item, job: TranslateJob) -> None:
+    """Translate a video or an animation from file to file."""
+    from cyclegan.video.animations import map_animation
+    from cyclegan.video.videos import map_video
+
+    options = job.options
+
+    def translate(frame: Pixels) -> tuple[Pixels, Pixels]:
+        scaled = scaled_to_option(frame, item.target.source, options)
+        with memory_errors(job.translator.device, MEMORY_HINT):
+            output = job.translator.translate_picture(Picture(scaled), options.strength).pixels
+        return scaled, with_channels(with_bits(output, 8), 3)
+
+    translator = FrameTranslator(translate, options.steady, job.scorer)
+    video_options = VideoOptions(
+        mark=job.mark,
+        composite=options.strength < 1,
+        quality=options.quality or 0,
+        max_pixels=options.max_pixels,
+        on_frame=job.on_frame if is_clip(item.target) else lambda: None,
+        interrupted=job.interrupted,
+        recipe=_recipe(job),
+        state=translator,
+    )
+    map_frames = map_video if is_clip(item.target) else map_animation
+    result = map_frames(item.target.source, item.target.path, translator, video_options)
+    item.interrupted = not result.finished
+    for note in result.notes:
+        item.note(note)
+    if result.finished:
+        if options.steady:
+            item.note(translator.flicker())
+        item.score = translator.score()
+
+
+def _recipe(job: TranslateJob) -> str:
+    """Return everything that changes the frames of a video: the model and the options that matter."""
+    options = asdict(job.options)
+    for name in ("batch_size", "overwrite", "max_pixels"):
+        del options[name]
+    translator = job.translator
+    with translator.path.open("rb") as model:
+        digest = hashlib.file_digest(model, "sha256").hexdigest()
+    return repr((digest, translator.direction, translator.dtype, job.scorer is not None, sorted(options.items())))

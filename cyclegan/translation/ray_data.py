@@ -1,7 +1,7 @@
-"""Translation spread over a Ray cluster, or over this machine's processors: Ray Data hands the pictures out.
+"""Translation on a Ray cluster, or on all processors of this machine: Ray Data distributes the pictures.
 
 Folders may be addresses that fsspec knows, such as `s3://bucket/photos`; a `Path` folds their two slashes into one, and
-`address_of` unfolds them. Workers bring such pictures home, redraw them there, and send them off.
+`address_of` unfolds them. Workers download such files, translate them, and upload the outputs.
 """
 
 import io
@@ -17,12 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from cyclegan.data.folders import count_suffixes, is_hidden
 from cyclegan.errors import DataError, MissingExtraError, PictureError, printable, require_extra
 from cyclegan.inference.translator import Translator
-from cyclegan.translation.pipeline import TranslateJob, TranslateOptions, TranslateResult, translate_targets
+from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult
+from cyclegan.translation.pipeline import translate_targets
 from cyclegan.translation.sequences import numbered_sequences
 from cyclegan.translation.targets import (
     SUFFIXES,
@@ -34,109 +33,109 @@ from cyclegan.translation.targets import (
     root_of,
 )
 
-CHUNK = 16  # pictures that a worker takes at once, and that another takes over where it is killed
+CHUNK_SIZE = 16  # pictures of one call of a worker; another worker repeats the call if it is killed
 ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/+(.*)")
 
 
 def address_of(path: Path) -> str | None:
     """Return the address that a path stands for; none, if it is one of this machine's files."""
-    found = ADDRESS.fullmatch(path.as_posix())
-    return f"{found[1]}://{found[2]}" if found else None
+    match = ADDRESS.fullmatch(path.as_posix())
+    return f"{match[1]}://{match[2]}" if match else None
 
 
-def shown(path: Path) -> str:
-    """Return a path, or the address that it stands for, as it was given."""
+def displayed(path: Path) -> str:
+    """Return a path, or the address that it stands for, as the user wrote it."""
     return address_of(path) or str(path)
 
 
-def at_home(path: Path) -> Path:
+def local_path(path: Path) -> Path:
     """Return the path that an address `file://` stands for; any other as it is."""
-    found = ADDRESS.fullmatch(path.as_posix())
-    return Path(f"/{found[2]}") if found and found[1] == "file" else path
+    match = ADDRESS.fullmatch(path.as_posix())
+    return Path(f"/{match[2]}") if match and match[1] == "file" else path
 
 
-def plan_spread(
+def plan_remote_targets(
     inputs: Sequence[Path], domain: str, *, output: Path | None = None, image_format: str | None = None
 ) -> list[Target]:
-    """Say what becomes of every picture and clip in the inputs, as `plan_targets` does, addresses among them."""
-    places, output = [at_home(given) for given in inputs], output and at_home(output)
+    """Plan the targets of all pictures and videos in the inputs, as `plan_targets` does, addresses among them."""
+    paths, output = [local_path(path) for path in inputs], output and local_path(output)
     targets: list[Target] = []
-    for place in places:
-        root = root_of(place, domain, output, alone=len(places) == 1)
-        if address_of(place):
-            names = sorted(names_below(place))
+    for path in paths:
+        root = root_of(path, domain, output, alone=len(paths) == 1)
+        if address_of(path):
+            names = sorted(pictures_below(path))
             if not names:
-                raise DataError(f"there are no pictures in {printable(shown(place))}.", "Check the address.")
-            targets += in_formats([Target(place / name, root / name, root) for name in names], image_format)
+                raise DataError(f"there are no pictures in {printable(displayed(path))}.", "Check the address.")
+            targets += in_formats([Target(path / name, root / name, root) for name in names], image_format)
         else:
-            targets += plan_targets([place], domain, output=output and root, image_format=image_format)
+            targets += plan_targets([path], domain, output=output and root, image_format=image_format)
     refuse_collisions(targets)
     return targets
 
 
-def names_below(folder: Path) -> set[str]:
-    """Return the names of the pictures and clips below an address; none, if there is no such place."""
+def pictures_below(folder: Path) -> set[str]:
+    """Return the names of the pictures and videos below an address; none if it does not exist."""
     return {name for name in files_below(folder) if Path(name).suffix.lower() in SUFFIXES}
 
 
 def files_below(folder: Path) -> set[str]:
-    """Return the names of the visible files below an address; none, if there is no such place."""
+    """Return the names of the visible files below an address; none if it does not exist."""
     system, root = file_system(folder)
     try:
-        found = system.find(root)
+        files = system.find(root)
     except OSError as error:
-        raise DataError(f"{printable(shown(folder))} cannot be read: {printable(error)}.", "Check it.") from error
-    names = [Path(name).relative_to(root) for name in found if name != root]
+        raise DataError(f"{printable(displayed(folder))} cannot be read: {printable(error)}.", "Check it.") from error
+    names = [Path(name).relative_to(root) for name in files if name != root]
     return {name.as_posix() for name in names if not any(map(is_hidden, name.parts))}
 
 
-def passed_over_far(inputs: Sequence[Path], domain: str, output: Path | None) -> Counter[str]:
+def passed_over_remote(inputs: Sequence[Path], domain: str, output: Path | None) -> Counter[str]:
     """Count the files in the inputs that are passed over, as `passed_over_in` does, addresses among them."""
-    places = [at_home(given) for given in inputs]
-    far = [Path(name) for place in places if address_of(place) for name in files_below(place)]
-    here = passed_over_in([place for place in places if not address_of(place)], domain, output)
-    return here + count_suffixes(name for name in far if name.suffix.lower() not in SUFFIXES)
+    paths = [local_path(path) for path in inputs]
+    remote = [Path(name) for path in paths if address_of(path) for name in files_below(path)]
+    local = passed_over_in([path for path in paths if not address_of(path)], domain, output)
+    return local + count_suffixes(name for name in remote if name.suffix.lower() not in SUFFIXES)
 
 
 def file_system(path: Path) -> tuple[Any, str]:
     """Return fsspec's file system of an address, and the address's name there."""
     fsspec = require_extra("fsspec", "ray")
     try:
-        system, name = fsspec.url_to_fs(shown(path))
+        system, name = fsspec.url_to_fs(displayed(path))
     except ImportError as error:
-        raise MissingExtraError(f"{printable(shown(path))} needs a library: {error}.", "Install it.") from error
+        raise MissingExtraError(f"{printable(displayed(path))} needs a library: {error}.", "Install it.") from error
     except ValueError as error:
-        raise DataError(f"{printable(shown(path))} is no address: {error}.", "Check it.") from error
+        raise DataError(f"{printable(displayed(path))} is no address: {error}.", "Check it.") from error
     return system, name
 
 
-def spread(
+def translate_on_ray(
     targets: Sequence[Target],
     job: TranslateJob,
     translator_options: Mapping[str, Any],
     *,
     on_picture: Callable[[], object] = lambda: None,
 ) -> TranslateResult:
-    """Redraw every picture as `translate_targets` does, on all that a cluster has.
+    """Translate every target as `translate_targets` does, on all that a cluster has.
 
     The cluster is the one that Ray finds (`RAY_ADDRESS`), else one on this machine for as long as this takes. What a
     worker had not finished when it was killed, another does.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     ray = require_extra("ray", "ray")
     result = TranslateResult(skipped=[] if job.options.overwrite else existing_targets(targets))
-    there = set(result.skipped)
-    missing = [target for target in targets if target not in there]
-    for _ in there:
+    skipped = set(result.skipped)
+    missing = [target for target in targets if target not in skipped]
+    for _ in skipped:
         on_picture()
     if not missing:
         return result
-    with redirect_stdout(io.StringIO()):  # where Ray speaks of workers that it has replaced
+    with redirect_stdout(io.StringIO()):  # Ray reports the workers that it replaces
         ray.init(log_to_driver=False, logging_level="ERROR", ignore_reinit_error=True)
         try:
             for part in parts(ray, missing, job, translator_options):
-                result.done += part.done + part.skipped  # a worker that was killed has done those
+                result.done += part.done + part.skipped  # those of a worker that was killed
                 result.failed += part.failed
                 result.notes += part.notes
                 for _ in range(len(part.done) + len(part.skipped) + len(part.failed)):
@@ -151,7 +150,7 @@ def spread(
 def parts(
     ray: Any, targets: Sequence[Target], job: TranslateJob, translator_options: Mapping[str, Any]
 ) -> Iterator[TranslateResult]:
-    """Yield what became of the targets, chunk by chunk, as workers are done with them."""
+    """Yield results, chunk by chunk, as workers finish them."""
     data = require_extra("ray.data", "ray")
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     data.DataContext.get_current().enable_progress_bars = False
@@ -165,93 +164,94 @@ def parts(
         num_gpus=1 if on_gpu else 0,
     )
     for row in results.iter_rows():
-        yield pickle.loads(row["result"])  # noqa: S301 (our own worker's)
+        yield pickle.loads(row["result"])  # noqa: S301 (pickled by `TranslateWorker`)
 
 
 def chunks_of(targets: Sequence[Target], steady: float) -> list[list[Target]]:
-    """Return what a worker takes at once; the frames that are blended one into the next stay together."""
+    """Return the chunks for the workers; a sequence of frames to be smoothed is one chunk."""
     sequences = numbered_sequences(targets) if steady else []
     frames = {target for sequence in sequences for target in sequence}
     rest = [target for target in targets if target not in frames]
-    return sequences + [rest[at : at + CHUNK] for at in range(0, len(rest), CHUNK)]
+    return sequences + [rest[start : start + CHUNK_SIZE] for start in range(0, len(rest), CHUNK_SIZE)]
 
 
 def existing_targets(targets: Sequence[Target]) -> list[Target]:
     """Return the targets that exist already."""
     roots = {target.root for target in targets if address_of(target.root)}
-    far = {root / name for root in roots for name in names_below(root)}
+    remote = {root / name for root in roots for name in pictures_below(root)}
     return [
         target
         for target in targets
-        if target.path in far or (target.root not in roots and os.path.lexists(target.path))
+        if target.path in remote or (target.root not in roots and os.path.lexists(target.path))
     ]
 
 
 class TranslateWorker:
-    """A worker: loads the model once, then redraws one chunk after the other."""
+    """A worker process: loads the model once, then translates one chunk after the other."""
 
     def __init__(self, model: Path, translator_options: Mapping[str, Any], options: TranslateOptions) -> None:
-        Image.MAX_IMAGE_PIXELS = options.max_pixels  # Pillow's own limit would come first
         self.job = TranslateJob(Translator(model, **translator_options), options)
 
     def __call__(self, row: Mapping[str, bytes]) -> dict[str, bytes]:
-        """Redraw the pictures of a row, and say what became of them."""
-        targets: list[Target] = pickle.loads(row["targets"])  # noqa: S301 (our own)
+        """Translate the pickled targets of a row and return the pickled result."""
+        targets: list[Target] = pickle.loads(row["targets"])  # noqa: S301 (pickled by `parts`)
         return {"result": pickle.dumps(translate_chunk(targets, self.job))}
 
 
 def translate_chunk(targets: Sequence[Target], job: TranslateJob) -> TranslateResult:
-    """Redraw pictures of this machine where they are, and those of addresses in a folder between."""
+    """Translate local files directly, and remote ones by way of a temporary folder."""
     result = TranslateResult()
     with tempfile.TemporaryDirectory(prefix="cyclegan-") as folder:
-        near = {staged(target, Path(folder) / f"{number}"): target for number, target in enumerate(targets)}
-        here = [target for target, far in near.items() if carried(far, result, bring, far.source, target.source)]
-        part = translate_targets(here, job)
-        result.skipped += [near[target] for target in part.skipped]
-        result.notes += [note.replace(f"{folder}{os.sep}", "") for note in part.notes]
-        result.failed += [type(error)(str(error).replace(f"{folder}{os.sep}", ""), error.hint) for error in part.failed]
+        remote = {staged(target, Path(folder) / f"{number}"): target for number, target in enumerate(targets)}
+        fetched = [
+            target
+            for target, original in remote.items()
+            if copied(original, result, fetch, original.source, target.source)
+        ]
+        part = translate_targets(fetched, job)
+        result.skipped += [remote[target] for target in part.skipped]
+        result.notes += part.notes
+        outputs = {str(target.path): displayed(original.path) for target, original in remote.items()}
+        result.failed += [error.with_path(outputs.get(str(error.path), error.path)) for error in part.failed]
         for target in part.done:
-            if carried(near[target], result, send, target.path, near[target].path):
-                result.done.append(near[target])
+            if copied(remote[target], result, send, target.path, remote[target].path):
+                result.done.append(remote[target])
     return result
 
 
 def staged(target: Target, folder: Path) -> Target:
-    """Return a target as this machine can do it: what is an address stands in a folder instead, under its own name."""
+    """Return a target of local files: a remote file is replaced by one of the same name in a folder."""
     if address_of(target.source):
-        target = replace(target, source=folder / "from" / unrooted(target.source))
+        name = displayed(target.source)
+        target = replace(target, source=folder / "from" / target.source.name, source_name=name)
     if address_of(target.path):
-        target = replace(target, path=folder / "to" / unrooted(target.path), root=folder / "to")
+        target = replace(target, path=folder / "to" / target.path.name, root=folder / "to")
     return target
 
 
-def unrooted(path: Path) -> Path:
-    """Return an address as a relative path, which messages then name."""
-    return Path(*path.parts[1:])
+def fetch(remote: Path, local: Path) -> None:
+    """Download a file, if it is remote."""
+    if address_of(remote):
+        local.parent.mkdir(parents=True)
+        system, name = file_system(remote)
+        system.get_file(name, str(local))
 
 
-def bring(far: Path, near: Path) -> None:
-    """Fetch a picture, if it is at an address."""
-    if address_of(far):
-        near.parent.mkdir(parents=True)
-        system, name = file_system(far)
-        system.get_file(name, str(near))
-
-
-def send(near: Path, far: Path) -> None:
-    """Send a picture, if it belongs to an address."""
-    if address_of(far):
-        system, name = file_system(far)
+def send(local: Path, remote: Path) -> None:
+    """Upload a file, if its target is remote."""
+    if address_of(remote):
+        system, name = file_system(remote)
         system.makedirs(os.path.dirname(name), exist_ok=True)  # noqa: PTH120 (a name on another system)
-        system.put_file(str(near), name)
+        system.put_file(str(local), name)
 
 
-def carried(target: Target, result: TranslateResult, carry: Callable[[Path, Path], None], *places: Path) -> bool:
-    """Bring or send a picture, and tell whether that went well; if not, it is listed."""
+def copied(target: Target, result: TranslateResult, copy: Callable[[Path, Path], None], *paths: Path) -> bool:
+    """Download or upload a file and tell whether that succeeded; a failure is added to the result."""
     try:
-        carry(*places)
+        copy(*paths)
     except Exception as error:  # each file system has errors of its own
-        what = f"{printable(shown(target.source))} could not be carried: {type(error).__name__}: {printable(error)}."
-        result.failed.append(PictureError(what, "Check the address and the rights to it, and run it again."))
+        reason = f"could not be copied: {type(error).__name__}: {printable(error)}."
+        hint = "Check the address and the rights to it, and run it again."
+        result.failed.append(PictureError(reason, hint, displayed(target.source)))
         return False
     return True

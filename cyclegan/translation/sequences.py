@@ -11,78 +11,78 @@ from cyclegan.translation.targets import Target, is_clip
 from cyclegan.video.smoothing import TemporalSmoother
 
 NUMBERED = re.compile(r"(.*?)(\d+)(\D*)", re.ASCII)  # the last number in a name counts the frames
-SHORTEST = 3  # frames; two pictures with a number in their names are hardly a sequence
+MIN_FRAMES = 3  # of a sequence; two pictures may have numbers in their names by chance
 
 Frame = tuple[Pixels, Pixels]  # of the source, and its translation
 
 
 def numbered_sequences(targets: Iterable[Target]) -> list[list[Target]]:
     """Return the sequences of frames among pictures: in one folder, alike in name but for a number, ordered by it."""
-    found: dict[tuple[Path, str, str, str], dict[int, Target]] = defaultdict(dict)
+    sequences: dict[tuple[Path, str, str, str], dict[int, Target]] = defaultdict(dict)
     for target in targets:
         match = NUMBERED.fullmatch(target.source.stem)
         if match and not is_clip(target):
             name = target.source.parent, match[1], match[3], target.source.suffix.lower()
-            found[name][int(match[2])] = target
-    return [[frames[number] for number in sorted(frames)] for frames in found.values() if len(frames) >= SHORTEST]
+            sequences[name][int(match[2])] = target
+    return [[frames[number] for number in sorted(frames)] for frames in sequences.values() if len(frames) >= MIN_FRAMES]
 
 
 def describe_sequences(targets: Sequence[Target]) -> list[str]:
-    """Say which pictures `--steady` takes as sequences, and for how many it is ignored."""
+    """Return messages: which pictures `--steady` takes as sequences, and for how many it is ignored."""
     sequences = numbered_sequences(targets)
     notes = [
         f"steady: {len(frames):,} numbered frames in {printable(frames[0].source.parent)} taken as one sequence."
         for frames in sequences
     ]
-    alone = sum(not is_clip(target) for target in targets) - sum(map(len, sequences))
-    if alone:
+    single = sum(not is_clip(target) for target in targets) - sum(map(len, sequences))
+    if single:
         notes.append(
-            f"steady: ignored for {alone:,} still pictures, which are not numbered frames "
+            f"steady: ignored for {single:,} still pictures, which are not numbered frames "
             "(frame_0001.png, frame_0002.png, ...)."
         )
     return notes
 
 
 class SteadySequences:
-    """Blends every frame of a sequence with the one before it; `keep` as in `TemporalSmoother`.
+    """Blends every frame of a sequence with the one before it; `weight` is that of the previous frame.
 
-    `read` returns a frame that was translated earlier and is left as it is, or nothing if it cannot be read.
+    `read_frame` returns a frame and its translation of an earlier run, or None if they cannot be read.
     """
 
-    def __init__(self, targets: Sequence[Target], keep: float, read: Callable[[Target], Frame | None]) -> None:
-        self.keep = keep
-        self.read = read
-        sequences = numbered_sequences(targets) if keep else []
-        self.before = {
+    def __init__(self, targets: Sequence[Target], weight: float, read_frame: Callable[[Target], Frame | None]) -> None:
+        self.weight = weight
+        self.read_frame = read_frame
+        sequences = numbered_sequences(targets) if weight else []
+        self.previous = {
             target: before for frames in sequences for before, target in zip([None, *frames], frames, strict=False)
         }
-        self.steadiers: dict[Target, TemporalSmoother] = {}  # by the frame that they have seen last
+        self.smoothers: dict[Target, TemporalSmoother] = {}  # by their last frame
 
     def ordered(self, targets: Sequence[Target]) -> list[Target]:
         """Return the targets with every sequence in the order of its numbers, after all other pictures."""
-        return [*(target for target in targets if target not in self.before), *self.before]
+        return [*(target for target in targets if target not in self.previous), *self.previous]
 
-    def steadied(self, target: Target, source: Pixels, output: Pixels) -> Pixels:
-        """Return the translation of a picture, steadier if it is a frame of a sequence."""
-        if target not in self.before:
+    def smoothed(self, target: Target, source: Pixels, output: Pixels) -> Pixels:
+        """Return the translation of a picture, temporally smoothed if it is a frame of a sequence."""
+        if target not in self.previous:
             return output
-        steadier = self._steadier_before(target)
-        self.steadiers[target] = steadier
-        return with_channels(steadier(*_comparable(source, output)), output.shape[2])
+        smoother = self._smoother_before(target)
+        self.smoothers[target] = smoother
+        return with_channels(smoother(*_as_rgb(source, output)), output.shape[2])
 
-    def _steadier_before(self, target: Target) -> TemporalSmoother:
-        """Return the steadier that has seen the frame before, which may be from an earlier translation."""
-        before = self.before[target]
+    def _smoother_before(self, target: Target) -> TemporalSmoother:
+        """Return the smoother of the previous frame, whose translation may be of an earlier run."""
+        before = self.previous[target]
         if before is None:
-            return TemporalSmoother(self.keep)
-        if before in self.steadiers:
-            return self.steadiers.pop(before)
-        steadier = TemporalSmoother(self.keep)
-        if frame := self.read(before):
-            steadier(*_comparable(*frame))
-        return steadier
+            return TemporalSmoother(self.weight)
+        if before in self.smoothers:
+            return self.smoothers.pop(before)
+        smoother = TemporalSmoother(self.weight)
+        if frame := self.read_frame(before):
+            smoother(*_as_rgb(*frame))
+        return smoother
 
 
-def _comparable(source: Pixels, output: Pixels) -> Frame:
+def _as_rgb(source: Pixels, output: Pixels) -> Frame:
     """Return a source as 8-bit RGB and an output as RGB of its own depth."""
     return with_channels(with_bits(source, 8), 3), with_channels(output, 3)

@@ -1,4 +1,4 @@
-"""Which picture becomes which file, decided and checked before any work is done."""
+"""Targets: which input becomes which file, decided and checked before the work begins."""
 
 import os
 from collections import Counter
@@ -16,11 +16,17 @@ SUFFIXES = (*FORMAT_OF, *VIDEO_SUFFIXES, *READ_ONLY_VIDEOS)
 
 @dataclass(frozen=True)
 class Target:
-    """One picture or clip to redraw, and the file it becomes."""
+    """One picture or video to translate, and the file that it becomes."""
 
     source: Path
     path: Path
-    root: Path  # the folder that everything of the same input goes to
+    root: Path  # the folder of all outputs of the same input
+    source_name: str | None = None  # the name of the source in messages; None: its path
+
+    @property
+    def label(self) -> str:
+        """The name of the source in messages."""
+        return self.source_name or str(self.source)
 
 
 def plan_targets(
@@ -31,7 +37,7 @@ def plan_targets(
     image_format: str | None = None,
     watched: bool = False,
 ) -> list[Target]:
-    """Say what becomes of every picture and clip in the inputs, which are folders and single files.
+    """Plan the targets of all pictures and videos in the inputs, which are folders and single files.
 
     Without an output, a folder's pictures go beside it into `<folder>_<domain>`, and a picture becomes
     `<picture>_<domain>`. With one, a single file is written to it; anything more goes into it as into a folder, and
@@ -39,42 +45,41 @@ def plan_targets(
     folder without pictures, unless it is watched for some to come.
     """
     targets: list[Target] = []
-    for given in inputs:
-        if not given.exists() and not given.is_symlink():
-            raise DataError(f"there is no {printable(given)}.", "Check the path.")
+    for path in inputs:
+        if not path.exists() and not path.is_symlink():
+            raise DataError(f"there is no {printable(path)}.", "Check the path.")
         single = len(inputs) == 1
-        if given.is_dir():
+        if path.is_dir():
             if output is not None and output.is_file():
-                raise DataError(f"{printable(output)} is a file.", "Name a folder for what becomes of a folder.")
-            root = root_of(_with_name(given), domain, output, alone=single)
+                raise DataError(f"{printable(output)} is a file.", "Name a folder for the outputs of a folder.")
+            root = root_of(_with_name(path), domain, output, alone=single)
             targets += [
-                Target(source, root / source.relative_to(given), root) for source in _sources(given, root, watched)
+                Target(source, root / source.relative_to(path), root) for source in _sources(path, root, watched)
             ]
         elif output is None:
-            targets.append(Target(given, given.with_name(f"{given.stem}_{domain}{given.suffix}"), given.parent))
+            targets.append(Target(path, path.with_name(f"{path.stem}_{domain}{path.suffix}"), path.parent))
         elif single and output.suffix.lower() in SUFFIXES and not output.is_dir():
-            if names_a_clip(given) != names_a_clip(output):
+            if is_video_name(path) != is_video_name(output):
                 raise DataError(
-                    f"{printable(given)} cannot become {printable(output)}: a clip stays a clip, a picture a picture.",
+                    f"{printable(path)} cannot become {printable(output)}: a video stays a video, a picture a picture.",
                     "Choose another suffix.",
                 )
             _refuse_read_only(output)
-            targets.append(Target(given, output, output.parent))
+            targets.append(Target(path, output, output.parent))
         else:
-            targets.append(Target(given, output / given.name, output))
+            targets.append(Target(path, output / path.name, output))
     targets = in_formats(targets, image_format)
     refuse_collisions(targets)
     return targets
 
 
 def passed_over_in(inputs: Sequence[Path], domain: str, output: Path | None) -> Counter[str]:
-    """Count the files in the inputs' folders that are no pictures or clips by their names, by suffix."""
+    """Count the files in the inputs' folders that are neither pictures nor videos by their names, by suffix."""
     kinds: Counter[str] = Counter()
-    for given in inputs:
-        if given.is_dir():
-            root = root_of(_with_name(given), domain, output, alone=len(inputs) == 1)
-            others = [path for path in visible_files(given) if path.suffix.lower() not in SUFFIXES]
-            kinds += count_suffixes(_outside(others, given, root))
+    for folder in filter(Path.is_dir, inputs):
+        root = root_of(_with_name(folder), domain, output, alone=len(inputs) == 1)
+        others = [path for path in visible_files(folder) if path.suffix.lower() not in SUFFIXES]
+        kinds += count_suffixes(_outside(others, folder, root))
     return kinds
 
 
@@ -87,41 +92,44 @@ def _with_name(folder: Path) -> Path:
 
 
 def root_of(folder: Path, domain: str, output: Path | None, *, alone: bool) -> Path:
-    """Return the folder that what becomes of a folder goes to, which is named alone or among others."""
+    """Return the output folder of an input folder, which is the only input (`alone`) or one of several."""
     if output is None:
         return folder.with_name(f"{folder.name}_{domain}")
     return output if alone else output / folder.name
 
 
 def in_formats(targets: Sequence[Target], image_format: str | None) -> list[Target]:
-    """Return targets whose pictures are written in the format that is asked for; what is only read, in another.
+    """Return targets with the suffix of the format asked for or, for a format that is only read, of another one.
 
-    `photo.psd` becomes `photo.tif`, or `photo.psd.tif` where there is a `photo.tif` to translate.
+    `photo.psd` becomes `photo.tif`, or `photo.psd.tif` if something else becomes `photo.tif`.
     """
-    paths = {target.path for target in targets}
 
-    def written(target: Target) -> Target:
+    def converted(target: Target) -> Path:
         if image_format and not is_clip(target):
-            return replace(target, path=target.path.with_suffix(f".{image_format}"))
-        suffix = suffix_to_write(target.path.suffix)
-        if suffix == target.path.suffix:
-            return target
-        path = target.path.with_suffix(suffix)
-        return replace(target, path=target.path.with_name(target.path.name + suffix) if path in paths else path)
+            return target.path.with_suffix(f".{image_format}")
+        return target.path.with_suffix(suffix_to_write(target.path.suffix))
 
-    return [written(target) for target in targets]
+    counts = Counter(map(converted, targets))
+
+    def final(target: Target) -> Path:
+        path = converted(target)
+        keeps_format = image_format is None or is_clip(target)
+        is_only_read = keeps_format and path.suffix != target.path.suffix
+        return target.path.with_name(target.path.name + path.suffix) if is_only_read and counts[path] > 1 else path
+
+    return [replace(target, path=final(target)) for target in targets]
 
 
 def suffix_to_write(suffix: str) -> str:
-    """Return the suffix of what is written for a source's: another, where its format is read but not written."""
-    if clip := READ_ONLY_VIDEOS.get(suffix.lower()):
-        return clip
+    """Return the suffix of the output: the source's, or another one for a format that is only read."""
+    if video := READ_ONLY_VIDEOS.get(suffix.lower()):
+        return video
     kind = FORMATS.get(FORMAT_OF.get(suffix.lower(), ""))
     return FORMATS[kind.written_as].suffixes[0] if kind and kind.written_as else suffix
 
 
 def describe_changed_formats(targets: Iterable[Target]) -> list[str]:
-    """Return what to say of the files that are written in another format because theirs is only read."""
+    """Return messages about files whose format is only read, so that another one is written."""
     kinds = Counter(
         (target.source.suffix.lower(), target.path.suffix)
         for target in targets
@@ -140,10 +148,10 @@ def _refuse_read_only(output: Path) -> None:
 
 def is_clip(target: Target) -> bool:
     """Tell whether a target's source is a video, by its suffix; a GIF or WebP that moves is found when it is opened."""
-    return names_a_clip(target.source)
+    return is_video_name(target.source)
 
 
-def names_a_clip(path: Path) -> bool:
+def is_video_name(path: Path) -> bool:
     """Tell whether a suffix is a video's."""
     return path.suffix.lower() in {*VIDEO_SUFFIXES, *READ_ONLY_VIDEOS}
 
@@ -186,9 +194,9 @@ def refuse_collisions(targets: Iterable[Target]) -> None:
     """Raise an error if two pictures would become one file, or one would be written over a source."""
     real = RealPaths()
     sources = {real.of(target.source) for target in targets}
-    taken: dict[str, Target] = {}
+    by_path: dict[str, Target] = {}
     for target in targets:
-        other = taken.setdefault(os.path.normcase(target.path), target)
+        other = by_path.setdefault(os.path.normcase(target.path), target)
         if other is not target:
             raise DataError(
                 f"{printable(other.source)} and {printable(target.source)} would both become {printable(target.path)}.",

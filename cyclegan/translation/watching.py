@@ -1,4 +1,4 @@
-"""Watching folders: what appears in them is translated, until somebody stops it."""
+"""Watching folders: new files in them are translated, until an interruption."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from cyclegan.errors import CycleganError
-from cyclegan.translation.pipeline import TranslateJob, TranslateResult, translate_targets
+from cyclegan.translation.job import TranslateJob, TranslateResult
+from cyclegan.translation.pipeline import translate_targets
 from cyclegan.translation.targets import Target
 
-Look = tuple[int, ...]  # of a file: its number, its bytes, and when they and what is known of it were changed, ns
+FileState = tuple[int, ...]  # inode, bytes, and the times of change of contents and metadata in ns
 
-PAUSE = 0.5  # seconds between two looks
+INTERVAL_SECONDS = 0.5  # between two scans
 
 
 def watch(
@@ -19,44 +20,45 @@ def watch(
     job: TranslateJob,
     on_result: Callable[[TranslateResult], object],
     *,
-    on_trouble: Callable[[CycleganError], object],
+    on_error: Callable[[CycleganError], object],
     sleep: Callable[[float], object] = time.sleep,
 ) -> None:
-    """Translate what `plan()` finds, again and again; a file is taken once it has not changed between two looks.
+    """Translate the targets of `plan()`, again and again; a file is translated when it is unchanged between two scans.
 
-    A file that failed, or whose output was there before, is not taken again until it changes; then its output is
-    replaced. What cannot be planned, two files that would become one for example, is told once, and waits until it can
-    be.
+    A file that failed, or whose output existed before, is not translated again until it changes; then its output is
+    replaced. An error of `plan()`, for example of two files with one output, is reported once.
     """
-    trouble = ""
-    seen: dict[Path, Look] = {}
-    taken: dict[Path, Look] = {}
+    message = ""
+    previous: dict[Path, FileState] = {}
+    translated: dict[Path, FileState] = {}
     while not job.interrupted():
         try:
-            targets, trouble = plan(), ""
+            targets, message = plan(), ""
         except CycleganError as error:
-            if str(error) != trouble:
-                on_trouble(error)
-            targets, trouble = [], str(error)
-        now = {target.source: look for target in targets if (look := _look(target.source))}
+            if str(error) != message:
+                on_error(error)
+            targets, message = [], str(error)
+        current = {target.source: state for target in targets if (state := _file_state(target.source))}
         ready = [
             target
             for target in targets
-            if (look := now.get(target.source)) and seen.get(target.source) == look and taken.get(target.source) != look
+            if (state := current.get(target.source))
+            and previous.get(target.source) == state
+            and translated.get(target.source) != state
         ]
-        replaced = [target for target in ready if target.source in taken]
-        new = [target for target in ready if target.source not in taken]
-        taken |= {target.source: now[target.source] for target in ready}
-        seen = now
+        replaced = [target for target in ready if target.source in translated]
+        new = [target for target in ready if target.source not in translated]
+        translated |= {target.source: current[target.source] for target in ready}
+        previous = current
         for some, overwrite in ((new, job.options.overwrite), (replaced, True)):
             if some:
                 on_result(translate_targets(some, replace(job, options=replace(job.options, overwrite=overwrite))))
-        sleep(PAUSE)
+        sleep(INTERVAL_SECONDS)
 
 
-def _look(path: Path) -> Look | None:
+def _file_state(path: Path) -> FileState | None:
     try:
-        found = path.stat()
+        stat = path.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns

@@ -123,7 +123,7 @@ def test_a_run_from_training_to_report(program, command, folders, tmp_path):
 
     translated = program("translate", "horses", "--device", "cpu")
     assert translated.returncode == 0, translated.stderr
-    assert translated.stdout.startswith("5 redrawn as zebras")
+    assert translated.stdout.startswith("5 translated to zebras")
     with Image.open(tmp_path / "horses_zebras" / "deeper" / "4.PNG") as picture:
         assert picture.size == (40, 60)
 

@@ -68,7 +68,7 @@ def test_a_full_disk_costs_nothing_that_was_saved(command, folders, tmp_path):
         _, said = process.communicate(timeout=120)
     assert_a_sentence(
         subprocess.CompletedProcess(line, process.returncode, "", said),
-        "no room left on the disk for checkpoints/full/metrics.jsonl",
+        "checkpoints/full/metrics.jsonl cannot be written: no room left on the disk",
         "Free some space",
     )
     assert not metrics.read_text().endswith("\n"), "no line was cut"

@@ -20,7 +20,7 @@ def mixed(folders) -> tuple[Path, Path]:
     return folders
 
 
-def test_translate_counts_what_it_passes_over(command, mixed, tmp_path):
+def test_translate_counts_files_that_it_passes_over(command, mixed, tmp_path):
     write_model(tmp_path / "m.safetensors")
     arguments = ("--model", "m.safetensors", "--device", "cpu", "--overwrite")
     said = command("translate", "horses", *arguments)
@@ -31,7 +31,7 @@ def test_translate_counts_what_it_passes_over(command, mixed, tmp_path):
     assert command("translate", "horses", "--quiet", *arguments).stderr == ""
 
 
-def test_what_a_translation_wrote_inside_is_not_counted(command, mixed, tmp_path):
+def test_outputs_inside_the_input_are_not_counted(command, mixed, tmp_path):
     write_model(tmp_path / "m.safetensors")
     for _ in range(2):
         said = command("translate", "horses", "--output", "horses/new", "--scores", "--model", "m.safetensors")
@@ -45,14 +45,14 @@ def test_train_and_inspect_count_too(command, mixed):
     assert facts["folders"]["folders"][0]["passed_over"] == {".nef": 2, ".xcf": 1}
 
 
-def test_a_single_file_of_a_kind_that_is_not_read_is_named(command, mixed, tmp_path):
+def test_an_unreadable_kind_of_file_is_named(command, mixed, tmp_path):
     write_model(tmp_path / "m.safetensors")
     said = command("translate", "horses/a.nef", "--model", "m.safetensors", "--device", "cpu")
     assert said.returncode == 1
     assert "a.nef cannot be read here: .nef is none of the known formats. If it is a picture, save it" in said.stderr
 
 
-def test_a_format_that_is_only_read_becomes_another_which_is_said(command, tmp_path):
+def test_a_read_only_format_becomes_another_with_a_note(command, tmp_path):
     write_model(tmp_path / "m.safetensors")
     (tmp_path / "layers").mkdir()
     (tmp_path / "layers" / "a.PSD").write_bytes(psd())

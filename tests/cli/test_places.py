@@ -37,6 +37,7 @@ def unused(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def load(*_, **__):
         raise AssertionError("the model was loaded first")
 
+    monkeypatch.setattr("cyclegan.translation.folders.Translator", load)
     monkeypatch.setattr(cyclegan.translation, "Translator", load)
 
 
@@ -49,7 +50,7 @@ def translated(command, *arguments: object, status: int = 0):
 @pytest.mark.skipif(not POSIX, reason="no such places there")
 @pytest.mark.parametrize("place", ["/proc/none", "/dev/null", "file", "file/below", "n" * 300])
 @pytest.mark.parametrize("inputs", [("horses",), ("horses", "zebras"), ("horses/1.png", "horses/2.jpg")])
-def test_a_place_that_cannot_be_written_is_found_out_first(command, folders, unused, place, inputs):
+def test_an_unwritable_output_is_an_error_before_the_work(command, folders, unused, place, inputs):
     file = folders[0].with_name("file")
     file.write_text("mine")
     result = translated(command, *inputs, "--output", place, status=2)
@@ -60,7 +61,7 @@ def test_a_place_that_cannot_be_written_is_found_out_first(command, folders, unu
 
 @pytest.mark.skipif(not POSIX or os.geteuid() != 0, reason="needs another user")
 @pytest.mark.parametrize("place", ["locked", "locked/new", "locked/new/deeper", "locked/horses_zebras"])
-def test_a_folder_without_permission_is_told(anybody, place):
+def test_a_folder_without_permission_is_an_error(anybody, place):
     (anybody / "locked").mkdir()
     (anybody / "locked").chmod(0o555)
     os.seteuid(65534)
@@ -73,7 +74,7 @@ def test_a_folder_without_permission_is_told(anybody, place):
 
 
 @pytest.mark.parametrize("options", [(), ("--output", "new/deeper"), ("--output", "new/x.zip"), ("--watch",)])
-def test_every_place_is_checked_before_the_model_is_loaded(command, folders, unused, monkeypatch, options):
+def test_outputs_are_checked_before_the_model_is_loaded(command, folders, unused, monkeypatch, options):
     def refuse(folder: Path) -> None:
         raise DiskError(f"{folder.name} cannot be written to.", "Choose another place with --output.")
 
@@ -84,27 +85,27 @@ def test_every_place_is_checked_before_the_model_is_loaded(command, folders, unu
     assert result.stderr.count("\n") == 1
 
 
-def test_a_check_leaves_nothing_behind(command, folders, model, tmp_path):
+def test_the_check_leaves_no_folder(command, folders, model, tmp_path):
     (folders[0] / "1.png").write_text("damaged")
     translated(command, "horses/1.png", "--output", "new/deeper", status=1)
     assert not (tmp_path / "new").exists()
 
 
-def test_what_is_there_already_needs_no_place(command, folders, model, monkeypatch):
+def test_existing_outputs_need_no_writable_folder(command, folders, model, monkeypatch):
     translated(command, "horses")
     monkeypatch.setattr("cyclegan.translation.outputs.require_writable", lambda _: 1 / 0)
-    assert "5 were there already" in translated(command, "horses").stdout
+    assert "5 existed already" in translated(command, "horses").stdout
 
 
 @pytest.mark.parametrize("place", ["out.xyz", "out.jpg", "out.tar", "out.7z", "out.MP4"])
 @pytest.mark.parametrize("inputs", [("horses",), ("horses/1.png", "horses/2.jpg")])
-def test_a_folder_that_is_named_like_a_file_is_refused(command, folders, unused, place, inputs):
+def test_a_folder_with_the_name_of_a_file_is_an_error(command, folders, unused, place, inputs):
     result = translated(command, *inputs, "--output", place, status=2)
     assert_a_sentence(result, f"{place} is named like a", "Name a folder")
     assert not folders[0].with_name(place).exists()
 
 
-def test_a_single_picture_becomes_no_file_of_an_unknown_format(command, folders, unused):
+def test_an_output_of_an_unknown_format_is_an_error(command, folders, unused):
     assert_a_sentence(translated(command, "horses/1.png", "--output", "out.xyz", status=2), "cannot be written")
     result = translated(command, "horses/1.png", "--output", "out.jpg", "--format", "png", status=2)
     assert_a_sentence(result, "out.jpg and --format png contradict each other")
@@ -126,7 +127,7 @@ def test_a_folder_with_a_dot_is_a_folder(command, folders, model, tmp_path, outp
     ],
 )
 @pytest.mark.usefixtures("folders", "model")
-def test_an_archive_holds_what_a_folder_would(command, tmp_path, contents):
+def test_an_archive_holds_the_files_of_a_folder(command, tmp_path, contents):
     inputs, names = contents
     result = translated(command, *inputs, "--output", "new/images.zip", "--scores", "--json")
     translated(command, *inputs, "--output", "folder", "--scores")
@@ -139,7 +140,7 @@ def test_an_archive_holds_what_a_folder_would(command, tmp_path, contents):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["images.zip"]
 
 
-def test_an_archive_replaces_nothing_unless_told_to(command, folders, model, tmp_path):
+def test_an_archive_is_not_replaced_without_overwrite(command, folders, model, tmp_path):
     (tmp_path / "images.zip").write_text("precious")
     result = translated(command, "horses", "--output", "images.zip", status=2)
     assert_a_sentence(result, "images.zip exists already", "--overwrite")
@@ -148,7 +149,7 @@ def test_an_archive_replaces_nothing_unless_told_to(command, folders, model, tmp
     assert zipfile.is_zipfile(tmp_path / "images.zip")
 
 
-def test_an_archive_is_written_without_what_failed(command, folders, model, tmp_path):
+def test_an_archive_is_written_without_failures(command, folders, model, tmp_path):
     (folders[0] / "1.png").write_text("damaged")
     translated(command, "horses", "--output", "images.zip", status=1)
     with zipfile.ZipFile(tmp_path / "images.zip") as archive:
@@ -166,7 +167,7 @@ def test_an_interruption_leaves_no_archive(command, folders, model, tmp_path, mo
 
 
 @pytest.mark.skipif(not POSIX, reason="other names are allowed there")
-def test_a_name_of_any_bytes_goes_into_an_archive(command, model, tmp_path):
+def test_an_archive_takes_names_of_any_bytes(command, model, tmp_path):
     (tmp_path / "odd").mkdir()
     Image.new("RGB", (9, 7)).save(os.fsencode(tmp_path / "odd") + b"/caf\xe9.png")
     translated(command, "odd", "--output", "images.zip")
@@ -174,18 +175,18 @@ def test_a_name_of_any_bytes_goes_into_an_archive(command, model, tmp_path):
         assert len(archive.namelist()) == 1
 
 
-def test_an_archive_is_not_watched_or_piped(command, folders, model):
+def test_an_archive_excludes_watch_pipe_and_ray(command, folders, model):
     for options in (("horses", "--watch"), ("-",), ("horses", "--engine", "ray")):
         assert_a_sentence(translated(command, *options, "--output", "x.zip", status=2), "a .zip archive is without")
 
 
-def test_what_comes_from_a_pipe_replaces_nothing(command, model, tmp_path):
+def test_a_pipe_replaces_no_file_without_overwrite(command, model, tmp_path):
     (tmp_path / "x.png").write_text("precious")
     assert_a_sentence(translated(command, "-", "--output", "x.png", status=2), "x.png exists already", "--overwrite")
     assert (tmp_path / "x.png").read_text() == "precious"
 
 
-def test_which_model_was_taken_is_said(command, folders, tmp_path):
+def test_the_model_is_printed(command, folders, tmp_path):
     for number, name in enumerate(("good", "other")):
         path = write_model(tmp_path / "checkpoints" / name / "model.safetensors", steps=1234 + number)
         os.utime(path, (number, number))
@@ -197,17 +198,17 @@ def test_which_model_was_taken_is_said(command, folders, tmp_path):
     assert command("translate", "horses", "--quiet", "--device", "cpu").stderr == ""
 
 
-def test_an_export_says_which_model_it_took(command, tmp_path):
+def test_export_prints_the_model(command, tmp_path):
     write_model(tmp_path / "checkpoints" / "good" / "model.safetensors")
     result = command("export", "good", "--output", "m.safetensors")
     assert "Model: good, 7 steps trained, from checkpoints" in result.stderr
 
 
-def test_an_error_in_a_table_does_not_hide_the_failures(command, folders, model, monkeypatch):
+def test_an_error_in_the_table_hides_no_failures(command, folders, model, monkeypatch):
     def refuse(_: object) -> None:
         raise DiskError("scores.csv cannot be written.", "Choose another place.")
 
     (folders[0] / "1.png").write_text("damaged")
-    monkeypatch.setattr(cyclegan.translation, "write_scores", refuse)
+    monkeypatch.setattr("cyclegan.translation.folders.write_scores", refuse)
     result = translated(command, "horses", "--scores", status=1)
     assert_a_sentence(result, "1.png is not a picture", "scores.csv cannot be written", status=1)

@@ -22,13 +22,13 @@ from tests.cli.shared import POSIX, assert_a_sentence
 from tests.support.models import write_model
 
 
-def test_damaged_pictures_in_translation_are_named_and_the_rest_is_done(command, folders, tmp_path):
+def test_damaged_pictures_are_named_and_the_rest_translated(command, folders, tmp_path):
     write_model(tmp_path / "m.safetensors")
     (folders[0] / "text.jpg").write_text("not a picture")
     (folders[0] / "empty.png").touch()
     result = command("translate", "horses", "--model", "m.safetensors")
     assert_a_sentence(result, "text.jpg is not a picture", "empty.png is empty", status=1)
-    assert result.stdout.startswith("5 redrawn as zebras")
+    assert result.stdout.startswith("5 translated to zebras")
     assert "2 failed" in result.stdout
 
 
@@ -70,7 +70,7 @@ def tiff_directory(tags: dict[int, int], next_page: int) -> bytes:
     return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + struct.pack("<I", next_page)
 
 
-def test_directories_that_lead_in_circles_end_nothing(command, tmp_path):
+def test_circular_directories_in_a_file_stop_nothing(command, tmp_path):
     odd = tmp_path / "odd"
     odd.mkdir()
     exif = b"Exif\0\0" + tiff_directory(dict.fromkeys((0x8769, 0x8825, 0xA005), 8), next_page=8)
@@ -81,7 +81,7 @@ def test_directories_that_lead_in_circles_end_nothing(command, tmp_path):
 
 
 @pytest.mark.skipif(not POSIX, reason="links need a permission there")
-def test_each_bad_input_has_its_sentence_and_the_rest_is_done(command, folders, tmp_path):
+def test_each_bad_input_has_a_message_and_the_rest_is_translated(command, folders, tmp_path):
     bad = tmp_path / "bad"
     bad.mkdir()
     whole = (folders[0] / "2.jpg").read_bytes()
@@ -127,7 +127,7 @@ def as_nobody(run: Callable[[], object]) -> None:
 
 
 @pytest.mark.skipif(not POSIX, reason="permissions are of another kind there")
-def test_files_without_permission_and_folders_that_cannot_be_written_are_sentences(anybody, folders, tmp_path):
+def test_missing_permissions_are_failures_that_name_the_file(anybody, folders, tmp_path):
     """In this process, since another one may not be allowed to read the package either."""
     translator = Translator(write_model(tmp_path / "m.safetensors"), device="cpu")
     for name in ("in", "locked"):
@@ -172,7 +172,7 @@ def test_a_picture_goes_through_a_pipe(tmp_path, folders):
     assert ended.stdout == b""
 
 
-def test_a_pipe_stands_alone(command, tmp_path):
+def test_a_pipe_excludes_other_inputs(command, tmp_path):
     model = write_model(tmp_path / "m.safetensors")
     assert_a_sentence(command("translate", "-", "x.png", "--model", model), "stands for standard input")
 
@@ -186,7 +186,7 @@ def test_a_watched_folder_is_translated_until_interrupted(tmp_path):
         assert process.stderr.readline().startswith("Model: m, horses to zebras (a2b), 7 steps trained, from ")
         assert "Watching inbox" in process.stderr.readline()
         Image.new("RGB", (20, 12)).save(tmp_path / "inbox" / "x.png")
-        assert process.stdout.readline().startswith("1 redrawn as zebras")
+        assert process.stdout.readline().startswith("1 translated to zebras")
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 130
     assert (tmp_path / "inbox_zebras" / "x.png").is_file()

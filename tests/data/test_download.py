@@ -193,7 +193,7 @@ def test_a_full_disk_keeps_the_partial_file(server, tmp_path):
         "except DiskError as error: print(error)"
     )
     said = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert said.stdout == "no room left on the disk for f.\n"
+    assert said.stdout == "f cannot be written: no room left on the disk.\n"
     fetch([server.url("/f")], tmp_path / "f")
     assert (tmp_path / "f").read_bytes() == CONTENT
 

@@ -43,7 +43,7 @@ def test_tiles_of_an_identity_change_nothing(kind: type, tile: int, idle):
     pixels = np.random.default_rng(0).integers(0, np.iinfo(kind).max, (217, 330, 3), dtype=kind, endpoint=True)
     before, idle.tile = idle.tile, tile
     try:
-        assert not idle.fits_whole(217, 330, 1, torch.float32)
+        assert not idle.fits_whole(217, 330, 1, torch.float32, idle.tile)
         assert np.array_equal(idle.translate_pixels([pixels])[0], pixels)
     finally:
         idle.tile = before

@@ -40,7 +40,7 @@ def noise(height: int, width: int) -> np.ndarray:
 
 @pytest.mark.parametrize("message", [NO_KERNEL, NO_MEMORY])
 @pytest.mark.parametrize("kind", ["array", "tensor"])
-def test_a_picture_that_fails_whole_goes_through_in_strips(model, monkeypatch, message: str, kind: str):
+def test_a_failed_single_pass_is_repeated_in_strips(model, monkeypatch, message: str, kind: str):
     translate = Translator(model, device="cpu", precision="bf16")
     pixels = noise(150, 40)
     tensor = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 127.5 - 1
@@ -52,11 +52,11 @@ def test_a_picture_that_fails_whole_goes_through_in_strips(model, monkeypatch, m
     unit = 1 if kind == "array" else 2 / 255
     assert np.abs(np.asarray(result, dtype=float) - np.asarray(expected, dtype=float)).mean() < 2 * unit
     assert translate.fallbacks.notes == [
-        "large pictures were computed in smaller parts: this machine cannot otherwise."
+        "large pictures were translated in smaller strips, for lack of memory or kernels."
     ]
 
 
-def test_strips_that_fail_too_are_computed_in_fp32(model, monkeypatch):
+def test_failed_strips_are_repeated_in_fp32(model, monkeypatch):
     expected = Translator(model, device="cpu", precision="fp32")(noise(150, 40))
     translate = Translator(model, device="cpu", precision="bf16")
     failures = fail_above(monkeypatch, 4, NO_KERNEL)
@@ -65,11 +65,11 @@ def test_strips_that_fail_too_are_computed_in_fp32(model, monkeypatch):
     translate(noise(150, 40))
     assert len(failures) == tried  # what failed for this size is not tried again
     assert translate.fallbacks.notes == [
-        "large pictures were computed in smaller parts and in fp32: this machine cannot otherwise."
+        "large pictures were translated in smaller strips and in fp32, for lack of memory or kernels."
     ]
 
 
-def test_strips_that_fail_go_on_in_lower_ones(model, monkeypatch):
+def test_failed_strips_are_repeated_in_smaller_ones(model, monkeypatch):
     translate = Translator(model, device="cpu", precision="bf16", tile=64)
     fail_above(monkeypatch, 40, NO_KERNEL)
     assert translate(noise(150, 40)).shape == (150, 40, 3)
@@ -84,7 +84,7 @@ def test_a_u_net_falls_back_too(tmp_path: Path, monkeypatch):
     assert torch.float32 in translate.generators
 
 
-def test_other_errors_are_not_tried_again(model, monkeypatch):
+def test_other_errors_are_not_repeated(model, monkeypatch):
     translate = Translator(model, device="cpu", precision="bf16")
     failures = fail_above(monkeypatch, 0, "an illegal memory access was encountered")
     with pytest.raises(RuntimeError, match="illegal"):
@@ -92,7 +92,7 @@ def test_other_errors_are_not_tried_again(model, monkeypatch):
     assert len(failures) == 1
 
 
-def test_a_fallback_is_said_once_for_all_pictures(model, tmp_path: Path, monkeypatch):
+def test_a_fallback_is_noted_once_for_all_pictures(model, tmp_path: Path, monkeypatch):
     translator = Translator(model, device="cpu", precision="bf16")
     (tmp_path / "in").mkdir()
     for number in range(3):

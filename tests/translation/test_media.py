@@ -19,7 +19,9 @@ from cyclegan.translation import (
     plan_targets,
     translate_targets,
 )
-from cyclegan.translation.pipeline import Item, batched_by_size
+from cyclegan.translation import job as jobs
+from cyclegan.translation.job import Item
+from cyclegan.translation.pipeline import batched_by_size
 from tests.support.models import write_model
 from tests.support.videos import make_video, picture, read_video
 
@@ -37,7 +39,7 @@ def translated(inputs: list[Path], translator: Translator, **options):
     return translate_targets(plan_targets(inputs, "zebras"), TranslateJob(translator, TranslateOptions(**options)))
 
 
-def test_names_folders_formats_and_sizes_are_kept(folders, translator):
+def test_outputs_keep_names_folders_formats_and_sizes(folders, translator):
     result = translated([folders[0]], translator)
     output = folders[0].with_name("horses_zebras")
     assert len(result.done) == 5
@@ -71,7 +73,7 @@ def test_damaged_files_are_named_and_the_rest_is_done(folders, translator):
     assert len(files_below(folders[0].with_name("horses_zebras"))) == 5
 
 
-def test_what_is_there_is_left_unless_told_otherwise(folders, translator):
+def test_existing_outputs_are_skipped_without_overwrite(folders, translator):
     translated([folders[0]], translator)
     kept = folders[0].with_name("horses_zebras") / "1.png"
     kept.write_bytes(b"mine")
@@ -82,14 +84,14 @@ def test_what_is_there_is_left_unless_told_otherwise(folders, translator):
     assert kept.read_bytes() != b"mine"
 
 
-def test_a_second_translation_does_not_redraw_the_first(folders):
+def test_outputs_inside_the_input_are_not_translated_again(folders):
     inside = folders[0] / "out"
     inside.mkdir()
     Image.new("RGB", (8, 8)).save(inside / "1.png")
     assert len(plan_targets([folders[0]], "zebras", output=inside)) == 5
 
 
-def test_an_output_above_the_input_is_no_reason_to_leave_anything_out(folders, tmp_path, monkeypatch):
+def test_an_output_above_the_input_excludes_nothing(folders, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert len(plan_targets([Path("horses")], "zebras", output=Path())) == 5
     (tmp_path / "horses" / "out").mkdir()
@@ -105,20 +107,20 @@ def test_a_linked_folder_is_written_beside_its_link(folders, tmp_path):
     assert plan_targets([tmp_path / "far" / "link"], "z")[0].path.parent == tmp_path / "far" / "link_z"
 
 
-def test_a_link_that_leads_in_a_circle_is_named(folders, translator):
+def test_a_circular_link_is_a_failure_that_names_it(folders, translator):
     (folders[0] / "loop.jpg").symlink_to("loop.jpg")
     result = translated([folders[0]], translator)
     assert len(result.done) == 5
     assert "loop.jpg" in str(result.failed[0])
 
 
-def test_a_size_beyond_reason_is_a_sentence(folders, translator):
+def test_a_size_beyond_max_pixels_is_an_error(folders, translator):
     result = translated([folders[0]], translator, size=60_000)
     assert len(result.failed) == 5
     assert "would have 60000 x 90000 pixels" in str(result.failed[0])
 
 
-def test_where_pictures_go(folders, tmp_path):
+def test_targets_of_files_and_folders(folders, tmp_path):
     one = folders[0] / "1.png"
 
     def targets(inputs, **options):
@@ -134,13 +136,13 @@ def test_where_pictures_go(folders, tmp_path):
 
 
 @pytest.mark.parametrize(("source", "output"), [("clip.mp4", "x.gif"), ("photo.jpg", "x.mp4"), ("moves.gif", "x.webm")])
-def test_a_clip_stays_a_clip_and_a_picture_a_picture(tmp_path, source, output):
+def test_a_video_stays_a_video_and_a_picture_a_picture(tmp_path, source, output):
     (tmp_path / source).touch()
     with pytest.raises(DataError, match=f"{source} cannot become .*{output}"):
         plan_targets([tmp_path / source], "z", output=tmp_path / output)
 
 
-def test_an_internal_error_in_a_picture_is_written_down_and_stops_no_other(folders, translator, monkeypatch):
+def test_an_internal_error_is_reported_and_stops_no_other_picture(folders, translator, monkeypatch):
     def write(picture, *_, **__):
         raise KeyError(picture.format)
 
@@ -197,11 +199,11 @@ def with_red(tmp_path: Path) -> Path:
     ids=["kernel", "device memory", "memory", "other"],
 )
 @pytest.mark.parametrize("stage", ["network", "network in a batch", "score in a batch"])
-def test_any_exception_in_a_network_is_one_picture_s_failure(with_red, translator, monkeypatch, stage: str, failure):
+def test_an_exception_in_a_network_fails_one_picture(with_red, translator, monkeypatch, stage: str, failure):
     error, said = failure
     scorer = Scorer(translator) if "score" in stage else None
     fail_on_red(monkeypatch, *((scorer, "score") if scorer else (translator, "translate_pictures")), error)
-    monkeypatch.setattr(pipeline, "report_hint", lambda: "Please report it.")
+    monkeypatch.setattr(jobs, "report_hint", lambda: "Please report it.")
     options = TranslateOptions(batch_size=4 if "batch" in stage else 1)
     result = translate_targets(plan_targets([with_red], "z"), TranslateJob(translator, options, scorer))
     assert [target.source.name for target in result.done] == ["a.png", "b.png", "z.png"]
@@ -210,15 +212,15 @@ def test_any_exception_in_a_network_is_one_picture_s_failure(with_red, translato
 
 @pytest.mark.parametrize("error", [MemoryError(), KeyError("x"), OSError("odd")], ids=["memory", "key", "system"])
 @pytest.mark.parametrize("stage", ["read_picture", "write_picture"])
-def test_any_exception_in_a_file_is_one_picture_s_failure(with_red, translator, monkeypatch, stage: str, error):
+def test_an_exception_in_a_file_fails_one_picture(with_red, translator, monkeypatch, stage: str, error):
     fail_on_red(monkeypatch, pipeline, stage, error)
-    monkeypatch.setattr(pipeline, "report_hint", lambda: "Please report it.")
+    monkeypatch.setattr(jobs, "report_hint", lambda: "Please report it.")
     result = translated([with_red], translator, batch_size=2)
     assert [target.source.name for target in result.done] == ["a.png", "b.png", "z.png"]
     assert ["red.png" in str(error) for error in result.failed] == [True]
 
 
-def test_a_traceback_that_cannot_be_written_ends_nothing(folders, translator, monkeypatch):
+def test_a_traceback_that_cannot_be_written_stops_nothing(folders, translator, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
@@ -236,14 +238,14 @@ def test_a_folder_may_be_named_by_dots(folders, tmp_path, monkeypatch):
         assert target.resolve().is_relative_to(tmp_path / output)
 
 
-def test_a_picture_under_a_wrong_suffix_stays_what_it_is(folders, translator):
+def test_a_picture_with_a_wrong_suffix_keeps_its_format(folders, translator):
     (folders[0] / "2.jpg").write_bytes((folders[0] / "1.png").read_bytes())
     translated([folders[0]], translator)
     with Image.open(folders[0].with_name("horses_zebras") / "2.jpg") as written:
         assert written.format == "PNG"
 
 
-def test_two_pictures_that_would_become_one_are_refused_by_name(folders, tmp_path):
+def test_two_inputs_with_one_output_are_an_error(folders, tmp_path):
     for name in ("same.png", "same.jpg"):
         Image.new("RGB", (8, 8)).save(folders[0] / name)
     with pytest.raises(DataError, match=r"same.jpg and .*same.png would both become"):
@@ -258,25 +260,25 @@ def test_a_folder_does_not_become_a_file(folders, tmp_path):
         plan_targets([folders[0]], "z", output=tmp_path / "o.png")
 
 
-def test_a_missing_input_is_a_sentence(tmp_path):
+def test_a_missing_input_is_an_error(tmp_path):
     with pytest.raises(DataError, match="there is no"):
         plan_targets([tmp_path / "missing.png"], "zebras")
 
 
-def test_size_is_the_short_side_of_what_is_written(folders, translator):
+def test_size_is_the_short_side_of_the_output(folders, translator):
     translated([folders[0]], translator, size=20)
     with Image.open(folders[0].with_name("horses_zebras") / "1.png") as written:
         assert written.size == (20, 30)
 
 
-def test_no_strength_leaves_the_picture_as_it_was(folders, translator):
+def test_strength_zero_changes_no_pixel(folders, translator):
     translated([folders[0]], translator, strength=0)
     name = "1.png"
     with Image.open(folders[0] / name) as before, Image.open(folders[0].with_name("horses_zebras") / name) as after:
         assert np.array_equal(np.asarray(before), np.asarray(after))
 
 
-def test_an_interruption_leaves_whole_pictures_only(folders, translator):
+def test_an_interruption_leaves_only_whole_pictures(folders, translator):
     targets = plan_targets([folders[0]], "zebras")
     done: list[int] = []
     job = TranslateJob(translator, TranslateOptions(), interrupted=lambda: len(done) >= 1)
@@ -287,7 +289,7 @@ def test_an_interruption_leaves_whole_pictures_only(folders, translator):
             written.load()
 
 
-def test_neighbours_of_one_size_go_together(tmp_path):
+def test_consecutive_pictures_of_one_size_form_a_batch(tmp_path):
     items = [
         Item(Target(tmp_path, tmp_path, tmp_path), Picture(np.zeros((side, 4, 3), np.uint8)))
         for side in (4, 4, 4, 5, 4)
@@ -295,7 +297,7 @@ def test_neighbours_of_one_size_go_together(tmp_path):
     assert [len(batch) for batch in batched_by_size(items, 2)] == [2, 1, 1, 1]
 
 
-def test_clips_in_a_folder_are_redrawn_beside_its_pictures(folders, translator):
+def test_videos_in_a_folder_are_translated_too(folders, translator):
     clip = make_video(folders[0] / "deeper" / "6.mp4")
     moving = [Image.fromarray(picture(number)) for number in range(5)]
     moving[0].save(folders[0] / "7.webp", save_all=True, append_images=moving[1:], duration=80, lossless=True)
@@ -322,10 +324,10 @@ def test_clips_in_a_folder_are_redrawn_beside_its_pictures(folders, translator):
     flickers = {target.source.name: score.flicker for target, score in result.scores.items()}
     assert flickers["1.png"] is None
     assert flickers["6.mp4"] > 0
-    assert any("6.mp4 would flicker" in note for note in result.notes)
+    assert any("6.mp4: flickers" in note for note in result.notes)
 
 
-def test_a_format_makes_a_still_picture_of_what_moves_and_says_so(folders, translator):
+def test_a_format_turns_an_animation_into_a_picture_with_a_note(folders, translator):
     moving = [Image.fromarray(picture(number)) for number in range(3)]
     moving[0].save(folders[0] / "7.gif", save_all=True, append_images=moving[1:])
     make_video(folders[0] / "8.mkv")
@@ -337,7 +339,7 @@ def test_a_format_makes_a_still_picture_of_what_moves_and_says_so(folders, trans
     assert ["7.gif holds 3 pictures; the first is taken" in note for note in result.notes] == [True]
 
 
-def test_an_interrupted_clip_leaves_nothing(folders, translator):
+def test_an_interrupted_video_leaves_no_output(folders, translator):
     clip = make_video(folders[0] / "6.mp4")
     asked: list[int] = []
     job = TranslateJob(

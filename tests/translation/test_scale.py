@@ -28,11 +28,11 @@ def targets(tmp_path: Path) -> list[Target]:
         (256, 256, ""),
     ],
 )
-def test_a_scale_far_from_the_training_is_said(targets, size, trained, said):
+def test_a_scale_far_from_the_training_gives_a_note(targets, size, trained, said):
     note = scale_note(targets, size, trained)
     assert said in note
     assert bool(note) == bool(said)
 
 
-def test_nothing_is_said_of_no_pictures(tmp_path):
+def test_no_pictures_give_no_note(tmp_path):
     assert scale_note([], 0, 256) == ""

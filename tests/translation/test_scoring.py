@@ -32,14 +32,14 @@ def translate(folder: Path, model: Path, **options) -> list[Path]:
     return write_scores(translate_targets(plan_targets([folder], "zebras"), job).scores)
 
 
-def test_every_picture_has_its_line(folders, model):
+def test_the_table_has_a_line_for_each_picture(folders, model):
     [table] = translate(folders[0], model)
     assert table == folders[0].with_name("horses_zebras") / "scores.csv"
     assert [line["target"] for line in lines(table)] == ["1.png", "2.jpg", "3.webp", "deeper/4.PNG", "deeper/5.jpeg"]
     assert all(0 < float(line["cycle_error"]) < 255 for line in lines(table))
 
 
-def test_scores_are_what_the_networks_say(model):
+def test_scores_equal_the_networks_outputs(model):
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     there = Translator(model, device="cpu", precision="fp32")
     back = Translator(model, direction="b2a", device="cpu", precision="fp32")
@@ -53,7 +53,7 @@ def test_scores_are_what_the_networks_say(model):
         assert score.realism == pytest.approx(scorer.discriminator(image).mean().item(), abs=1e-4)
 
 
-def test_a_table_is_continued_not_begun_anew(folders, model):
+def test_a_table_is_extended(folders, model):
     [table] = translate(folders[0], model)
     whole = table.read_text()
     (table.parent / "2.jpg").unlink()
@@ -64,11 +64,11 @@ def test_a_table_is_continued_not_begun_anew(folders, model):
     assert table.read_text() == whole
 
 
-def test_somebody_else_s_table_is_never_written_over(folders, model):
+def test_another_table_is_not_overwritten(folders, model):
     table = folders[0].with_name("horses_zebras") / "scores.csv"
     table.parent.mkdir()
     table.write_text("something,else\n1,2\n")
-    with pytest.raises(DataError, match="is no table of scores"):
+    with pytest.raises(DataError, match="is not a table of scores"):
         translate(folders[0], model)
     assert table.read_text() == "something,else\n1,2\n"
     assert len(list(table.parent.iterdir())) == 1
@@ -83,7 +83,7 @@ def test_any_size_can_be_scored(tmp_path: Path, model, size: tuple[int, int]):
     assert np.isfinite([score.realism, score.cycle_error]).all()
 
 
-def test_a_model_without_discriminators_says_so(model, tmp_path: Path):
+def test_a_model_without_discriminators_is_an_error(model, tmp_path: Path):
     info, weights = load_model(model)
     bare = {name: weight for name, weight in weights.items() if not name.startswith("disc")}
     save_model(tmp_path / "bare.safetensors", info, bare)

@@ -41,14 +41,14 @@ def test_sequences_are_found_by_their_numbers(names: tuple[str, ...], expected: 
     assert found == expected
 
 
-def test_what_is_steadied_and_what_is_not_is_said():
+def test_messages_name_smoothed_sequences_and_ignored_pictures():
     notes = describe_sequences(named("x/1.png", "x/2.png", "x/3.png", "x/cat.png", "x/dog.png", "x/a.mp4"))
     assert notes[0] == "steady: 3 numbered frames in x taken as one sequence."
     assert notes[1].startswith("steady: ignored for 2 still pictures")
     assert describe_sequences(named("a.mp4")) == []
 
 
-def test_a_cluster_gets_whole_sequences():
+def test_a_chunk_holds_a_whole_sequence():
     targets = named(*(f"{number}.png" for number in range(40)), "cat.png")
     assert [len(chunk) for chunk in chunks_of(targets, 0.5)] == [40, 1]
     assert [len(chunk) for chunk in chunks_of(targets, 0.0)] == [16, 16, 9]
@@ -85,7 +85,7 @@ def test_frames_are_blended_in_the_order_of_their_numbers(
     assert [frame.shape for frame in plain] == [frame.shape for frame in steady]
 
 
-def test_pictures_that_are_no_sequence_stay_as_they_are(tmp_path, translator: Translator):
+def test_pictures_outside_sequences_are_not_smoothed(tmp_path, translator: Translator):
     folder = tmp_path / "pictures"
     folder.mkdir()
     for name, number in (("cat_1", 1), ("dog_2", 2)):
@@ -95,7 +95,7 @@ def test_pictures_that_are_no_sequence_stay_as_they_are(tmp_path, translator: Tr
     assert all(np.array_equal(one, other) for one, other in zip(plain, steady, strict=True))
 
 
-def test_a_sequence_of_changing_size_begins_anew(tmp_path, translator: Translator):
+def test_a_change_of_size_starts_smoothing_again(tmp_path, translator: Translator):
     folder = frames_in(tmp_path / "frames")
     Image.fromarray(picture(10, (32, 56))).save(folder / "frame_10.png")
     plain = translated(folder, tmp_path / "plain", translator)
@@ -103,7 +103,7 @@ def test_a_sequence_of_changing_size_begins_anew(tmp_path, translator: Translato
     assert [np.array_equal(*pair) for pair in zip(plain, steady, strict=True)] == [True, False, True, True, False]
 
 
-def test_an_interrupted_sequence_continues_from_the_frame_before(tmp_path, translator: Translator):
+def test_an_interrupted_sequence_continues_from_the_previous_frame(tmp_path, translator: Translator):
     folder = frames_in(tmp_path / "frames")
     whole = translated(folder, tmp_path / "whole", translator, steady=0.8)
     translated(folder, tmp_path / "part", translator, steady=0.8)

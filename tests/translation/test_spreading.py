@@ -15,7 +15,7 @@ from PIL import Image
 
 from cyclegan import Translator
 from cyclegan.errors import DataError
-from cyclegan.translation import TranslateJob, TranslateOptions, plan_spread, plan_targets, shown
+from cyclegan.translation import TranslateJob, TranslateOptions, displayed, plan_remote_targets, plan_targets
 from cyclegan.translation.ray_data import existing_targets, translate_chunk
 from tests.support.models import write_model
 
@@ -40,20 +40,20 @@ def far_folder(folders):
         system.rm("/out", recursive=True)
 
 
-def test_an_address_survives_being_a_path():
-    assert shown(Path("s3://bucket/photos")) == "s3://bucket/photos"
-    assert shown(Path("photos/a.png")) == "photos/a.png"
+def test_a_path_keeps_an_address():
+    assert displayed(Path("s3://bucket/photos")) == "s3://bucket/photos"
+    assert displayed(Path("photos/a.png")) == "photos/a.png"
 
 
 def test_a_file_address_is_a_folder_of_this_machine(folders):
-    near = plan_spread([folders[0]], "zebras")
-    assert plan_spread([Path(f"file://{folders[0]}")], "zebras") == near == plan_targets([folders[0]], "zebras")
+    near = plan_remote_targets([folders[0]], "zebras")
+    assert plan_remote_targets([Path(f"file://{folders[0]}")], "zebras") == near == plan_targets([folders[0]], "zebras")
 
 
-def test_pictures_at_an_address_are_brought_redrawn_and_sent_and_damaged_ones_named(far_folder, job):
+def test_remote_pictures_are_translated_and_damaged_ones_named(far_folder, job):
     far_folder.pipe("/photos/broken.png", b"no picture")
     far_folder.pipe("/photos/.hidden.png", b"")
-    targets = plan_spread([FAR], "zebras", output=Path("memory://out"))
+    targets = plan_remote_targets([FAR], "zebras", output=Path("memory://out"))
     result = translate_chunk(targets, job)
     assert len(result.done) == 5
     assert ["broken.png" in str(error) for error in result.failed] == [True]
@@ -64,15 +64,15 @@ def test_pictures_at_an_address_are_brought_redrawn_and_sent_and_damaged_ones_na
     assert set(existing_targets(targets)) == set(result.done)
 
 
-def test_another_format_is_for_pictures_and_clips_at_an_address_keep_theirs(far_folder):
+def test_a_format_applies_to_remote_pictures_not_to_videos(far_folder):
     far_folder.pipe("/photos/clip.mp4", b"a clip")
-    names = {target.path.name for target in plan_spread([FAR], "zebras", image_format="jpg")}
+    names = {target.path.name for target in plan_remote_targets([FAR], "zebras", image_format="jpg")}
     assert names == {"1.jpg", "2.jpg", "3.jpg", "4.jpg", "5.jpg", "clip.mp4"}
 
 
-def test_an_address_that_nobody_knows_is_a_sentence():
+def test_an_unknown_address_is_an_error():
     with pytest.raises(DataError, match="nowhere://x is no address"):
-        plan_spread([Path("nowhere://x")], "zebras")
+        plan_remote_targets([Path("nowhere://x")], "zebras")
 
 
 def heap(folder: Path) -> None:
@@ -87,7 +87,7 @@ def heap(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_nothing_is_lost_or_doubled_when_a_worker_is_killed_and_a_second_run_does_what_is_missing(tmp_path):
+def test_a_killed_worker_loses_and_repeats_nothing(tmp_path):
     """CYCLEGAN_HEAP says how many pictures (200)."""
     heap(tmp_path / "heap")
     model = write_model(tmp_path / "model.safetensors")

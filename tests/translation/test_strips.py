@@ -13,8 +13,8 @@ from PIL import Image
 from cyclegan import Translator
 from cyclegan.inference import tiles
 from cyclegan.inference.padding import PaddedPicture
-from cyclegan.inference.strips import Statistics, translate_in_strips
-from cyclegan.inference.tiles import faded, starts
+from cyclegan.inference.strips import NormStatistics, translate_in_strips
+from cyclegan.inference.tiles import cross_faded, tile_starts
 from cyclegan.models import build_generator
 from tests.support.models import write_model
 
@@ -22,16 +22,16 @@ from tests.support.models import write_model
 def in_strips(generator, images: torch.Tensor, rows: int) -> torch.Tensor:
     picture = PaddedPicture(images, generator, torch.device("cpu"), images.dtype)
     with torch.inference_mode():
-        return torch.cat(list(translate_in_strips(generator, picture, rows=rows, kept_as=images.dtype)), dim=2)
+        return torch.cat(list(translate_in_strips(generator, picture, rows=rows, cache_dtype=images.dtype)), dim=2)
 
 
-def test_on_cuda_no_more_goes_through_at_once_than_it_can_count(model, monkeypatch):
+def test_a_single_pass_on_cuda_is_limited_in_elements(model, monkeypatch):
     translator = Translator(model, device="cpu")
     translator.device = torch.device("cuda")
     monkeypatch.setattr("cyclegan.inference.translator.free_memory", lambda _: 2**37)
-    assert translator.fits_whole(20_000, 20_000, 1, torch.bfloat16)
-    assert not translator.fits_whole(24_000, 24_000, 1, torch.bfloat16)
-    assert not translator.fits_whole(20_000, 20_000, 2, torch.bfloat16)
+    assert translator.fits_whole(20_000, 20_000, 1, torch.bfloat16, None)
+    assert not translator.fits_whole(24_000, 24_000, 1, torch.bfloat16, None)
+    assert not translator.fits_whole(20_000, 20_000, 2, torch.bfloat16, None)
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,9 @@ def test_strips_are_exact_with_batch_norm_too():
         torch.testing.assert_close(in_strips(generator, images, 8), generator(images), atol=1e-5, rtol=0)
 
 
-def test_statistics_of_strips_are_those_of_the_whole():
+def test_statistics_of_strips_equal_those_of_the_whole():
     whole = torch.randn(1, 5, 30, 11) * 3 + 40
-    gathered = Statistics()
+    gathered = NormStatistics()
     for strip in whole.split([1, 7, 22], dim=2):
         gathered.add(strip)
     variance, mean = torch.var_mean(whole.double(), dim=(0, 2, 3), correction=0)
@@ -74,15 +74,15 @@ def photograph(height: int, width: int) -> np.ndarray:
     return sheet.astype(np.uint8)
 
 
-def jumps(redrawn: np.ndarray, borders: list[int]) -> float:
+def jumps(output: np.ndarray, borders: list[int]) -> float:
     """Return how far rows jump at borders, as a multiple of how far they jump elsewhere."""
-    steps = np.abs(np.diff(redrawn.astype(float), axis=0)).mean(axis=(1, 2))
+    steps = np.abs(np.diff(output.astype(float), axis=0)).mean(axis=(1, 2))
     at = np.isin(np.arange(len(steps)) + 1, borders)
     return float(steps[at].mean() / steps[~at].mean())
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_picture_in_strips_is_the_picture_at_once_and_has_no_seam(model, precision: str):
+def test_strips_equal_a_single_pass_and_have_no_seams(model, precision: str):
     pixels = photograph(250, 375)
     whole = Translator(model, device="cpu", precision=precision, tile=4096).translate_pixels([pixels])[0]
     strips = Translator(model, device="cpu", precision=precision, tile=32).translate_pixels([pixels])[0]
@@ -92,14 +92,14 @@ def test_a_picture_in_strips_is_the_picture_at_once_and_has_no_seam(model, preci
     assert abs(jumps(strips, borders) / jumps(whole, borders) - 1) < 0.05
 
 
-def test_tensors_too_large_at_once_go_in_parts(model):
+def test_large_tensors_are_translated_in_strips(model):
     images = torch.rand(2, 3, 70, 50) * 2 - 1
     whole = Translator(model, device="cpu", precision="fp32")(images)
     parts = Translator(model, device="cpu", precision="fp32", tile=16)(images)
     torch.testing.assert_close(whole, parts, atol=1e-4, rtol=0)
 
 
-def test_tiles_of_a_u_net_are_nearer_to_the_whole_than_if_each_kept_its_own_statistics(tmp_path: Path, monkeypatch):
+def test_statistics_of_a_thumbnail_bring_tiles_nearer_to_the_whole(tmp_path: Path, monkeypatch):
     model = write_model(tmp_path / "m", architecture="unet", depth=4)
     pixels = photograph(300, 420)
     whole = Translator(model, device="cpu", precision="fp32", tile=4096).translate_pixels([pixels])[0].astype(int)
@@ -111,13 +111,13 @@ def test_tiles_of_a_u_net_are_nearer_to_the_whole_than_if_each_kept_its_own_stat
     assert np.abs(whole - agreeing).mean() < 0.9 * np.abs(whole - naive).mean()
 
 
-def test_tiles_cover_everything_once_and_fade_into_each_other():
-    assert starts(100, 40, 10) == [0, 30, 60]
-    assert starts(101, 40, 10) == [0, 30, 60, 61]
-    assert starts(20, 40, 10) == [0]
+def test_tiles_cover_everything_and_are_cross_faded():
+    assert tile_starts(100, 40, 10) == [0, 30, 60]
+    assert tile_starts(101, 40, 10) == [0, 30, 60, 61]
+    assert tile_starts(20, 40, 10) == [0]
     sheet = torch.rand(1, 3, 4, 101)
-    parts = [(start, sheet[..., start : start + 40]) for start in starts(101, 40, 10)]
-    assert torch.equal(torch.cat(list(faded(parts, dim=3)), dim=3), sheet)
+    parts = [(start, sheet[..., start : start + 40]) for start in tile_starts(101, 40, 10)]
+    assert torch.equal(torch.cat(list(cross_faded(parts, dim=3)), dim=3), sheet)
 
 
 SCRIPT = """

@@ -40,7 +40,7 @@ def test_a_tensor_gives_a_tensor_of_its_shape(translate):
         np.zeros((8, 8, 3)),
     ],
 )
-def test_what_is_no_picture_is_said_with_the_shape_expected(translate, wrong):
+def test_a_wrong_shape_or_type_is_an_error_with_the_expected_one(translate, wrong):
     call = Translator.__call__.__wrapped__  # without the tests' own check of types, which would come first
     with pytest.raises(ValueError, match="expected a"):
         call(translate, wrong)
@@ -52,7 +52,7 @@ def test_a_picture_gives_a_picture_of_its_size_and_mode(translate):
         assert (translate(picture).size, translate(picture).mode) == (picture.size, mode)
 
 
-def test_a_path_gives_the_picture_that_is_there(translate, tmp_path: Path):
+def test_a_path_is_translated_like_its_picture(translate, tmp_path: Path):
     picture = Image.effect_noise((33, 21), 90).convert("RGB")
     picture.save(tmp_path / "a.png")
     expected = np.asarray(translate(picture))
@@ -64,7 +64,7 @@ def test_a_path_gives_the_picture_that_is_there(translate, tmp_path: Path):
     assert translate(tmp_path / "turned.jpg").size == (21, 33)
 
 
-def test_a_path_without_a_picture_is_named(translate, tmp_path: Path):
+def test_a_path_without_a_picture_is_an_error_that_names_it(translate, tmp_path: Path):
     (tmp_path / "text.jpg").write_text("not a picture")
     for name in ("none.png", "text.jpg", ""):
         with pytest.raises(PictureError, match=name or "cannot be read"):
@@ -74,13 +74,13 @@ def test_a_path_without_a_picture_is_named(translate, tmp_path: Path):
 @pytest.mark.parametrize(
     "wrong", [None, 7, b"a.png", [Image.new("RGB", (8, 8))], {"a": 1}], ids=lambda w: type(w).__name__
 )
-def test_anything_else_is_a_type_error_that_says_what_is_taken(translate, wrong):
+def test_other_types_are_a_type_error_that_lists_the_types(translate, wrong):
     call = Translator.__call__.__wrapped__  # without the tests' own check of types, which would come first
     with pytest.raises(TypeError, match=f"expected a path, a PIL image, .* got {type(wrong).__name__}"):
         call(translate, wrong)
 
 
-def test_an_array_a_picture_and_a_tensor_say_the_same(translate):
+def test_an_array_a_picture_and_a_tensor_give_the_same_output(translate):
     pixels = np.random.default_rng(0).integers(0, 256, (24, 36, 3), dtype=np.uint8)
     from_array = translate(pixels)
     assert np.array_equal(np.asarray(translate(Image.fromarray(pixels))), from_array)
@@ -91,12 +91,12 @@ def test_an_array_a_picture_and_a_tensor_say_the_same(translate):
 
 @settings(max_examples=25, deadline=None)
 @given(height=st.integers(1, 70), width=st.integers(1, 70))
-def test_every_size_comes_back(translate, height: int, width: int):
+def test_the_output_has_the_size_of_the_input(translate, height: int, width: int):
     assert translate(torch.zeros(1, 3, height, width)).shape == (1, 3, height, width)
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 40), (40, 1), (20, 300)])
-def test_a_u_net_takes_every_size_too(tmp_path, height: int, width: int):
+def test_a_u_net_takes_every_size(tmp_path, height: int, width: int):
     translate = Translator(write_model(tmp_path / "m", architecture="unet", depth=4), device="cpu")
     assert translate(Image.new("RGB", (width, height))).size == (width, height)
 
@@ -111,7 +111,7 @@ def test_padding_mirrors_and_changes_nothing_that_fits():
     assert torch.equal(padded[:, :, :8, :12], images)
 
 
-def test_a_batch_is_redrawn_as_its_pictures_would_be_alone(translate):
+def test_a_batch_is_translated_like_single_pictures(translate):
     batch = torch.rand(3, 3, 16, 16) * 2 - 1
     torch.testing.assert_close(translate(batch), torch.cat([translate(image[None]) for image in batch]))
 
@@ -139,7 +139,7 @@ def test_a_direction_can_be_named_by_its_domain(tmp_path: Path):
             choose_direction(info, to, direction)
 
 
-def test_weights_of_another_network_are_a_sentence(tmp_path: Path):
+def test_weights_of_another_network_are_an_error(tmp_path: Path):
     path = write_model(
         tmp_path / "m", generator=load_model(write_model(tmp_path / "n", architecture="unet", depth=3))[0].generator
     )
@@ -148,6 +148,6 @@ def test_weights_of_another_network_are_a_sentence(tmp_path: Path):
 
 
 @pytest.mark.parametrize("device", ["gpu9", "cuda:99", "not a device"])
-def test_a_device_that_is_not_there_is_a_sentence(model, device: str):
+def test_a_missing_device_is_an_error(model, device: str):
     with pytest.raises(DeviceError):
         Translator(model, device=device)

@@ -12,7 +12,7 @@ from tests.support.models import write_model
 from tests.support.videos import picture as scene
 
 
-def test_pictures_are_translated_once_they_are_whole(tmp_path: Path):
+def test_watched_pictures_are_translated_when_complete(tmp_path: Path):
     folder = tmp_path / "inbox"
     folder.mkdir()
     translator = Translator(write_model(tmp_path / "m.safetensors"), device="cpu")
@@ -44,7 +44,7 @@ def test_pictures_are_translated_once_they_are_whole(tmp_path: Path):
         lambda: plan_targets([folder], "zebras", image_format="png", watched=True),
         job,
         results.append,
-        on_trouble=troubles.append,
+        on_error=troubles.append,
         sleep=visitor,
     )
     assert [[target.source.name for target in result.done] for result in results] == [
@@ -89,7 +89,7 @@ def test_a_replaced_picture_replaces_its_translation(tmp_path: Path):
         lambda: plan_targets([folder], "zebras", output=output, watched=True),
         TranslateJob(translator, TranslateOptions(), interrupted=lambda: len(looks) > 12),
         lambda _: None,
-        on_trouble=troubles.append,
+        on_error=troubles.append,
         sleep=visitor,
     )
     assert len(set(contents)) == 3

@@ -1,0 +1,106 @@
+"""Translating files and folders in one call, for the command line and for Python."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from cyclegan.checkpoints.find import find_model
+from cyclegan.checkpoints.model_file import Direction, ModelInfo, load_model_info
+from cyclegan.errors import CycleganError
+from cyclegan.inference.translator import Translator, choose_direction
+from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult
+from cyclegan.translation.outputs import check_folders, check_output, is_archive, translate_into_archive
+from cyclegan.translation.pipeline import count_pictures_and_frames, translate_targets
+from cyclegan.translation.scale import scale_note
+from cyclegan.translation.scores import Scorer, write_scores
+from cyclegan.translation.sequences import describe_sequences
+from cyclegan.translation.targets import Target, passed_over_in, plan_targets
+
+Input = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class TranslatePlan:
+    """A translation that has been checked; the networks are loaded after this."""
+
+    model: Path
+    info: ModelInfo
+    direction: Direction
+    targets: Sequence[Target]
+    notes: Sequence[str]  # messages for the user before the work begins
+
+
+def translate_folder(  # noqa: PLR0913 (by name)
+    inputs: Input | Sequence[Input],
+    model: str | Path | None = None,
+    *,
+    output: Input | None = None,
+    direction: Direction | None = None,
+    to: str | None = None,
+    image_format: str | None = None,
+    options: TranslateOptions = TranslateOptions(),  # noqa: B008 (frozen)
+    scores: bool = False,
+    device: str = "auto",
+    precision: Literal["auto", "fp32", "bf16"] = "auto",
+    tile: int | None = None,
+    on_plan: Callable[[TranslatePlan], object] = lambda _: None,
+    on_progress: Callable[[int, int], object] = lambda _done, _total: None,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> TranslateResult:
+    """Translate files and folders, and write the outputs in their formats, with their metadata.
+
+    `model` and the hardware's parameters are those of `Translator`; `to` names a domain instead of `direction`.
+    `output` is a folder, a .zip archive, or a file for a single input; None: beside each input, `<input>_<domain>`.
+    `on_progress` is called with the number of pictures and frames done, and their total.
+
+    Files that fail are listed in the result. A `CycleganError` is raised before the work begins: for a missing input or
+    model, an output that cannot be written, or two outputs of one name.
+    """
+    paths = [Path(path) for path in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
+    output = None if output is None else Path(output)
+    path = find_model(model)
+    info = load_model_info(path)
+    direction = choose_direction(info, to, direction)
+    domain = info.domains(direction)[1]
+    check_output(paths, output, image_format, overwrite=options.overwrite)
+
+    def translate(output: Path | None) -> TranslateResult:
+        targets = plan_targets(paths, domain, output=output, image_format=image_format)
+        check_folders(targets, overwrite=options.overwrite)
+        on_plan(TranslatePlan(path, info, direction, targets, _notes_before(targets, options, info)))
+        translator = Translator(path, direction=direction, device=device, precision=precision, tile=tile)
+        job = TranslateJob(translator, options, Scorer(translator) if scores else None, interrupted=interrupted)
+        result = _with_progress(targets, job, on_progress)
+        try:
+            result.tables = write_scores(result.scores)
+        except CycleganError as error:  # it must not hide the other failures
+            result.failed.append(error)
+        return result
+
+    if output is not None and is_archive(output):
+        result = translate_into_archive(output, translate, interrupted)
+    else:
+        result = translate(output)
+    result.passed_over = passed_over_in(paths, domain, output)
+    return result
+
+
+def _notes_before(targets: Sequence[Target], options: TranslateOptions, info: ModelInfo) -> list[str]:
+    note = scale_note(targets, options.size, info.size)
+    return [*([note] if note else []), *(describe_sequences(targets) if options.steady else [])]
+
+
+def _with_progress(
+    targets: Sequence[Target], job: TranslateJob, on_progress: Callable[[int, int], object]
+) -> TranslateResult:
+    done, total = 0, count_pictures_and_frames(targets)
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        on_progress(done, total)
+
+    on_progress(done, total)
+    return translate_targets(targets, replace(job, on_frame=advance), on_picture=advance)
