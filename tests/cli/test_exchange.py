@@ -104,10 +104,10 @@ def test_a_training_says_what_it_begins_with_and_fails_before_anything_moves(com
     command("import", "net_G_A.pth", "--output", "m.safetensors")
     begun = command("train", "horses", "zebras", *TINY, "--init-from", "m.safetensors")
     assert begun.returncode == 0, begun.stderr
-    assert "begins with  m.safetensors: a2b" in begun.stderr
+    assert "weights of  m.safetensors: a2b" in begun.stderr
     (tmp_path / "m.safetensors").unlink()
     again = command("train", "horses", "zebras", *TINY, "--init-from", "m.safetensors", "--max-steps", 6)
-    assert (again.returncode, "begins with" in again.stderr) == (0, False)
+    assert (again.returncode, "weights of" in again.stderr) == (0, False)
     failed = command("train", "horses", "zebras", *TINY, "--init-from", "m.safetensors", "--fresh")
     assert_a_sentence(failed, "there is no model m.safetensors")
     write_model(tmp_path / "m.safetensors")
