@@ -51,7 +51,7 @@ def fill(folder: Path) -> None:
     """Put into a folder what the pages' lines take for granted."""
     for seed, name in enumerate(("horses", "zebras", "xrays")):
         draw(folder / name, 40, seed, side=40)
-    few = ("photos", "inbox", "redrawn", "truth", "trainA", "trainB", "testA", "testA_zebras", "testB")
+    few = ("photos", "inbox", "translated", "truth", "trainA", "trainB", "testA", "testA_zebras", "testB")
     for seed, name in enumerate((*few, "days/trainA", "days/trainB")):
         draw(folder / name, 8, seed)
     for picture in (folder / "xrays").iterdir():

@@ -69,9 +69,9 @@ def with_old_statistics(name: str) -> dict[str, Tensor]:
 
 
 def save_networks(folder: Path, epoch: str = "latest", a: int = 3, b: int = 3, **settings) -> dict[str, nn.Module]:
-    """Write the four files of a game as the reference does, and return the networks under its names.
+    """Write the four files of a training as the reference does, and return the networks under its names.
 
-    `a` and `b` are the channels of the domains; their D_A judges images of B.
+    `a` and `b` are the channels of the domains; their D_A scores images of B.
     """
     networks = {
         "G_A": small_generator(1, a, b, **settings),

@@ -82,10 +82,10 @@ def test_a_program_for_pictures_takes_and_gives_bytes(tmp_path):
     run = run_by_onnx_runtime(tmp_path / "m.onnx")
     for shape in ((2, 65, 50, 3), (1, 8, 8, 3)):
         pictures = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-        redrawn = run(torch.from_numpy(pictures)).numpy()
-        assert redrawn.dtype == np.uint8
+        translated = run(torch.from_numpy(pictures)).numpy()
+        assert translated.dtype == np.uint8
         exact = np.stack([translate(picture) for picture in pictures])
-        assert np.abs(redrawn.astype(int) - exact).max() <= 1
+        assert np.abs(translated.astype(int) - exact).max() <= 1
     assert said <= 1
 
 
@@ -104,10 +104,10 @@ def test_a_side_of_one_channel_is_grey_bytes(tmp_path, kind, spec, channels, sai
     run = run_by_onnx_runtime(path) if kind == "onnx" else torch.export.load(path).module()
     for batch, height, width in ((2, 33, 50), (1, 8, 8), *SMALL):
         pictures = np.random.default_rng(0).integers(0, 256, (batch, height, width, channels[0]), dtype=np.uint8)
-        redrawn = run(torch.from_numpy(pictures)).numpy()
-        assert (redrawn.shape, redrawn.dtype) == ((batch, height, width, channels[1]), np.uint8)
+        translated = run(torch.from_numpy(pictures)).numpy()
+        assert (translated.shape, translated.dtype) == ((batch, height, width, channels[1]), np.uint8)
         exact = np.stack([translate(picture) for picture in pictures])
-        assert np.abs(redrawn.astype(int) - exact).max() <= 1
+        assert np.abs(translated.astype(int) - exact).max() <= 1
     assert export.program_metadata(info, options)["pixels"] == said
 
 
@@ -157,7 +157,7 @@ def test_the_page_s_lines_run_and_its_programs_describe_themselves(tmp_path, fol
     drawn = [np.asarray(Image.open(tmp_path / name)).astype(int) for name in ("photo_zebra.png", "translated.png")]
     with Image.open(tmp_path / "photo.jpg") as photo:
         exact = np.asarray(Translator(tmp_path / "horse2zebra.safetensors", device="cpu", precision="fp32")(photo))
-    assert all(np.abs(redrawn - exact).max() <= 1 for redrawn in drawn)
+    assert all(np.abs(translated - exact).max() <= 1 for translated in drawn)
     assert_programs_describe_themselves(tmp_path / "horse2zebra.onnx", tmp_path / "horse2zebra.pt2")
 
 

@@ -87,7 +87,7 @@ def test_a_second_call_continues_the_training_and_lets_it_end(trained: Path):
     assert all(file.stat().st_size < 16 * 2**20 for file in files)
 
 
-def test_the_pieces_become_a_judged_model(trained: Path, tmp_path: Path):
+def test_the_pieces_become_a_scored_model(trained: Path, tmp_path: Path):
     judge = tmp_path / "judge.py"
     judge.write_text(JUDGE)
     places = ("--photographs", trained / "data", "--judge", judge, "--output", tmp_path / "result")

@@ -36,12 +36,12 @@ def test_every_shipped_model_has_a_card_with_its_figures():
     assert {path.suffix for path in SHIPPED.iterdir()} == {".safetensors", ".md"}
 
 
-def test_it_redraws_a_folder_at_once_in_both_directions(command, folders):
+def test_it_translates_a_folder_at_once_in_both_directions(command, folders):
     for options, name in (([], "horses_zebras"), (["--to", "horses"], "horses_horses")):
         result = command("translate", "horses", "--model", "horse2zebra", *options, "--json")
         assert len(json.loads(result.stdout)["written"]) == 5, result.stderr
-        with Image.open(folders[0].with_name(name) / "1.png") as redrawn:
-            assert redrawn.size == (40, 60)
+        with Image.open(folders[0].with_name(name) / "1.png") as translated:
+            assert translated.size == (40, 60)
 
 
 def test_a_run_of_its_name_goes_first(tmp_path):

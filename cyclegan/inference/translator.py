@@ -239,19 +239,21 @@ class Translator:
 
 
 def choose_direction(info: ModelInfo, to: str | None, direction: str | None) -> Direction:
-    """Return the direction that leads to the domain called `to`, or the one asked for, or a2b."""
+    """Return the direction to the domain called `to`, or else the one of this name, a2b by default."""
     if to is None:
         return "b2a" if direction == "b2a" else "a2b"
-    matches: list[Direction] = []
-    if to == info.domain_b:
-        matches.append("a2b")
-    if to == info.domain_a:
-        matches.append("b2a")
-    if len(matches) != 1 or (direction is not None and direction != matches[0]):
+    directions: tuple[tuple[Direction, str], ...] = (("a2b", info.domain_b), ("b2a", info.domain_a))
+    matches = [name for name, domain in directions if domain == to]
+    if len(matches) != 1:
         raise ModelFileError(
             f"this model does not say how to reach {printable(to)}: it turns {printable(info.domain_a)} into "
             f"{printable(info.domain_b)} (a2b) and back (b2a).",
             "Name one of the two with --to, or give --direction alone.",
+        )
+    if direction not in (None, matches[0]):
+        raise ModelFileError(
+            f"--to {printable(to)} is {matches[0]} in this model, and --direction is {direction}.",
+            "Give one of the two options.",
         )
     return matches[0]
 

@@ -1,4 +1,4 @@
-"""Put together what came back from `train`, and have its translations judged; here, not on the GPU's machine.
+"""Put together what came back from `train`, and have its translations scored; here, not on the GPU's machine.
 
     python -m scripts.gpu.finish FOLDER [--photographs FOLDER] [--judge FILE] [--output .gpu/result]
 
@@ -23,14 +23,14 @@ from scripts.gpu.report import say
 DIRECTIONS = {"a2b": ("testA", "testB", 340), "b2a": ("testB", "testA", 339)}  # zebra, sorrel horse
 
 
-def judged(judge: Path, photographs: Path, translated: Path, direction: str) -> dict[str, Any]:
-    """Return what the judge says of translations."""
+def scores_of(judge: Path, photographs: Path, translated: Path, direction: str) -> dict[str, Any]:
+    """Return the judge's scores of translations."""
     source, real, wanted = DIRECTIONS[direction]
     command = [sys.executable, judge, translated, photographs / real]
     command += ["--reference", photographs / source, "--class", wanted, "--json"]
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"The judge could not judge {translated}: {done.stderr[-500:]}")
+        raise SystemExit(f"The judge could not score {translated}: {done.stderr[-500:]}")
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
 
@@ -61,7 +61,7 @@ def find(settings: dict[str, dict[str, Any]], key: str) -> Any:
 
 
 def main() -> None:
-    """Join, judge, print."""
+    """Join, score, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the pieces lie")
     parser.add_argument("--photographs", type=Path, default=Path("../shared/horse2zebra"))
@@ -72,7 +72,7 @@ def main() -> None:
     with zipfile.ZipFile(join(asked.folder, "rest.zip", asked.output / "rest.zip")) as archive:
         archive.extractall(asked.output)
     translated = asked.output / "translated"
-    scores = {way: judged(asked.judge, asked.photographs, translated / way, way) for way in DIRECTIONS}
+    scores = {way: scores_of(asked.judge, asked.photographs, translated / way, way) for way in DIRECTIONS}
     (asked.output / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
     say(f"The model is {model}, its sheets are a2b.jpg and b2a.jpg beside it. The row for docs/benchmarks.md:")
     say(row(asked.output, scores))

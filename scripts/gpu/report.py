@@ -13,7 +13,7 @@ from typing import Any
 Figures = dict[str, Any]
 Check = Callable[[float], Figures]  # takes the seconds that it may last at most, returns figures
 MARGIN = 10  # seconds for the table and the end of the command
-PATIENCE = 5  # times as long may a rehearsal take, on a machine that does other things too
+TOY_TIME_FACTOR = 5  # a dry run on a busy machine may take so many times as long
 
 
 class NotHere(Exception):  # noqa: N818 (it is no error)
@@ -39,9 +39,9 @@ class Report:
 
     def __init__(self, command: str, asked: argparse.Namespace) -> None:
         self.command, self.out, self.toy = command, asked.out, asked.toy
-        self.patience = PATIENCE if asked.toy else 1
+        self.time_factor = TOY_TIME_FACTOR if asked.toy else 1
         self.started = time.monotonic()
-        self.deadline = self.started + 60 * asked.minutes * self.patience - MARGIN
+        self.deadline = self.started + 60 * asked.minutes * self.time_factor - MARGIN
         self.rows: list[Row] = []
         self.out.mkdir(parents=True, exist_ok=True)
 
@@ -54,7 +54,7 @@ class Report:
         started, row = time.monotonic(), Row(name, "no time")
         if self.left() >= at_least:
             try:
-                row.figures, row.outcome = check(min(at_most * self.patience, self.left())), "ok"
+                row.figures, row.outcome = check(min(at_most * self.time_factor, self.left())), "ok"
             except NotHere as error:
                 row.figures, row.outcome = {"why": error}, "not here"
             except Exception as error:
@@ -90,7 +90,7 @@ def say(text: str) -> None:
 def arguments(description: str | None, minutes: float) -> argparse.ArgumentParser:
     """Return a parser with the options that all commands have."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--toy", action="store_true", help="the same at a tiny size, as a rehearsal on a CPU")
+    parser.add_argument("--toy", action="store_true", help="the same at a tiny size, as a dry run on a CPU")
     parser.add_argument("--minutes", type=float, default=minutes, help=f"after which it ends [{minutes:g}]")
     out = Path(os.environ.get("OUT") or ".gpu/out")
     parser.add_argument("--out", type=Path, default=out, help="folder of what comes back ($OUT, else .gpu/out)")

@@ -1,4 +1,4 @@
-"""The sizes of a real call and of its rehearsal, and pictures to try things on."""
+"""The sizes of a real call and of its dry run, and pictures to try things on."""
 
 import shutil
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ TINY: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of everything that a rehearsal does smaller."""
+    """Everything that a dry run does smaller."""
 
     settings: dict[str, dict[str, Any]]  # section -> key -> value
     steps: int  # of a training

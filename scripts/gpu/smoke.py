@@ -166,7 +166,7 @@ class Smoke:
         return {"answer": "in logs.zip, inspect.out"}
 
     def variant(self, timeout: float, name: str) -> Figures:
-        """Try a variant of the authors' step, independent of ours."""
+        """Try a variant of the authors' step, independent of the product's."""
         if name in NEED_CUDA and not self.on_cuda:
             raise NotHere("only CUDA has it")
         env = EXACT if name == "fp32" else {}

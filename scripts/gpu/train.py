@@ -44,7 +44,7 @@ class Training:
     data: Path
     checkpoints: Path
     options: list[str]  # of `cyclegan train`
-    toy_steps: int = 0  # a rehearsal stops after so many
+    toy_steps: int = 0  # a dry run stops after so many
 
     @property
     def run(self) -> Path:
@@ -81,7 +81,7 @@ class Training:
             running.process.join(timeout)
         if running.process.is_alive():
             running.interrupt()
-        running.wait(self.report.patience * RESERVED / 2, allowed=(0, INTERRUPTED))
+        running.wait(self.report.time_factor * RESERVED / 2, allowed=(0, INTERRUPTED))
         steps = last_step(self.run)
         return {"steps": steps, "of this call": steps - before, "steps/s": speed(metrics(self.run))}
 
@@ -155,7 +155,7 @@ def draw_sheet(path: Path, sources: Sequence[Path], outputs: Sequence[Path], sid
 
 
 def draw_data(folder: Path) -> Path:
-    """Draw a tiny data set for a rehearsal."""
+    """Draw a tiny data set for a dry run."""
     for number, name in enumerate(("trainA", "trainB", "testA", "testB")):
         if not (folder / name).exists():
             draw_folder(folder / name, 3 + number % 2, TOY.side + 8, TOY.side + 8)

@@ -8,7 +8,7 @@ POSIX = sys.platform != "win32"
 
 
 def assert_a_sentence(result: subprocess.CompletedProcess[str], *words: str, status: int = 2) -> None:
-    """Assert that a run ended with a sentence of these words, and no traceback."""
+    """Assert that a run ended with an error message of these words, and no traceback."""
     assert result.returncode == status, result.stderr
     assert "Traceback" not in result.stderr
     for word in words:

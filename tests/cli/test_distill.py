@@ -20,7 +20,7 @@ def test_a_run_is_distilled(command, folders, tmp_path):
     assert load_model_info(small.model).generator.width == 2
     assert load_model_info(small.teacher).generator.width == 8
     assert "Distillation losses" in small.report.read_text(encoding="utf-8")
-    assert command("translate", "horses/1.png", "--model", "horses2zebras-small").stdout.startswith("1 redrawn")
+    assert command("translate", "horses/1.png", "--model", "horses2zebras-small").stdout.startswith("1 translated")
 
     assert "finished already" in command("distill", "checkpoints/horses2zebras").stdout
     longer = command("distill", "horses2zebras", "--max-steps", 6, "--json")

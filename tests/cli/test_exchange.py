@@ -19,12 +19,12 @@ from tests.support.models import write_model
 
 
 def test_an_import_says_what_it_found(command, tmp_path):
-    save_networks(tmp_path / "game")
-    result = command("import", "game", "--output", "m.safetensors")
+    save_networks(tmp_path / "theirs")
+    result = command("import", "theirs", "--output", "m.safetensors")
     assert result.stdout == (
         "Imported: m.safetensors (a2b, b2a, disc_a, disc_b; residual blocks: 1, width 4, instance norm)\n"
     )
-    again = ("import", "game", "--output", "m.safetensors", "--overwrite")
+    again = ("import", "theirs", "--output", "m.safetensors", "--overwrite")
     facts = json.loads(command(*again, "--json", "--quiet").stdout)
     assert facts["networks"] == ["a2b", "b2a", "disc_a", "disc_b"]
     assert (facts["model"], facts["generator"]["blocks"], facts["discriminator"]["layers"]) == ("m.safetensors", 1, 2)
@@ -32,10 +32,10 @@ def test_an_import_says_what_it_found(command, tmp_path):
 
 
 def test_a_grey_domain_is_told(command, tmp_path):
-    save_networks(tmp_path / "game", a=1)
-    result = command("import", "game", "--output", "m.safetensors")
+    save_networks(tmp_path / "theirs", a=1)
+    result = command("import", "theirs", "--output", "m.safetensors")
     assert result.stdout.endswith("residual blocks: 1, width 4, instance norm; grey: A)\n")
-    facts = json.loads(command("import", "game", "--output", "m.safetensors", "--overwrite", "--json").stdout)
+    facts = json.loads(command("import", "theirs", "--output", "m.safetensors", "--overwrite", "--json").stdout)
     assert (facts["channels_a"], facts["channels_b"]) == (1, 3)
 
 
@@ -44,7 +44,7 @@ def test_a_released_model_translates_its_way_and_says_so_for_the_other(command, 
     names = ("--domain-a", "horse", "--domain-b", "zebra")
     command("import", "latest_net_G.pth", "--output", "m.safetensors", *names)
     there = command("translate", "horses/1.png", "--model", "m.safetensors", "--device", "cpu")
-    assert there.stdout.startswith("1 redrawn as zebra")
+    assert there.stdout.startswith("1 translated to zebra")
     back = command("translate", "zebras/1.png", "--model", "m.safetensors", "--to", "horse")
     assert_a_sentence(back, "m.safetensors translates one way only, a2b", "b2a was asked for")
     program = command("export", "m.safetensors", "--output", "m.onnx", "--format", "onnx", "--direction", "b2a")
@@ -77,20 +77,20 @@ def test_what_only_programs_can_do_is_a_sentence_for_the_others(command, tmp_pat
     assert not (tmp_path / "x").exists()
 
 
-def test_a_model_in_half_precision_is_one_of_generators_alone_that_redraws_the_same(
+def test_a_model_in_half_precision_is_one_of_generators_alone_that_translates_the_same(
     command, folders, tmp_path, traceable
 ):
     write_model(tmp_path / "m.safetensors")
     assert command("export", "m.safetensors", "--output", "half.safetensors", "--half").returncode == 0
     assert networks_in(tmp_path / "half.safetensors") == {"a2b", "b2a"}
     assert load_model_info(tmp_path / "half.safetensors").discriminator is None
-    redrawn = []
+    translated = []
     for name in ("m", "half"):
         result = ("--model", f"{name}.safetensors", "--output", f"{name}.png", "--precision", "fp32")
         written = command("translate", "horses/1.png", *result)
         assert written.returncode == 0, written.stderr
-        redrawn.append(read_picture(tmp_path / f"{name}.png").pixels.astype(int))
-    assert abs(redrawn[0] - redrawn[1]).mean() < 0.5
+        translated.append(read_picture(tmp_path / f"{name}.png").pixels.astype(int))
+    assert abs(translated[0] - translated[1]).mean() < 0.5
     assert command("inspect", "half.safetensors").returncode == 0
     for kind in ("onnx", "reference"):
         again = command("export", "half.safetensors", "--output", kind, "--format", kind)

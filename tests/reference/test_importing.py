@@ -49,8 +49,8 @@ def test_a_generator_of_the_reference_translates_as_it_did_and_goes_back_as_it_w
     torch.save(wrapped(with_old_statistics(name), prefix), tmp_path / "latest_net_G.pth")
     model = imported(tmp_path / "m.safetensors", tmp_path / "latest_net_G.pth")
     tensors, _ = golden(name)
-    redrawn = Translator(model, device="cpu", precision="fp32")(tensors["input"])
-    assert (redrawn - tensors["output"]).abs().max() <= 1e-5
+    translated = Translator(model, device="cpu", precision="fp32")(tensors["input"])
+    assert (translated - tensors["output"]).abs().max() <= 1e-5
     info, weights = load_model(model)
     (written,) = export_reference(tmp_path / "out", weights, info)
     assert_the_same(torch.load(written, weights_only=True), golden_weights(name))
@@ -67,9 +67,9 @@ def test_discriminators_come_along_and_go_back_as_they_were(tmp_path, name: str)
     assert_the_same(torch.load(written[1], weights_only=True), golden_weights(name))
 
 
-def test_g_a_leads_from_a_to_b_and_d_a_judges_images_of_b(tmp_path):
-    theirs = save_networks(tmp_path / "game")
-    info, weights = import_model([tmp_path / "game"], domain_a="horses", domain_b="zebras")
+def test_g_a_leads_from_a_to_b_and_d_a_scores_images_of_b(tmp_path):
+    theirs = save_networks(tmp_path / "theirs")
+    info, weights = import_model([tmp_path / "theirs"], domain_a="horses", domain_b="zebras")
     assert (info.domain_a, info.domain_b) == ("horses", "zebras")
     for ours, name in {"a2b": "G_A", "b2a": "G_B", "disc_b": "D_A", "disc_a": "D_B"}.items():
         own = weights_of(ours, weights)
@@ -77,7 +77,7 @@ def test_g_a_leads_from_a_to_b_and_d_a_judges_images_of_b(tmp_path):
         assert all(torch.equal(own[key], tensor) for key, tensor in theirs[name].state_dict().items())
 
 
-def test_an_imported_game_loses_what_the_reference_s_recorded_game_lost(tmp_path):
+def test_an_imported_model_has_the_losses_of_the_reference(tmp_path):
     """Its D_A and G_A, in the places where we put them, give the losses that it called D_A and G_A."""
     tensors, settings = golden("training_lsgan")
     for name in NETWORK_NAMES:
@@ -113,18 +113,18 @@ def test_a_single_generator_goes_one_way_and_says_so_for_the_other(tmp_path):
 
 
 def test_names_and_contents_that_contradict_each_other_are_sentences(tmp_path):
-    game = save_networks(tmp_path)
+    networks = save_networks(tmp_path)
     generators = [tmp_path / f"latest_net_{name}.pth" for name in ("G_A", "G_B")]
-    other, unnamed, judge = (tmp_path / f"{name}.pth" for name in ("netG_B", "horse2zebra", "D"))
+    other, unnamed, discriminator = (tmp_path / f"{name}.pth" for name in ("netG_B", "horse2zebra", "D"))
     torch.save(to_reference(small_generator(blocks=2)), other)
     torch.save(to_reference(small_generator()), unnamed)
-    torch.save(to_reference(game["D_A"]), judge)
-    torch.save(to_reference(game["D_A"]), tmp_path / "1_net_G_A.pth")
+    torch.save(to_reference(networks["D_A"]), discriminator)
+    torch.save(to_reference(networks["D_A"]), tmp_path / "1_net_G_A.pth")
     for files, options, answer in (
         ([generators[0], unnamed], {}, "horse2zebra.pth would both become a2b"),
         ([generators[0]], {"direction": "b2a"}, "latest_net_G_A.pth is a2b by its name"),
         ([generators[0], other], {}, "the two generators are not built alike: .*blocks=1.*blocks=2"),
-        ([judge], {}, "holds a discriminator, and its name does not say of what"),
+        ([discriminator], {}, "holds a discriminator, and its name does not say of what"),
         ([tmp_path / "1_net_G_A.pth"], {}, "holds a discriminator, and its name says otherwise"),
         ([tmp_path / "latest_net_D_A.pth"], {}, "there is no generator"),
         ([unnamed], {"domain_a": "../x"}, "cannot be a domain's name"),
@@ -138,17 +138,17 @@ def test_names_and_contents_that_contradict_each_other_are_sentences(tmp_path):
 
 
 @pytest.mark.parametrize(("a", "b"), [(1, 1), (1, 3), (3, 1)])
-def test_a_game_of_grey_domains_translates_and_goes_back_as_it_was(tmp_path, a: int, b: int):
-    theirs = save_networks(tmp_path / "game", a=a, b=b)
-    model = imported(tmp_path / "m.safetensors", tmp_path / "game")
+def test_grey_domains_translate_and_export_unchanged(tmp_path, a: int, b: int):
+    theirs = save_networks(tmp_path / "theirs", a=a, b=b)
+    model = imported(tmp_path / "m.safetensors", tmp_path / "theirs")
     info, weights = load_model(model)
     assert (info.channels_a, info.channels_b) == (a, b)
     for direction, name, channels in (("a2b", "G_A", a), ("b2a", "G_B", b)):
         images = torch.rand(2, channels, 16, 24, generator=torch.Generator().manual_seed(0)) * 2 - 1
-        redrawn = Translator(model, direction=direction, device="cpu", precision="fp32")(images)
-        assert (redrawn - theirs[name](images)).abs().max() <= 1e-5
+        translated = Translator(model, direction=direction, device="cpu", precision="fp32")(images)
+        assert (translated - theirs[name](images)).abs().max() <= 1e-5
     for written in export_reference(tmp_path / "out", weights, info):
-        before = torch.load(tmp_path / "game" / written.name, weights_only=True)
+        before = torch.load(tmp_path / "theirs" / written.name, weights_only=True)
         assert_the_same(torch.load(written, weights_only=True), before)
 
 

@@ -24,10 +24,10 @@ def translate(translator: Translator) -> Translator:
 
 def test_a_tensor_gives_a_tensor_of_its_shape(translate):
     batch = torch.rand(2, 3, 17, 30) * 2 - 1
-    redrawn = translate(batch)
-    assert redrawn.shape == batch.shape
-    assert redrawn.abs().max() <= 1
-    assert not torch.allclose(redrawn, batch, atol=0.1)
+    translated = translate(batch)
+    assert translated.shape == batch.shape
+    assert translated.abs().max() <= 1
+    assert not torch.allclose(translated, batch, atol=0.1)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,121 @@
+"""Options of `translate`, and their groups in `--help`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+FILES, MODEL_PANEL, LOOK, HARDWARE = "Input and output", "Model", "Look", "Hardware"
+
+Inputs = Annotated[
+    list[Path],
+    typer.Argument(metavar="INPUT…", help="Pictures, videos, and folders of them. - is one picture on standard input."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        help="A folder, a .zip archive, or a file for a single input.  [default: <input>_<domain> beside the input]",
+        rich_help_panel=FILES,
+        show_default=False,
+    ),
+]
+ImageFormat = Annotated[
+    Literal["jpg", "png", "webp", "tif", "bmp", "gif", "avif"] | None,
+    typer.Option(
+        "--format",
+        help="Write pictures in this format.  [default: that of the input]",
+        rich_help_panel=FILES,
+        show_default=False,
+    ),
+]
+Quality = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=100,
+        help="Quality of JPEG, WebP and AVIF.  [default: that of the input, at least 90]",
+        rich_help_panel=FILES,
+        show_default=False,
+    ),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace existing outputs instead of skipping them.", rich_help_panel=FILES),
+]
+Scores = Annotated[
+    bool,
+    typer.Option(
+        "--scores",
+        help="Write scores.csv: how real each output looks, and how well its source can be restored from it.",
+        rich_help_panel=FILES,
+    ),
+]
+Watch = Annotated[
+    bool,
+    typer.Option("--watch", help="Translate new files in the folders until interrupted.", rich_help_panel=FILES),
+]
+MaxPixels = Annotated[int, typer.Option(min=1, help="Refuse pictures with more pixels.", rich_help_panel=FILES)]
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        help="A run's folder or name, or a model file.  [default: the newest run under checkpoints/]",
+        rich_help_panel=MODEL_PANEL,
+        show_default=False,
+    ),
+]
+To = Annotated[
+    str | None, typer.Option(metavar="DOMAIN", help="Translate to this domain.", rich_help_panel=MODEL_PANEL)
+]
+DirectionName = Annotated[
+    Literal["a2b", "b2a"] | None,
+    typer.Option(
+        help="The direction, instead of --to.  [default: a2b]", rich_help_panel=MODEL_PANEL, show_default=False
+    ),
+]
+Size = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=65_535,
+        help="Short side of the output in pixels.  [default: that of the input]",
+        rich_help_panel=LOOK,
+        show_default=False,
+    ),
+]
+Strength = Annotated[
+    float,
+    typer.Option(min=0, max=1, help="1 is the translation; less blends it with the input.", rich_help_panel=LOOK),
+]
+Steady = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=0.99,
+        help="Weight of the previous frame in each frame of videos and numbered pictures, against flicker.",
+        rich_help_panel=LOOK,
+    ),
+]
+Engine = Annotated[
+    Literal["local", "ray"],
+    typer.Option(
+        "--engine",
+        help="ray uses a Ray cluster, or all processors of this machine, and reads addresses such as s3://.",
+        rich_help_panel=HARDWARE,
+    ),
+]
+BatchSize = Annotated[
+    int, typer.Option(min=1, help="Pictures of one size that are translated at once.", rich_help_panel=HARDWARE)
+]
+Tile = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Height in pixels of the strips of large pictures.  [default: by free memory]",
+        rich_help_panel=HARDWARE,
+        show_default=False,
+    ),
+]
+Precision = Annotated[
+    Literal["auto", "fp32", "bf16"], typer.Option(help="Precision of the network.", rich_help_panel=HARDWARE)
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=HARDWARE)]
