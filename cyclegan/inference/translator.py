@@ -24,7 +24,7 @@ from cyclegan.models import Generator, ResNetGenerator, load_weights, meta_modul
 
 LIVE_ACTIVATIONS = 2  # of full size and the generator's width at the same time, measured
 FP32_ACTIVATIONS = 2  # as many again in fp32, in norms on any device but a CPU
-MAX_BYTES_SINGLE_PASS = 2 * 2**30  # of a picture's activations on a CPU; strips are as fast
+MAX_BYTES_SINGLE_PASS = 2**30  # of a picture's activations on a CPU; strips are as fast
 MAX_CUDA_ELEMENTS = 2**31  # of a tensor that CUDA can pad
 MAX_PADDING = 16  # pixels
 MAX_BYTES_FP32_CACHE = 2**30  # of activations cached between passes; larger caches are fp16
@@ -233,7 +233,7 @@ class Translator:
 
     def _strip_rows(self, width: int, dtype: torch.dtype, tile: int | None) -> int:
         """Return the number of rows of a strip."""
-        available = min(free_memory(self.device) // 4, MAX_BYTES_SINGLE_PASS // 4)
+        available = min(free_memory(self.device) // 4, MAX_BYTES_SINGLE_PASS // 2)
         max_rows = available // (width * self._bytes_per_pixel(dtype))
         return max((tile or min(max_rows, MAX_STRIP_HEIGHT)) // 4, 1) * 4
 

@@ -17,6 +17,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 # The fork server imports these once, so that a process starts in no time. What cannot be imported is left out there.
 # Optimizers import torch._dynamo at their first step, which takes seconds.
+UNKNOWN_STATUS = 255  # of multiprocessing, where its fork server lost the exit status; what was written decides then
 MODULES = ("torch._dynamo", "cyclegan.cli", "cyclegan.translation", "cyclegan.reports", "scripts.gpu.steps")
 
 
@@ -41,7 +42,7 @@ class Running:
         if self.process.is_alive():
             self.kill()
             raise TimeoutError(f"not done after {timeout:.0f} s; {last_line(self.errors)}")
-        if self.process.exitcode not in allowed:
+        if self.process.exitcode not in (*allowed, UNKNOWN_STATUS):
             raise ProcessError(f"exit status {self.process.exitcode}: {last_line(self.errors)}")
         lines = self.output.read_text().splitlines()
         return json.loads(lines[-1]) if lines else None

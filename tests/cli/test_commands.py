@@ -175,7 +175,9 @@ def test_invalid_settings_are_errors(command, folders):
     assert_a_sentence(command("train", "horses", "zebras", "--size", "big"), "--size", "integer")
     assert_a_sentence(command("train", "horses", "zebras", "--size", "30"), "does not divide by 4")
     unknown = command("train", "horses", "zebras", "--set", "loss.cycel=1")
-    assert_a_sentence(unknown, "unknown setting loss.cycel; known here: adversarial, cycle_a, cycle_b, identity")
+    assert_a_sentence(
+        unknown, "unknown setting loss.cycel; known here: adversarial, cycle_a, cycle_b, distill, identity"
+    )
     assert_a_sentence(command("train", "horses", "zebras", "--preset", "huge"), "unknown preset huge", *PRESETS)
     assert_a_sentence(command("train", "horses", "zebras", "--name", "../x"), "cannot be a run's name")
 
@@ -259,7 +261,8 @@ def test_progress_goes_to_standard_error_and_results_to_standard_output(command,
     write_model(tmp_path / "m.safetensors")
     result = command("translate", "horses", "--model", "m.safetensors")
     assert result.stdout.count("\n") == 1
-    assert result.stderr == ""
+    assert result.stderr.startswith("Model: m, horses to zebras (a2b)")
+    assert result.stderr.count("\n") == 1
 
 
 def test_no_command_uses_the_network_unasked(folders, tmp_path):

@@ -58,7 +58,7 @@ def move(run: Run, moved: Run) -> None:
 @pytest.mark.parametrize("next_written", [{"every": 1}, {"save_minutes": 0}, {"samples_every": 1}])
 def test_a_run_deleted_during_training_is_an_error(run: Run, whole: Run, folders, next_written):
     deleted = once_at(6, lambda: shutil.rmtree(run.folder))
-    with pytest.raises(DiskError, match="the run that was in it is gone"):
+    with pytest.raises(DiskError, match="the run in it is gone"):
         train_run(run, folders, STEPS, {"logging": next_written}, **deleted)
     assert not run.folder.exists(), "part of the run was written again"
     assert train_run(run, folders, STEPS).finished
