@@ -134,9 +134,10 @@ def test_a_direction_can_be_named_by_its_domain(tmp_path: Path):
     assert choose_direction(info, None, None) == "a2b"
     assert choose_direction(info, "horses", None) == "b2a"
     assert choose_direction(info, None, "b2a") == "b2a"
-    for to, direction in (("lions", None), ("horses", "a2b")):
-        with pytest.raises(ModelFileError, match="it turns horses into zebras|--to horses is b2a"):
-            choose_direction(info, to, direction)
+    with pytest.raises(ModelFileError, match="it turns horses into zebras"):
+        choose_direction(info, "lions", None)
+    with pytest.raises(ModelFileError, match="--to horses is b2a"):
+        choose_direction(info, "horses", "a2b")
 
 
 def test_weights_of_another_network_are_an_error(tmp_path: Path):
