@@ -63,9 +63,9 @@ class ModelInfo:
 
 def save_model(path: Path, info: ModelInfo, weights: Mapping[str, Tensor]) -> None:
     """Write a model file; `weights` are named `a2b.…`, `b2a.…`, `disc_a.…` and `disc_b.…`, one or more of them."""
-    described = {"format": FORMAT, "kind": "cyclegan model", "pixels": "RGB, or grey where c is 1, [-1, 1], n c h w"}
+    kind = {"format": FORMAT, "kind": "cyclegan model", "pixels": "RGB, or grey where c is 1, [-1, 1], n c h w"}
     facts = {key: json.dumps(value) for key, value in dataclasses.asdict(info).items()}
-    save_tensors(path, weights, described | facts)
+    save_tensors(path, weights, kind | facts)
 
 
 def load_model(path: Path) -> tuple[ModelInfo, Tensors]:
