@@ -60,7 +60,7 @@ def plan_of(inputs: "TrainInputs") -> str:
     step = measured_seconds_per_step(config)
     speed = f"{step:.2g} s" if step < 10 else f"{step:.0f} s"
     if plan:
-        plan.used = inputs.stopwatch.seconds()
+        plan.count(inputs.stopwatch)
         plan.replan(0, step)
         about = f"About {inputs.total_steps:,} steps at {speed}"
         return f"{about}: {plan.describe_rest()}; the learning rate falls in the last {config.decay_share:.0%}."

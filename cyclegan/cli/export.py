@@ -61,15 +61,19 @@ def export(
     )
 
     output_format = format_of(output, output_format)
-    path = find_model(model)
-    info, weights = unaveraged_model(find_run(model)) if unaveraged else load_model(path)
+    if unaveraged:
+        run = find_run(model)
+        name, (path, info, weights) = run.name, unaveraged_model(run)
+    else:
+        path = find_model(model)
+        name, (info, weights) = model_name(path), load_model(path)
     if output_format != "reference":
         check_new_file(output, overwrite=overwrite)
     else:
         require_writable(output)
         if not overwrite:
             refuse_to_overwrite(*reference_files(output, weights, info).values())
-    tell(f"Model: {printable(model_name(path))}, {info.steps:,} steps trained, from {printable(path)}", quiet=quiet)
+    tell(f"Model: {printable(name)}, {info.steps:,} steps trained, from {printable(path)}", quiet=quiet)
     facts: dict[str, Any] = {"written": str(output), "format": output_format, "model": str(path), "steps": info.steps}
     details = ""
     if output_format in ("onnx", "program"):

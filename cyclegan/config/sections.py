@@ -213,6 +213,11 @@ class Config:
             )
 
     @property
+    def epochs(self) -> int | None:
+        """Epochs of the whole run, without regard to `max_steps`; None where the time decides."""
+        return self.schedule.epochs + self.schedule.decay_epochs if self.schedule.hours == "none" else None
+
+    @property
     def decay_share(self) -> float:
         """Share of the training in which the learning rate falls, without regard to `max_steps`."""
         return self.schedule.decay_epochs / (self.schedule.epochs + self.schedule.decay_epochs)

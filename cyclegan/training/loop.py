@@ -1,5 +1,6 @@
 """The training loop: from the state of a run to its last step, with callbacks after every step."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -74,8 +75,10 @@ def training_loop(
     with memory_errors(inputs.device, MEMORY_HINT):
         state, fabric = build_state(inputs)
     inputs, notes = resume(state, inputs)
+    if state.plan:
+        state.plan.count(inputs.stopwatch)
     if state.step:
-        left = f", with {state.plan.describe_rest()}" if state.plan else ""
+        left = f", with {state.plan.describe_rest()}" if state.plan and state.step < inputs.total_steps else ""
         log(f"Resuming from step {state.step:,}{left}.")
     evaluations, callbacks = all_callbacks(inputs, state, callbacks)
     # Same seed and batch, same pictures and crops: the position in the data is this one number.
@@ -84,7 +87,7 @@ def training_loop(
     )
     run_step = step_runner(state, inputs, fabric, log)
 
-    clock = inputs.stopwatch.clock
+    clock, started_seconds = inputs.stopwatch.clock, round(time.time(), 3)  # tells the lines of two processes apart
     first_step, started = state.step, clock()
     line_step, line_started = first_step, started
     keeper = TimeKeeper(state.plan, inputs.stopwatch, first_step) if state.plan else None
@@ -97,10 +100,10 @@ def training_loop(
         state.means.add(numbers)  # stays on the device; nothing waits for it here
         state.step += 1
         stopped, logged = ranks.any(interrupted()), inputs.is_logged(state.step)
-        if keeper:
-            keeper.count()
-            if logged:  # nowhere else, so that the steps between two lines can be repeated
-                keeper.revise(state.step, ranks)
+        if state.plan:
+            state.plan.count(inputs.stopwatch)
+        if keeper and logged:  # nowhere else, so that the steps between two lines can be repeated
+            keeper.revise(state.step, ranks)
         last = stopped or state.step >= inputs.total_steps
 
         metrics, diverged = None, None
@@ -108,6 +111,7 @@ def training_loop(
             now = clock()
             steps_per_second = (state.step - line_step) / (now - line_started)
             metrics = metrics_line(state, inputs, rate, steps_per_second, now - started)
+            metrics["started_seconds"] = started_seconds
             line_step, line_started = state.step, now
             # The first rank validates and diagnoses for all; every rank then acts on the same line.
             metrics = ranks.broadcast(evaluated(metrics, state, inputs, evaluations))

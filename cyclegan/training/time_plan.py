@@ -18,7 +18,7 @@ from cyclegan.training.distributed import Ranks
 
 TOLERANCE = 0.01  # of the time, by which a run may end early or late before it is planned anew
 WINDOW = 0.1  # of the time, over which the speed is averaged
-END_SHARE, MAX_END_SECONDS = 0.02, 5.0  # of the time, left for the last save and the report
+END_SHARE, MAX_END_SECONDS = 0.05, 10.0  # of the time, left for the last save and the report
 FIRST_GUESS = 0.01  # seconds per step until they are measured: so short that the rate does not fall before
 
 
@@ -43,7 +43,8 @@ class TimePlan:
     total_steps: int = 0  # of the whole run
     step: int = 0  # steps done when this was planned
     progress: float = 0.0  # share of the time that was used then
-    used: float = 0.0  # seconds at work so far, in this process and those before
+    used_before: float = 0.0  # seconds at work of the processes before this one
+    used: float = 0.0  # seconds at work so far
 
     @classmethod
     def of_hours(cls, hours: float, decay_share: float) -> "TimePlan":
@@ -61,6 +62,10 @@ class TimePlan:
     def seconds_left(self) -> float:
         """Seconds that are left for steps."""
         return max(self.last_step_due - self.used, 0.0)
+
+    def count(self, stopwatch: Stopwatch) -> None:
+        """Count the time of this process up to now."""
+        self.used = self.used_before + stopwatch.seconds()
 
     def replan(self, step: int, seconds_per_step: float) -> None:
         """Plan anew after `step` steps: as many more as the rest of the time allows."""
@@ -96,6 +101,7 @@ class TimePlan:
             return
         self.total_steps, self.step = int(saved["total_steps"]), int(saved["step"])
         self.progress, self.used = float(saved["progress"]), float(saved["used"])
+        self.used_before = self.used
         if (saved["seconds"], saved["decay_share"]) != (self.seconds, self.decay_share):
             self.replan(step, max(self.used, FIRST_GUESS) / max(step, 1))
 
@@ -107,16 +113,10 @@ class TimeKeeper:
     plan: TimePlan
     stopwatch: Stopwatch
     step: int  # at which this process begins
-    before: float = field(init=False)  # seconds at work of the processes before
     lines: deque[tuple[int, float]] = field(init=False)  # step and seconds of the recent lines of the metrics
 
     def __post_init__(self) -> None:
-        self.before = self.plan.used
         self.lines = deque([(self.step, self.stopwatch.seconds())])
-
-    def count(self) -> None:
-        """Count the time up to now."""
-        self.plan.used = self.before + self.stopwatch.seconds()
 
     def revise(self, step: int, ranks: Ranks) -> None:
         """Plan anew at the end of a line if the run would end too early or too late; the first rank decides for all."""
