@@ -12,6 +12,7 @@ from cyclegan.config import Config, Settings, build_config
 from cyclegan.devices import choose_device
 from cyclegan.errors import ConfigError
 
+LEARNING_RATES = {16: 5e-4, 24: 4e-4, 32: 3e-4, 1024: 2e-4}  # up to this width of the generators
 LONG_RUN = 10_000  # steps from which the EMA may be longer
 LINE_SECONDS, MIN_LINES = 10.0, 50  # between lines of the metrics at most; lines of a run at least
 FASTER = 1.1  # times the speed, for which one thread is preferred to all
@@ -28,7 +29,6 @@ class Recipe:
     blocks: int
     disc_width: int
     disc_layers: int
-    learning_rate: float
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
@@ -37,20 +37,20 @@ class Recipe:
             "data": {"size": self.size, "load_size": self.load_size},
             "generator": {"width": self.width, "blocks": self.blocks},
             "discriminator": {"width": self.disc_width, "layers": self.disc_layers},
-            "optimizer": {"learning_rate": self.learning_rate},
         }
 
 
 RECIPES = (
-    Recipe(0, size=48, load_size=72, width=16, blocks=4, disc_width=16, disc_layers=2, learning_rate=5e-4),
-    Recipe(8_000, size=64, load_size=143, width=16, blocks=6, disc_width=16, disc_layers=2, learning_rate=5e-4),
-    Recipe(24_000, size=96, load_size=143, width=16, blocks=6, disc_width=16, disc_layers=2, learning_rate=5e-4),
-    Recipe(120_000, size=96, load_size=143, width=24, blocks=9, disc_width=24, disc_layers=2, learning_rate=4e-4),
-    Recipe(200_000, size=128, load_size=143, width=32, blocks=9, disc_width=32, disc_layers=3, learning_rate=3e-4),
-    Recipe(40_000, size=128, load_size=143, width=64, blocks=6, disc_width=64, disc_layers=3, learning_rate=2e-4),
-    Recipe(100_000, size=256, load_size=286, width=64, blocks=9, disc_width=64, disc_layers=3, learning_rate=2e-4),
+    Recipe(0, size=48, load_size=72, width=16, blocks=4, disc_width=16, disc_layers=2),
+    Recipe(8_000, size=64, load_size=143, width=16, blocks=6, disc_width=16, disc_layers=2),
+    Recipe(24_000, size=96, load_size=143, width=16, blocks=6, disc_width=16, disc_layers=2),
+    Recipe(120_000, size=96, load_size=143, width=24, blocks=9, disc_width=24, disc_layers=2),
+    Recipe(200_000, size=128, load_size=143, width=32, blocks=9, disc_width=32, disc_layers=3),
+    Recipe(40_000, size=128, load_size=143, width=64, blocks=6, disc_width=64, disc_layers=3),
+    Recipe(100_000, size=256, load_size=286, width=64, blocks=9, disc_width=64, disc_layers=3),
 )
 CHOSEN = {section: tuple(keys) for section, keys in RECIPES[0].settings.items()} | {
+    "optimizer": ("learning_rate",),
     "training": ("ema_decay",),
     "machine": ("threads",),
     "logging": ("every",),
@@ -67,18 +67,18 @@ def settings_for_time(
     """
     seconds = hours * 3600
     machine = chosen_threads(layers, seconds_per_step)
-    best: tuple[Config, Settings, float] | None = None
+    best: tuple[Settings, Config, float] | None = None
     for recipe, config, settings in candidates(layers, machine):
-        if best and config == best[0]:
+        if best and all(getattr(config, part) == getattr(best[1], part) for part in recipe.settings):
             continue  # the layers say all in which the two differ
         step = seconds_per_step(config)
         if best is None or seconds / step * config.training.batch_size >= recipe.min_samples:
-            best = config, settings, step
+            best = settings, config, step
         elif choose_device(config.machine.device).type == "cpu":
             break
     assert best is not None
-    _, settings, step = best
-    return merged(settings, settings_by_length(seconds, step))
+    settings, config, step = best
+    return merged(settings, settings_that_follow(config, seconds, step))
 
 
 def candidates(layers: Sequence[Settings], machine: Settings) -> Iterable[tuple[Recipe, Config, Settings]]:
@@ -96,10 +96,13 @@ def candidates(layers: Sequence[Settings], machine: Settings) -> Iterable[tuple[
         raise errors[0]
 
 
-def settings_by_length(seconds: float, step: float) -> Settings:
-    """Return the settings that follow from the number of steps in the time."""
+def settings_that_follow(config: Config, seconds: float, step: float) -> Settings:
+    """Return the settings that follow from the width of the generators and the number of steps in the time."""
     line_seconds = min(LINE_SECONDS, seconds / MIN_LINES)
     return {
+        "optimizer": {
+            "learning_rate": next(rate for width, rate in LEARNING_RATES.items() if config.generator.width <= width)
+        },
         "training": {"ema_decay": 0.9995 if seconds / step >= LONG_RUN else 0.999},
         "logging": {"every": min(max(round(line_seconds / step), 1), 50)},
     }

@@ -47,6 +47,7 @@ def test_what_is_said_stays_as_said():
     config = chosen(1, {"data": {"size": 128}, "generator": {"width": 8}, "training": {"ema_decay": 0.5}})
     assert (config.data.size, config.data.load_size) == (128, "auto")
     assert (config.generator.width, config.training.ema_decay) == (8, 0.5)
+    assert chosen(1, {"generator": {"width": 64}}).optimizer.learning_rate == 2e-4
     assert chosen(1, {"data": {"load_size": 80}}).data.size <= 80
 
 
@@ -59,7 +60,7 @@ def test_one_thread_is_chosen_where_it_is_faster():
     assert chosen(1).machine.threads == "auto"
     busy = chosen(1, speed=lambda config: 0.1 if config.machine.threads == 1 else 5.0)
     assert busy.machine.threads == 1
-    assert chosen(1, {"machine": {"threads": 2}}, speed=lambda config: 0.1).machine.threads == 2
+    assert chosen(1, {"machine": {"threads": 2}}, speed=lambda _: 0.1).machine.threads == 2
 
 
 def test_lines_of_metrics_are_seconds_apart():

@@ -25,6 +25,7 @@ class Clock:
         self.now = 0.0
 
     def __call__(self) -> float:
+        """Return the time in seconds."""
         return self.now
 
 
@@ -33,7 +34,7 @@ def run(tmp_path: Path) -> Run:
     return Run(tmp_path / "checkpoints" / "run")
 
 
-def train_timed(
+def train_timed(  # noqa: PLR0913 (each has a default)
     run: Run, folders, seconds_of_step=2.0, *, hours: float = HOURS, startup: float = 0, stop: int | None = None
 ) -> TrainResult:
     """Train a tiny run of some hours with steps of a given time, after a startup of some seconds, up to a step."""
