@@ -17,10 +17,10 @@ from torch import Tensor
 from cyclegan import __version__
 from cyclegan.atomic import atomic_write, is_file_name
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
+from cyclegan.directions import DirectionName, names_of
 from cyclegan.errors import CycleganError, ModelFileError, printable
 
 Tensors = dict[str, Tensor]
-Direction = Literal["a2b", "b2a"]
 FORMAT = "1"  # of model files and states; another number is another layout
 WEIGHT_DTYPES = (
     torch.float16,
@@ -51,7 +51,7 @@ class ModelInfo:
     averaged: bool  # whether the weights are the averaged ones
     version: str = __version__
 
-    def domains(self, direction: Direction) -> tuple[str, str]:
+    def domains(self, direction: DirectionName) -> tuple[str, str]:
         """Return the names of the source and the target domain of a direction."""
         return (self.domain_a, self.domain_b) if direction == "a2b" else (self.domain_b, self.domain_a)
 
@@ -130,9 +130,9 @@ def weights_of(network: str, weights: Mapping[str, Tensor]) -> Tensors:
     return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
 
 
-def generator_weights(path: Path, weights: Mapping[str, Tensor], direction: Direction) -> Tensors:
+def generator_weights(path: Path, weights: Mapping[str, Tensor], direction: DirectionName) -> Tensors:
     """Return the weights of one generator; an error if the model has only the other."""
-    own, other = weights_of(direction, weights), "b2a" if direction == "a2b" else "a2b"
+    own, other = weights_of(direction, weights), names_of(direction).inverse
     if not own and weights_of(other, weights):
         raise ModelFileError(
             f"{printable(path)} translates one way only, {other}, and {direction} was asked for.",

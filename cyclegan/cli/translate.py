@@ -28,7 +28,8 @@ from cyclegan.cli.models import model_facts, tell_model
 from cyclegan.errors import CycleganError, DataError, printable
 
 if TYPE_CHECKING:
-    from cyclegan.checkpoints.model_file import Direction, ModelInfo
+    from cyclegan.checkpoints.model_file import ModelInfo
+    from cyclegan.directions import DirectionName
     from cyclegan.translation import Target, TranslateJob, TranslateOptions, TranslatePlan, TranslateResult
 
 PIPE = Path("-")
@@ -135,7 +136,7 @@ class Request:
             if applies and any(excluded):
                 raise DataError(rule, "Leave the others away.")
 
-    def find_model(self) -> "tuple[Path, ModelInfo, Direction]":
+    def find_model(self) -> "tuple[Path, ModelInfo, DirectionName]":
         """Return the model file, its metadata and the direction."""
         from cyclegan.checkpoints.find import find_model
         from cyclegan.checkpoints.model_file import load_model_info
@@ -145,7 +146,7 @@ class Request:
         info = load_model_info(path)
         return path, info, choose_direction(info, self.to, self.direction)
 
-    def load_job(self, path: Path, info: "ModelInfo", direction: "Direction") -> "TranslateJob":
+    def load_job(self, path: Path, info: "ModelInfo", direction: "DirectionName") -> "TranslateJob":
         """Print which model is used, load it, and return the job."""
         from cyclegan.translation import Scorer, TranslateJob, Translator
 
@@ -300,7 +301,7 @@ def exit_with_status(result: "TranslateResult", *, interrupted: bool) -> None:
 
 
 def print_result(
-    result: "TranslateResult", model: Path, info: "ModelInfo", direction: "Direction", messages: Messages
+    result: "TranslateResult", model: Path, info: "ModelInfo", direction: "DirectionName", messages: Messages
 ) -> None:
     """Print the messages, the errors and the result of a translation."""
     from cyclegan.data.folders import describe_passed_over

@@ -11,8 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from cyclegan.checkpoints.find import find_model, model_name
-from cyclegan.checkpoints.model_file import Direction, ModelInfo, generator_weights, load_model
+from cyclegan.checkpoints.model_file import ModelInfo, generator_weights, load_model
 from cyclegan.devices import choose_device, free_memory, uses_bf16
+from cyclegan.directions import DirectionName
 from cyclegan.errors import ModelFileError, printable
 from cyclegan.images import Images, Picture, Pixels, PixelValues, read_picture, to_images, to_pixels, with_channels
 from cyclegan.inference.fallbacks import Fallbacks
@@ -48,7 +49,7 @@ class Translator:
         self,
         model: str | Path | None = None,
         *,
-        direction: Direction = "a2b",
+        direction: DirectionName = "a2b",
         device: str = "auto",
         precision: Literal["auto", "fp32", "bf16"] = "auto",
         tile: int | None = None,
@@ -238,11 +239,11 @@ class Translator:
         return max((tile or min(max_rows, MAX_STRIP_HEIGHT)) // 4, 1) * 4
 
 
-def choose_direction(info: ModelInfo, to: str | None, direction: str | None) -> Direction:
+def choose_direction(info: ModelInfo, to: str | None, direction: str | None) -> DirectionName:
     """Return the direction to the domain called `to`, or else the one of this name, a2b by default."""
     if to is None:
         return "b2a" if direction == "b2a" else "a2b"
-    directions: tuple[tuple[Direction, str], ...] = (("a2b", info.domain_b), ("b2a", info.domain_a))
+    directions: tuple[tuple[DirectionName, str], ...] = (("a2b", info.domain_b), ("b2a", info.domain_a))
     matches = [name for name, domain in directions if domain == to]
     if len(matches) != 1:
         raise ModelFileError(
@@ -264,7 +265,7 @@ def blended(original: Pixels, output: Pixels, strength: float) -> Pixels:
     return values.astype(output.dtype)
 
 
-def _load_generator(path: Path, info: ModelInfo, weights: dict[str, Tensor], direction: Direction) -> Generator:
+def _load_generator(path: Path, info: ModelInfo, weights: dict[str, Tensor], direction: DirectionName) -> Generator:
     floats = {name: weight.float() for name, weight in generator_weights(path, weights, direction).items()}
     try:
         return load_weights(meta_module(info.generator, info.channels(direction)), floats)

@@ -10,7 +10,7 @@ from cyclegan.errors import RunError, printable
 from cyclegan.training.inputs import TrainInputs
 from cyclegan.training.schedule import scheduled_rate
 
-TOLERANCE = 0.01  # of a learning rate: smaller rises are rounding
+RATE_TOLERANCE = 0.01  # of a learning rate: smaller rises are rounding
 
 
 def with_saved_names(config: Config, run: Run) -> Config:
@@ -44,7 +44,7 @@ def continuation_notes(inputs: TrainInputs) -> list[str]:
         for domain, (_, new) in moved_folders(inputs).items()
     ]
     before, after = learning_rates(inputs)
-    if after > before * (1 + TOLERANCE):
+    if after > before * (1 + RATE_TOLERANCE):
         notes.append(
             f"The learning rate rises from {before:.3g} to {after:.3g}, as the longer schedule says, which can cost "
             f"quality. To stay at the last rate: --set schedule.max_learning_rate={before:.3g}"

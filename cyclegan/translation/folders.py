@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from cyclegan.checkpoints.find import find_model
-from cyclegan.checkpoints.model_file import Direction, ModelInfo, load_model_info
+from cyclegan.checkpoints.model_file import ModelInfo, load_model_info
+from cyclegan.directions import DirectionName
 from cyclegan.errors import CycleganError
 from cyclegan.inference.translator import Translator, choose_direction
 from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult
@@ -27,7 +28,7 @@ class TranslatePlan:
 
     model: Path
     info: ModelInfo
-    direction: Direction
+    direction: DirectionName
     targets: Sequence[Target]
     notes: Sequence[str]  # messages for the user before the work begins
 
@@ -37,7 +38,7 @@ def translate_folder(  # noqa: PLR0913 (by name)
     model: str | Path | None = None,
     *,
     output: Input | None = None,
-    direction: Direction | None = None,
+    direction: DirectionName | None = None,
     to: str | None = None,
     image_format: str | None = None,
     options: TranslateOptions = TranslateOptions(),  # noqa: B008 (frozen)

@@ -8,7 +8,7 @@ import gradio as gr
 from cyclegan.images import FORMAT_OF
 from cyclegan.reports.rendering import packaged
 from cyclegan.web.handlers import Handlers
-from cyclegan.web.translating import MAX_FILE_BYTES, MAX_PICTURES
+from cyclegan.web.translating import MAX_FILE_BYTES, MAX_PICTURES_PER_REQUEST
 
 POLL_SECONDS = 5  # between two readings of a run
 MAX_AGE_SECONDS = 3600  # of uploads and translations
@@ -51,7 +51,7 @@ def translate_tab(handlers: Handlers, page: gr.Blocks) -> None:
             model = gr.Dropdown(label="Model", allow_custom_value=True)
             direction = gr.Radio([("B", "a2b"), ("A", "b2a")], value="a2b", label="Translate to")
             uploads = gr.File(
-                label=f"Pictures: up to {MAX_PICTURES}, {MAX_FILE_BYTES >> 20} MiB each",
+                label=f"Pictures: up to {MAX_PICTURES_PER_REQUEST}, {MAX_FILE_BYTES >> 20} MiB each",
                 file_count="multiple",
                 file_types=list(FORMAT_OF),
                 height=180,
