@@ -53,8 +53,9 @@ def translate(
     max_pixels: flags.MaxPixels = 178_956_970,
     model: flags.Model = None,
     to: flags.To = None,
-    direction: flags.DirectionName = None,
+    direction: flags.Direction = None,
     size: flags.Size = None,
+    keep: flags.Keep = "auto",
     strength: flags.Strength = 1.0,
     steady: flags.Steady = 0.0,
     engine: flags.Engine = "local",
@@ -78,9 +79,9 @@ def translate(
         overwrite=overwrite,
         max_pixels=max_pixels,
     )
-    hardware = {"device": device, "precision": precision, "tile": tile or None}
+    translator_options = {"device": device, "precision": precision, "tile": tile or None, "keep": keep}
     messages = Messages(progress, quiet, as_json)
-    request = Request(inputs, output, image_format, model, to, direction, options, scores, hardware, messages)
+    request = Request(inputs, output, image_format, model, to, direction, options, scores, translator_options, messages)
     request.refuse_combinations(ray=engine == "ray", watch=watch)
     if engine == "ray":
         translate_on_cluster(request)
@@ -117,7 +118,7 @@ class Request:
     direction: Literal["a2b", "b2a"] | None
     options: "TranslateOptions"
     scores: bool
-    hardware: dict[str, Any]  # of `Translator`
+    translator_options: dict[str, Any]
     messages: Messages
 
     def refuse_combinations(self, *, ray: bool, watch: bool) -> None:
@@ -151,7 +152,7 @@ class Request:
         from cyclegan.translation import Scorer, TranslateJob, Translator
 
         tell_model(path, info, direction, quiet=self.messages.quiet)
-        translator = Translator(path, direction=direction, **self.hardware)
+        translator = Translator(path, direction=direction, **self.translator_options)
         return TranslateJob(translator, self.options, Scorer(translator) if self.scores else None)
 
 
@@ -188,7 +189,7 @@ def translate_and_print(request: Request) -> None:
             image_format=request.image_format,
             options=request.options,
             scores=request.scores,
-            **request.hardware,
+            **request.translator_options,
             on_plan=on_plan,
             on_progress=on_progress,
             interrupted=interrupted,
@@ -255,7 +256,7 @@ def translate_on_cluster(request: Request) -> None:
     bar = counting("Translating", len(targets), progress=messages.progress, quiet=messages.quiet)
     with interruptible("picture") as interrupted, bar as advance:
         job = replace(job, interrupted=interrupted)
-        translator_options = {"direction": direction, **request.hardware}
+        translator_options = {"direction": direction, **request.translator_options}
         result = translate_on_ray(targets, job, translator_options, on_picture=advance)
         stopped = interrupted()
     result.passed_over = passed_over_remote(request.inputs, domain, request.output)

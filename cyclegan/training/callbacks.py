@@ -119,6 +119,7 @@ def save_networks(inputs: TrainInputs, path: Path, steps: int, weights: Tensors)
         channels_a=data.channels_a,
         channels_b=data.channels_b,
         size=data.size,
+        short_side=data.short_side,
         steps=steps,
         averaged=inputs.config.training.ema_decay > 0,
     )

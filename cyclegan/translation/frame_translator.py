@@ -77,7 +77,7 @@ def translate_video(item: Item, job: TranslateJob) -> None:
     translator = FrameTranslator(translate, options.steady, job.scorer)
     video_options = VideoOptions(
         mark=job.mark,
-        composite=options.strength < 1,
+        composite=job.composite,
         quality=options.quality or 0,
         max_pixels=options.max_pixels,
         on_frame=job.on_frame if is_clip(item.target) else lambda: None,
@@ -104,4 +104,13 @@ def _recipe(job: TranslateJob) -> str:
     translator = job.translator
     with translator.path.open("rb") as model:
         digest = hashlib.file_digest(model, "sha256").hexdigest()
-    return repr((digest, translator.direction, translator.dtype, job.scorer is not None, sorted(options.items())))
+    return repr(
+        (
+            digest,
+            translator.direction,
+            translator.dtype,
+            str(translator.keep),
+            job.scorer is not None,
+            sorted(options.items()),
+        )
+    )

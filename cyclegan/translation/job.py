@@ -37,6 +37,11 @@ class TranslateJob:
     interrupted: Callable[[], bool] = lambda: False
 
     @property
+    def composite(self) -> bool:
+        """Whether the outputs are made of the inputs too, as their metadata must say."""
+        return self.options.strength < 1 or self.translator.keep.is_active
+
+    @property
     def mark(self) -> str:
         """The name of the system in the metadata of generated pictures."""
         return printable(f"cyclegan model {self.translator.name}, to {self.translator.target}")

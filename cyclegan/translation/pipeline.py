@@ -171,7 +171,7 @@ def _finish(item: Item, output: Picture | None, job: TranslateJob, sequences: St
                 item.score = job.scorer.score(item.picture, picture)
     except DeviceError as error:
         raise DeviceError(f"is too large: {error.message}", error.hint, item.target.source) from error
-    return replace(picture, metadata=picture.metadata.mark_generated(job.mark, composite=job.options.strength < 1))
+    return replace(picture, metadata=picture.metadata.mark_generated(job.mark, composite=job.composite))
 
 
 def _write(item: Item, options: TranslateOptions) -> Item:

@@ -57,6 +57,12 @@ def translate_tab(handlers: Handlers, page: gr.Blocks) -> None:
                 height=180,
             )
             strength = gr.Slider(0, 1, value=1, step=0.05, label="Strength", info="Less blends with the original.")
+            keep = gr.Radio(
+                ["auto", "detail", "color", "none"],
+                value="auto",
+                label="Keep of the picture",
+                info="detail: the picture's own, at full size. color: its brightness too. auto: as the model says.",
+            )
             scores = gr.Checkbox(True, label="Score the translations")
             button = gr.Button("Translate", variant="primary")
         with gr.Column(scale=2, min_width=280):
@@ -76,7 +82,7 @@ def translate_tab(handlers: Handlers, page: gr.Blocks) -> None:
     translated, previews = gr.State([]), gr.State([])
     page.load(handlers.list_models, None, model, **HIDDEN)
     model.change(handlers.list_targets, model, [direction, scores], **HIDDEN)
-    inputs = [uploads, model, direction, strength, scores]
+    inputs = [uploads, model, direction, strength, keep, scores]
     outputs = [results, table, messages, translated]
     finished = button.click(handlers.translate, inputs, outputs, api_name="translate", show_progress_on=slider)
     finished.success(handlers.preview, translated, [slider, gallery, previews], **HIDDEN)

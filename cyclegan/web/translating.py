@@ -46,6 +46,7 @@ class TranslateRequest:
     model: Path
     direction: DirectionName
     strength: float = 1.0  # 1: the translation; less: blended with the original
+    keep: str = "auto"  # as `--keep`
     scores: bool = False
 
 
@@ -65,7 +66,7 @@ def translate_uploads(
     if not 0 < len(pictures) <= MAX_PICTURES_PER_REQUEST:
         raise DataError(f"these are {len(pictures)} pictures.", f"Upload 1 to {MAX_PICTURES_PER_REQUEST} at a time.")
     translator, scorer = load_translator(
-        request.model, file_version(request.model), request.direction, workspace.device
+        request.model, file_version(request.model), request.direction, workspace.device, request.keep
     )
     folder = Path(tempfile.mkdtemp(prefix="translated-", dir=workspace.folder))
     named = [Target(picture, folder / str(number) / picture.name, folder) for number, picture in enumerate(pictures)]
@@ -100,9 +101,10 @@ def load_translator(
     version: FileVersion,  # noqa: ARG001 (a changed file is loaded again)
     direction: DirectionName,
     device: str,
+    keep: str,
 ) -> tuple[Translator, Scorer | None]:
     """Return a translator, and a scorer where the model holds the networks for it."""
-    translator = Translator(path, direction=direction, device=device)
+    translator = Translator(path, direction=direction, device=device, keep=keep)
     try:
         return translator, Scorer(translator)
     except ModelFileError:
