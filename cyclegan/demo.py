@@ -9,10 +9,11 @@ import numpy as np
 from cyclegan.checkpoints.records import save_evaluation
 from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config, Settings, build_config
-from cyclegan.data.synthetic import DOMAINS, draw_domains
+from cyclegan.data.synthetic import SEASONS, draw_domains
+from cyclegan.directions import A2B, B2A
 from cyclegan.images import read_picture
 from cyclegan.reports import write_report
-from cyclegan.translation import Direction, TranslateJob, TranslateOptions, Translator, plan_targets, translate_targets
+from cyclegan.translation import TranslateJob, TranslateOptions, Translator, plan_targets, translate_targets
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ QUICK = Scale(
 
 def demo_config(scale: Scale, folder: Path, seed: int) -> Config:
     """Return the settings that train the demo's domains, drawn in `folder`."""
-    a, b = DOMAINS
+    a, b = SEASONS
     folders_and_names = {
         "folder_a": str((folder / a).resolve()),
         "folder_b": str((folder / b).resolve()),
@@ -77,10 +78,9 @@ def score_demo(run: Run, folder: Path) -> dict[str, Any]:
     Errors are mean absolute differences in grey levels of 255; `ratio` is that of the translation to that of the
     picture left unchanged.
     """
-    a, b = DOMAINS
-    domains: tuple[tuple[Direction, str, str], ...] = (("a2b", a, b), ("b2a", b, a))
+    a, b = SEASONS
     directions = []
-    for direction, source, target in domains:
+    for (direction, *_), source, target in ((A2B, a, b), (B2A, b, a)):
         translated = folder / "translated" / target
         translator = Translator(run.folder, direction=direction)
         targets = plan_targets([folder / "held_out" / source], target, output=translated)

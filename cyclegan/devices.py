@@ -8,6 +8,7 @@ import torch
 
 from cyclegan.errors import DeviceError, printable
 
+CPU = torch.device("cpu")
 MEMORY_WORDS = ("out of memory", "allocate memory", "not enough memory")  # in errors of allocators
 KERNEL_WORDS = ("could not create a primitive", "could not execute a primitive")  # in errors of oneDNN
 

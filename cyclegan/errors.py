@@ -110,6 +110,12 @@ def printable(name: object) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of another library's error as one harmless line; its type's name if it says nothing."""
+    lines = str(error).strip().splitlines()
+    return printable(lines[0]) if lines else type(error).__name__
+
+
 def require_extra(module: str, extra: str) -> ModuleType:
     """Import an optional library, or say which extra brings it."""
     try:

@@ -8,6 +8,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor
 
+from cyclegan.directions import DIRECTIONS, DirectionName, names_of
 from cyclegan.images import Images
 
 # Every term of the generators' loss, and the ending of its name in metrics: the direction of the translation, or the
@@ -16,15 +17,13 @@ GENERATOR_TERMS = {"gan": "direction", "cycle": "source", "identity": "target", 
 Objective = Literal["lsgan", "vanilla", "hinge"]
 
 
-def term_name(term: str, direction: str) -> str:
+def term_name(term: str, direction: DirectionName) -> str:
     """Return the name of a generator's term in one direction, as in `cycle_a` for the term `cycle` of `a2b`."""
-    source, target = direction.split("2")
-    endings = {"direction": direction, "source": source, "target": target}
-    return f"{term}_{endings[GENERATOR_TERMS[term]]}"
+    return f"{term}_{getattr(names_of(direction), GENERATOR_TERMS[term])}"
 
 
 LOSS_NAMES = (
-    *(name for term in GENERATOR_TERMS for name in sorted(term_name(term, direction) for direction in ("a2b", "b2a"))),
+    *(name for term in GENERATOR_TERMS for name in sorted(term_name(term, direction) for direction, *_ in DIRECTIONS)),
     *("disc_a", "disc_b"),
 )
 

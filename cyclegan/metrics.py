@@ -101,12 +101,12 @@ def laplacian_pyramid(images: Images) -> list[Tensor]:
     levels = []
     while min(images.shape[2:]) // 2 >= MIN_LEVEL_SIDE:
         halved = blur(images)[:, :, ::2, ::2]
-        levels.append(images - upsample(halved, images))
+        levels.append(images - upsample_to(halved, images))
         images = halved
     return [*levels, images]
 
 
-def upsample(halved: Float[Tensor, "n c _h _w"], like: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+def upsample_to(halved: Float[Tensor, "n c _h _w"], like: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
     """Return images at twice their size, that of `like`."""
     sparse = torch.zeros_like(like)
     sparse[:, :, ::2, ::2] = halved

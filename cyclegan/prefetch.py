@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+Input = TypeVar("Input")
+Output = TypeVar("Output")
 
 
 def map_ahead(
-    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int = 0
-) -> Iterator[Result]:
+    function: Callable[[Input], Output], items: Iterable[Input], *, workers: int, ahead: int = 0
+) -> Iterator[Output]:
     """Yield `function(item)` in order, computed by `workers` threads at most `ahead` items early.
 
     `ahead` defaults to two for each worker, so memory stays bounded. With `workers` 0 nothing is computed early.
@@ -19,7 +19,7 @@ def map_ahead(
     if workers == 0:
         yield from map(function, items)
         return
-    pending: deque[Future[Result]] = deque()
+    pending: deque[Future[Output]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
             for item in items:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from cyclegan.data.synthetic import DOMAINS
+from cyclegan.data.synthetic import SEASONS
 
 COLUMNS, CELL, GAP = 4, 112, 4  # pictures in a row of a half; pixels of one, and between two
 STEP = CELL + GAP
@@ -14,9 +14,9 @@ STEP = CELL + GAP
 def main() -> None:
     """Two halves, one for each direction, of three rows: held-out pictures, their translations, the truth."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "datasets/demo")
-    names = sorted(path.name for path in (folder / "held_out" / DOMAINS[0]).glob("*.png"))
+    names = sorted(path.name for path in (folder / "held_out" / SEASONS[0]).glob("*.png"))
     sheet = Image.new("RGB", (2 * COLUMNS * STEP + 2 * GAP, 3 * STEP - GAP), "white")
-    for half, (source, target) in enumerate((DOMAINS, DOMAINS[::-1])):
+    for half, (source, target) in enumerate((SEASONS, SEASONS[::-1])):
         rows = (folder / "held_out" / source, folder / "translated" / target, folder / "held_out" / target)
         for column, name in enumerate(names[half * COLUMNS : (half + 1) * COLUMNS]):
             for row, place in enumerate(rows):

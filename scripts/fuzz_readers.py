@@ -18,7 +18,7 @@ from cyclegan.checkpoints.records import save_evaluation
 from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config, build_config, load_settings, save_config
 from cyclegan.data.archives import unpack
-from cyclegan.data.download import Source, fetch
+from cyclegan.data.download import PartialFile, fetch
 from cyclegan.data.installing import CHECKSUMS, install
 from cyclegan.data.sets import DataSet
 from cyclegan.export import export_reference
@@ -170,7 +170,7 @@ def downloads(folder: Path) -> ValidFiles:
     """Write the record of an interrupted download, which would continue from an address that does not exist."""
     url, path, record = "nowhere://example.org/set.zip", folder / "set.zip", folder / "set.zip.json"
     path.write_bytes(bytes(100))
-    record.write_text(json.dumps(asdict(Source(url, total=100, etag='"1"', modified=""))), encoding="utf-8")
+    record.write_text(json.dumps(asdict(PartialFile(url, total=100, etag='"1"', modified=""))), encoding="utf-8")
     return [record], lambda _: fetch([url], path)
 
 

@@ -6,7 +6,7 @@ import skimage.metrics
 import torch
 
 from cyclegan import metrics
-from cyclegan.metrics import SlicedWasserstein, blur, laplacian_pyramid, structural_similarity, upsample
+from cyclegan.metrics import SlicedWasserstein, blur, laplacian_pyramid, structural_similarity, upsample_to
 
 
 def some_images(seed: int, count: int = 6, channels: int = 3, side: int = 64) -> torch.Tensor:
@@ -81,7 +81,7 @@ def test_a_pyramid_adds_up_to_its_images(side: int, levels: int):
     assert len(pyramid) == levels
     total = pyramid[-1]
     for level in pyramid[-2::-1]:
-        total = level + upsample(total, level)
+        total = level + upsample_to(total, level)
     torch.testing.assert_close(total, images)
 
 

@@ -5,8 +5,9 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal
 
 import torch
@@ -17,10 +18,11 @@ from torch import Tensor
 from cyclegan import __version__
 from cyclegan.atomic import atomic_write, is_file_name
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
+from cyclegan.config.keep import Keep, parse_keep
+from cyclegan.directions import DirectionName, names_of
 from cyclegan.errors import CycleganError, ModelFileError, printable
 
 Tensors = dict[str, Tensor]
-Direction = Literal["a2b", "b2a"]
 FORMAT = "1"  # of model files and states; another number is another layout
 WEIGHT_DTYPES = (
     torch.float16,
@@ -29,7 +31,15 @@ WEIGHT_DTYPES = (
     torch.float64,
     torch.int64,
 )  # int64: batch norms count their batches
-FACT_TYPES = {"domain_a": str, "domain_b": str, "size": int, "steps": int, "averaged": bool, "version": str}
+FACT_TYPES = {
+    "domain_a": str,
+    "domain_b": str,
+    "keep": str,
+    "size": int,
+    "steps": int,
+    "averaged": bool,
+    "version": str,
+}
 TYPE_NAMES = {str: "text", int: "a whole number", bool: "true or false"}
 MAX_COUNT = 2**63  # above every count of a model
 EXPORT_SUFFIXES = (".onnx", ".pt2")  # files that `cyclegan export` writes for other programs
@@ -47,13 +57,20 @@ class ModelInfo:
     channels_a: Literal[1, 3] = 3  # 1: grey
     channels_b: Literal[1, 3] = 3
     size: int  # pixels, width and height of a training image
+    short_side: int | None = None  # pixels, of the pictures from which training images were cut
+    keep: str = "none"  # what `--keep auto` keeps
     steps: int  # of training
     averaged: bool  # whether the weights are the averaged ones
     version: str = __version__
 
-    def domains(self, direction: Direction) -> tuple[str, str]:
+    def domains(self, direction: DirectionName) -> tuple[str, str]:
         """Return the names of the source and the target domain of a direction."""
         return (self.domain_a, self.domain_b) if direction == "a2b" else (self.domain_b, self.domain_a)
+
+    def resolved_keep(self, keep: str) -> Keep:
+        """Return what translations keep, with the size that the network sees; `auto` is what the header says."""
+        resolved = parse_keep(self.keep if keep == "auto" else keep)
+        return replace(resolved, size=resolved.size or self.short_side or self.size) if resolved.is_active else resolved
 
     def channels(self, network: str) -> tuple[int, ...]:
         """Return the input channels of a network and, for a generator, its output channels."""
@@ -115,13 +132,21 @@ def described(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
                 raise ModelFileError(f"its {fact} is not {TYPE_NAMES[kind]}")
         if not (is_file_name(info.domain_a) and is_file_name(info.domain_b)):
             raise ModelFileError("its domains have names that are paths")
-        if any(type(count) is not int or count not in (1, 3) for count in (info.channels_a, info.channels_b)):
-            raise ModelFileError("its images have neither one channel nor three")
-        if not (0 < info.size < MAX_COUNT and 0 <= info.steps < MAX_COUNT):
-            raise ModelFileError("its counts are beyond reason")
+        _check_numbers(info)
         return info
     except (KeyError, TypeError, ValueError, RecursionError, CycleganError) as error:
         raise ModelFileError(f"{name} describes itself in a way that makes no sense: {error}.", REPLACE_HINT) from error
+
+
+def _check_numbers(info: ModelInfo) -> None:
+    """Check channels, counts and what is kept; a `CycleganError` says what is wrong."""
+    if any(type(count) is not int or count not in (1, 3) for count in (info.channels_a, info.channels_b)):
+        raise ModelFileError("its images have neither one channel nor three")
+    parse_keep(info.keep)
+    if type(info.short_side) not in (int, NoneType) or not 0 < (info.short_side or 1) < MAX_COUNT:
+        raise ModelFileError("its short side is no count")
+    if not (0 < info.size < MAX_COUNT and 0 <= info.steps < MAX_COUNT):
+        raise ModelFileError("its counts are beyond reason")
 
 
 def weights_of(network: str, weights: Mapping[str, Tensor]) -> Tensors:
@@ -130,9 +155,9 @@ def weights_of(network: str, weights: Mapping[str, Tensor]) -> Tensors:
     return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
 
 
-def generator_weights(path: Path, weights: Mapping[str, Tensor], direction: Direction) -> Tensors:
+def generator_weights(path: Path, weights: Mapping[str, Tensor], direction: DirectionName) -> Tensors:
     """Return the weights of one generator; an error if the model has only the other."""
-    own, other = weights_of(direction, weights), "b2a" if direction == "a2b" else "a2b"
+    own, other = weights_of(direction, weights), names_of(direction).inverse
     if not own and weights_of(other, weights):
         raise ModelFileError(
             f"{printable(path)} translates one way only, {other}, and {direction} was asked for.",

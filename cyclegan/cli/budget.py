@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cyclegan.training import TrainInputs
 
 LONG_SECONDS = 12 * 3600  # from which a run is not for an evening
+FEW_SAMPLES = 8_000
 MEASURING = "Measuring how fast this machine trains."
 
 
@@ -35,11 +36,14 @@ def choose_for_time(config: Config, layers: Sequence[Settings], folder: Path, *,
     assert config.schedule.hours != "none"
     with tell_if_slow(MEASURING, quiet=quiet):
         settings = settings_for_time(config.schedule.hours, layers, measured_seconds_per_step)
-    tell(f"For {duration(config.schedule.hours * 3600)}: {described(build_config(settings, *layers))}.", quiet=quiet)
+    tell(
+        f"For {duration(config.schedule.hours * 3600)}: {described_choice(build_config(settings, *layers))}.",
+        quiet=quiet,
+    )
     return settings
 
 
-def described(config: Config) -> str:
+def described_choice(config: Config) -> str:
     """Return what was chosen for a time, as part of a sentence."""
     discriminator, threads = config.discriminator, config.machine.threads
     return (
@@ -63,7 +67,9 @@ def plan_of(inputs: "TrainInputs") -> str:
         plan.count(inputs.stopwatch)
         plan.replan(0, step)
         about = f"About {inputs.total_steps:,} steps at {speed}"
-        return f"{about}: {plan.describe_rest()}; the learning rate falls in the last {config.decay_share:.0%}."
+        few = inputs.total_steps * config.training.batch_size < FEW_SAMPLES
+        advice = " So few samples change colours, and little else: more time gives better pictures." if few else ""
+        return f"{about}: {plan.describe_rest()}; the learning rate falls in the last {config.decay_share:.0%}.{advice}"
     seconds = inputs.total_steps * step
     machine = {"cpu": "this CPU", "cuda": "this GPU"}.get(inputs.device.type, "this machine")
     text = f"{inputs.total_steps:,} steps at {speed}: {duration(seconds)} on {machine}, until {moment(seconds)}."

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclegan.cli import options
 from cyclegan.cli.console import Json, Progress, Quiet, duration, say, say_json, tell
-from cyclegan.cli.training import print_result, run_training
+from cyclegan.cli.training import print_train_result, run_training
 from cyclegan.errors import printable
 
 EXAMPLES = ("cyclegan demo --quick", "cyclegan demo")
@@ -44,17 +44,17 @@ def demo(
     draw_demo(scale, folder, seed)
     result = run_training(config, run.folder, fresh=fresh, progress=progress, quiet=quiet)
     if not result.finished:
-        print_result(result, quiet=quiet, as_json=as_json)
+        print_train_result(result, quiet=quiet, as_json=as_json)
         return
     tell("Translating the held-out pictures and comparing them with their true counterparts.", quiet=quiet)
     scores = score_demo(run, folder)
     if as_json:
         say_json(scores | {"report": str(run.report), "seconds": round(time.monotonic() - started, 1)})
     elif not quiet:
-        say(summary(scores, run, folder, time.monotonic() - started))
+        say(demo_summary(scores, run, folder, time.monotonic() - started))
 
 
-def summary(scores: dict[str, Any], run: Any, folder: Path, seconds: float) -> str:
+def demo_summary(scores: dict[str, Any], run: Any, folder: Path, seconds: float) -> str:
     """Return the result of the demo, as lines for people."""
     lines = [
         f"Mean difference to the true counterparts of {scores['pictures']} held-out pictures, in grey levels of 255:"

@@ -84,7 +84,7 @@ def evaluate(
     if model is not None and source is not None:
         raise ConfigError("--source is for pictures that are already translated.", "Leave out --source or --model.")
     inputs, real_folder = PictureFolder(translated, size or None), PictureFolder(real, size or None)
-    network = load_extractor(extractor or inception(quiet=quiet), side=extractor_size, device=device)
+    network = load_extractor(extractor or inception_file(quiet=quiet), side=extractor_size, device=device)
     source_folder = PictureFolder(source, size or None) if source else inputs if model else None
     facts: dict[str, Any] = {}
     path: Path | None = None
@@ -130,7 +130,7 @@ def warn_of_skipped_files(*folders: Path, quiet: bool) -> None:
             tell(f"cyclegan: {printable(folder)}: {description}", quiet=quiet)
 
 
-def inception(*, quiet: bool) -> Path:
+def inception_file(*, quiet: bool) -> Path:
     """Return Inception's weights; a download is announced."""
     from cyclegan.evaluation.preparation import fetch_inception
 

@@ -1,12 +1,16 @@
 """`cyclegan export`."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from cyclegan.cli.console import Json, Quiet, say, say_json, tell
 from cyclegan.errors import ConfigError, printable
+
+if TYPE_CHECKING:
+    from cyclegan.checkpoints.model_file import ModelInfo, Tensors
 
 Format = Literal["cyclegan", "reference", "onnx", "program"]
 SUFFIX_FORMATS: dict[str, Format] = {".safetensors": "cyclegan", ".onnx": "onnx", ".pt2": "program"}
@@ -39,6 +43,14 @@ def export(
             help="Compute an onnx or program in float16; write a model file of the generators alone in float16.",
         ),
     ] = False,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="none|detail|color",
+            help="Write into a model file what `translate --keep auto` does, such as detail=72.  [default: as it is]",
+            show_default=False,
+        ),
+    ] = None,
     unaveraged: Annotated[
         bool, typer.Option("--unaveraged", help="Write the generators of the last step instead of their EMA.")
     ] = False,
@@ -47,56 +59,98 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write a model as a model file, as the authors' .pth files, or as a program that runs without cyclegan."""
-    from cyclegan.atomic import check_new_file, refuse_to_overwrite, require_writable
     from cyclegan.checkpoints.find import find_model, find_run, model_name
-    from cyclegan.checkpoints.model_file import generator_weights, load_model, save_model, weights_of
+    from cyclegan.checkpoints.model_file import load_model
     from cyclegan.checkpoints.states import unaveraged_model
-    from cyclegan.export import (
-        OPSET,
-        ProgramOptions,
-        export_program,
-        export_reference,
-        half_precision_model,
-        reference_files,
-    )
 
-    output_format = format_of(output, output_format)
+    request = Request(output, format_of(output, output_format), direction, pictures, half, keep)
+    request.refuse_combinations()
     if unaveraged:
         run = find_run(model)
         name, (path, info, weights) = run.name, unaveraged_model(run)
     else:
         path = find_model(model)
         name, (info, weights) = model_name(path), load_model(path)
-    if output_format != "reference":
-        check_new_file(output, overwrite=overwrite)
-    else:
-        require_writable(output)
-        if not overwrite:
-            refuse_to_overwrite(*reference_files(output, weights, info).values())
+    request.check_files(info, weights, overwrite=overwrite)
     tell(f"Model: {printable(name)}, {info.steps:,} steps trained, from {printable(path)}", quiet=quiet)
-    facts: dict[str, Any] = {"written": str(output), "format": output_format, "model": str(path), "steps": info.steps}
-    details = ""
-    if output_format in ("onnx", "program"):
-        direction = direction or ("a2b" if weights_of("a2b", weights) else "b2a")
-        options = ProgramOptions(kind=output_format, direction=direction, pictures=pictures, half=half)
-        difference = export_program(output, generator_weights(path, weights, direction), info, options)
-        facts |= {"direction": direction, "largest_difference": difference}
-        opset = f"opset {OPSET}; " if output_format == "onnx" else ""
-        details = f" ({opset}largest difference to PyTorch {difference:.2g}{' of 255 pixel values' * pictures})"
-    elif direction or pictures:
-        raise ConfigError(
-            "--direction and --pictures are options of programs.", "Add --format onnx, or leave them out."
-        )
-    elif output_format == "reference":
-        if half:
-            raise ConfigError("the authors' code keeps its weights in float32.", "Leave out --half.")
-        facts["files"] = [str(file) for file in export_reference(output, weights, info)]
-    else:
-        save_model(output, *(half_precision_model(info, weights) if half else (info, weights)))
+    facts = {"written": str(output), "format": request.output_format, "model": str(path), "steps": info.steps}
+    facts, details = request.write(path, info, weights, facts)
     if as_json:
         say_json(facts)
     elif not quiet:
         say(f"Written: {printable(output)}{details}")
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of the command that decide what is written."""
+
+    output: Path
+    output_format: Format
+    direction: Literal["a2b", "b2a"] | None
+    pictures: bool
+    half: bool
+    keep: str | None
+
+    @property
+    def is_program(self) -> bool:
+        """Whether the output runs without cyclegan."""
+        return self.output_format in ("onnx", "program")
+
+    def refuse_combinations(self) -> None:
+        """Raise an error for options that do not belong to the format."""
+        if (self.direction or self.pictures) and not self.is_program:
+            raise ConfigError(
+                "--direction and --pictures are options of programs.", "Add --format onnx, or leave them out."
+            )
+        if self.output_format == "reference" and self.half:
+            raise ConfigError("the authors' code keeps its weights in float32.", "Leave out --half.")
+        if self.keep and self.output_format != "cyclegan":
+            raise ConfigError("--keep is written into model files of cyclegan alone.", "Leave it out.")
+
+    def check_files(self, info: "ModelInfo", weights: "Tensors", *, overwrite: bool) -> None:
+        """Raise an error if the output cannot be written, or exists and must not be replaced."""
+        from cyclegan.atomic import check_new_file, refuse_to_overwrite, require_writable
+        from cyclegan.export import reference_files
+
+        if self.output_format != "reference":
+            check_new_file(self.output, overwrite=overwrite)
+        else:
+            require_writable(self.output)
+            if not overwrite:
+                refuse_to_overwrite(*reference_files(self.output, weights, info).values())
+
+    def write(
+        self, path: Path, info: "ModelInfo", weights: "Tensors", facts: dict[str, Any]
+    ) -> tuple[dict[str, Any], str]:
+        """Write the model; return the facts with what is known of the output, and details for people."""
+        from cyclegan.checkpoints.model_file import save_model
+        from cyclegan.config.keep import parse_keep
+        from cyclegan.export import export_reference, half_precision_model
+
+        if self.is_program:
+            return self.write_program(path, info, weights, facts)
+        if self.output_format == "reference":
+            return {**facts, "files": [str(file) for file in export_reference(self.output, weights, info)]}, ""
+        info = replace(info, keep=str(parse_keep(self.keep))) if self.keep else info
+        save_model(self.output, *(half_precision_model(info, weights) if self.half else (info, weights)))
+        return {**facts, "keep": info.keep}, ""
+
+    def write_program(
+        self, path: Path, info: "ModelInfo", weights: "Tensors", facts: dict[str, Any]
+    ) -> tuple[dict[str, Any], str]:
+        """Write one generator as a program."""
+        from cyclegan.checkpoints.model_file import generator_weights, weights_of
+        from cyclegan.export import OPSET, ProgramOptions, export_program
+
+        direction = self.direction or ("a2b" if weights_of("a2b", weights) else "b2a")
+        kind: Literal["onnx", "program"] = "onnx" if self.output_format == "onnx" else "program"
+        options = ProgramOptions(kind=kind, direction=direction, pictures=self.pictures, half=self.half)
+        difference = export_program(self.output, generator_weights(path, weights, direction), info, options)
+        opset = f"opset {OPSET}; " if kind == "onnx" else ""
+        unit = " of 255 pixel values" * self.pictures
+        details = f" ({opset}largest difference to PyTorch {difference:.2g}{unit})"
+        return {**facts, "direction": direction, "largest_difference": difference}, details
 
 
 def format_of(output: Path, asked: Format | None) -> Format:

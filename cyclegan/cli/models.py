@@ -7,10 +7,11 @@ from cyclegan.cli.console import tell
 from cyclegan.errors import printable
 
 if TYPE_CHECKING:
-    from cyclegan.checkpoints.model_file import Direction, ModelInfo
+    from cyclegan.checkpoints.model_file import ModelInfo
+    from cyclegan.directions import DirectionName
 
 
-def tell_model(path: Path, info: "ModelInfo", direction: "Direction", *, quiet: bool) -> None:
+def tell_model(path: Path, info: "ModelInfo", direction: "DirectionName", *, quiet: bool) -> None:
     """Print the model and its direction."""
     from cyclegan.checkpoints.find import model_name
 
@@ -20,7 +21,7 @@ def tell_model(path: Path, info: "ModelInfo", direction: "Direction", *, quiet: 
     tell(f"Model: {printable(model_name(path))}, {domains}, {steps}, from {printable(path)}", quiet=quiet)
 
 
-def model_facts(path: Path, info: "ModelInfo", direction: "Direction") -> dict[str, Any]:
+def model_facts(path: Path, info: "ModelInfo", direction: "DirectionName") -> dict[str, Any]:
     """Return the model and its direction as JSON values."""
     from cyclegan.checkpoints.find import model_name
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from cyclegan.training.distillation import Teacher
 
 
-def summary(inputs: "TrainInputs") -> str:
+def train_summary(inputs: "TrainInputs") -> str:
     """Return the summary, as lines for people."""
     from cyclegan.devices import describe_device
 

@@ -26,7 +26,7 @@ from cyclegan.cli.console import (
     tell,
     tell_if_slow,
 )
-from cyclegan.cli.summary import summary
+from cyclegan.cli.summary import train_summary
 from cyclegan.config import Config
 from cyclegan.errors import ConfigError, printable
 
@@ -56,7 +56,7 @@ def train_and_print(
         print_dry_run(config, checkpoints / name, fresh=fresh, progress=progress, quiet=quiet, as_json=as_json)
     else:
         result = run_training(config, checkpoints / name, fresh=fresh, progress=progress, quiet=quiet, started=started)
-        print_result(result, quiet=quiet, as_json=as_json)
+        print_train_result(result, quiet=quiet, as_json=as_json)
 
 
 def print_dry_run(
@@ -77,7 +77,7 @@ def print_dry_run(
     if as_json:
         say_json({"run": str(folder), "steps": inputs.total_steps, "config": dataclasses.asdict(config)})
     elif not quiet:
-        say(summary(inputs))
+        say(train_summary(inputs))
 
 
 def run_training(
@@ -109,7 +109,7 @@ def run_training(
             reading.close()
             if ranks.is_first:
                 print_notes(inputs, quiet=quiet)
-            tell(summary(inputs), quiet=quiet)
+            tell(train_summary(inputs), quiet=quiet)
             if ranks.count == 1 and (fresh or not has_state(inputs.run)) and not (quiet and inputs.plan is None):
                 with tell_if_slow(MEASURING, quiet=quiet):
                     plan = plan_of(inputs)
@@ -136,7 +136,7 @@ def reading_pictures(
     config: Config, interrupted: Callable[[], bool], *, progress: ProgressStyle, quiet: bool
 ) -> Iterator[Callable[[], None]]:
     """Show a bar of the pictures that are read; yield a function to call after each."""
-    with counting("Reading pictures", count_pictures(config), progress=progress, quiet=quiet) as advance:
+    with counting("Reading pictures", total_pictures(config), progress=progress, quiet=quiet) as advance:
 
         def on_picture() -> None:
             advance()
@@ -146,7 +146,7 @@ def reading_pictures(
         yield on_picture
 
 
-def count_pictures(config: Config) -> int:
+def total_pictures(config: Config) -> int:
     """Return the number of pictures to read."""
     from cyclegan.data.folders import list_pictures
 
@@ -175,7 +175,7 @@ def start_processes_once(devices: int) -> None:
         raise typer.Exit(start_processes(devices, sys.argv[1:]))
 
 
-def print_result(result: "TrainResult", *, quiet: bool, as_json: bool) -> None:
+def print_train_result(result: "TrainResult", *, quiet: bool, as_json: bool) -> None:
     """Print how a training ended, on the first rank; exit with 130 if it was interrupted."""
     from cyclegan.checkpoints.find import find_model
 

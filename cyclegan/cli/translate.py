@@ -29,7 +29,8 @@ from cyclegan.cli.models import model_facts, tell_model
 from cyclegan.errors import CycleganError, DataError, printable
 
 if TYPE_CHECKING:
-    from cyclegan.checkpoints.model_file import Direction, ModelInfo
+    from cyclegan.checkpoints.model_file import ModelInfo
+    from cyclegan.directions import DirectionName
     from cyclegan.translation import Target, TranslateJob, TranslateOptions, TranslatePlan, TranslateResult
 
 PIPE = Path("-")
@@ -54,8 +55,9 @@ def translate(
     model: flags.Model = None,
     list_models: flags.ListModels = False,
     to: flags.To = None,
-    direction: flags.DirectionName = None,
+    direction: flags.Direction = None,
     size: flags.Size = None,
+    keep: flags.Keep = "auto",
     strength: flags.Strength = 1.0,
     steady: flags.Steady = 0.0,
     engine: flags.Engine = "local",
@@ -84,9 +86,9 @@ def translate(
         overwrite=overwrite,
         max_pixels=max_pixels,
     )
-    hardware = {"device": device, "precision": precision, "tile": tile or None}
+    translator_options = {"device": device, "precision": precision, "tile": tile or None, "keep": keep}
     messages = Messages(progress, quiet, as_json)
-    request = Request(inputs, output, image_format, model, to, direction, options, scores, hardware, messages)
+    request = Request(inputs, output, image_format, model, to, direction, options, scores, translator_options, messages)
     request.refuse_combinations(ray=engine == "ray", watch=watch)
     if engine == "ray":
         translate_on_cluster(request)
@@ -123,7 +125,7 @@ class Request:
     direction: Literal["a2b", "b2a"] | None
     options: "TranslateOptions"
     scores: bool
-    hardware: dict[str, Any]  # of `Translator`
+    translator_options: dict[str, Any]
     messages: Messages
 
     def refuse_combinations(self, *, ray: bool, watch: bool) -> None:
@@ -142,7 +144,7 @@ class Request:
             if applies and any(excluded):
                 raise DataError(rule, "Leave the others away.")
 
-    def find_model(self) -> "tuple[Path, ModelInfo, Direction]":
+    def find_model(self) -> "tuple[Path, ModelInfo, DirectionName]":
         """Return the model file, its metadata and the direction."""
         from cyclegan.checkpoints.find import find_model
         from cyclegan.checkpoints.model_file import load_model_info
@@ -152,12 +154,12 @@ class Request:
         info = load_model_info(path)
         return path, info, choose_direction(info, self.to, self.direction)
 
-    def load_job(self, path: Path, info: "ModelInfo", direction: "Direction") -> "TranslateJob":
+    def load_job(self, path: Path, info: "ModelInfo", direction: "DirectionName") -> "TranslateJob":
         """Print which model is used, load it, and return the job."""
         from cyclegan.translation import Scorer, TranslateJob, Translator
 
         tell_model(path, info, direction, quiet=self.messages.quiet)
-        translator = Translator(path, direction=direction, **self.hardware)
+        translator = Translator(path, direction=direction, **self.translator_options)
         return TranslateJob(translator, self.options, Scorer(translator) if self.scores else None)
 
 
@@ -194,7 +196,7 @@ def translate_and_print(request: Request) -> None:
             image_format=request.image_format,
             options=request.options,
             scores=request.scores,
-            **request.hardware,
+            **request.translator_options,
             on_plan=on_plan,
             on_progress=on_progress,
             interrupted=interrupted,
@@ -261,7 +263,7 @@ def translate_on_cluster(request: Request) -> None:
     bar = counting("Translating", len(targets), progress=messages.progress, quiet=messages.quiet)
     with interruptible("picture") as interrupted, bar as advance:
         job = replace(job, interrupted=interrupted)
-        translator_options = {"direction": direction, **request.hardware}
+        translator_options = {"direction": direction, **request.translator_options}
         result = translate_on_ray(targets, job, translator_options, on_picture=advance)
         stopped = interrupted()
     result.passed_over = passed_over_remote(request.inputs, domain, request.output)
@@ -307,7 +309,7 @@ def exit_with_status(result: "TranslateResult", *, interrupted: bool) -> None:
 
 
 def print_result(
-    result: "TranslateResult", model: Path, info: "ModelInfo", direction: "Direction", messages: Messages
+    result: "TranslateResult", model: Path, info: "ModelInfo", direction: "DirectionName", messages: Messages
 ) -> None:
     """Print the messages, the errors and the result of a translation."""
     from cyclegan.data.folders import describe_passed_over

@@ -72,7 +72,7 @@ ListModels = Annotated[
 To = Annotated[
     str | None, typer.Option(metavar="DOMAIN", help="Translate to this domain.", rich_help_panel=MODEL_PANEL)
 ]
-DirectionName = Annotated[
+Direction = Annotated[
     Literal["a2b", "b2a"] | None,
     typer.Option(
         help="The direction, instead of --to.  [default: a2b]", rich_help_panel=MODEL_PANEL, show_default=False
@@ -91,6 +91,15 @@ Size = Annotated[
 Strength = Annotated[
     float,
     typer.Option(min=0, max=1, help="1 is the translation; less blends it with the input.", rich_help_panel=LOOK),
+]
+Keep = Annotated[
+    str,
+    typer.Option(
+        metavar="none|detail|color|auto",
+        help="detail: keep the picture's own detail, and let the network change the rest at the scale of its training, "
+        "or at a short side of so many pixels: detail=128. color: keep its brightness too. auto: as the model says.",
+        rich_help_panel=LOOK,
+    ),
 ]
 Steady = Annotated[
     float,

@@ -21,7 +21,7 @@ from cyclegan import __version__
 from cyclegan.atomic import write_text
 from cyclegan.errors import DownloadError, disk_errors, printable
 
-Progress = Callable[[int, int | None], object]  # bytes done and, if the server says it, in all
+OnProgress = Callable[[int, int | None], object]  # bytes done and, if the server says it, in all
 
 TIMEOUT_SECONDS = 30.0  # without a byte from the server
 MAX_TRIES = 4  # for one URL, each resuming the one before
@@ -33,7 +33,7 @@ class ConnectionLostError(Exception):
 
 
 @dataclass(frozen=True)
-class Source:
+class PartialFile:
     """The source of a partial file."""
 
     url: str
@@ -47,7 +47,7 @@ class Source:
         return self.modified if self.etag.startswith("W/") else self.etag or self.modified
 
 
-def fetch(urls: Sequence[str], path: Path, *, on_progress: Progress = lambda _done, _total: None) -> None:
+def fetch(urls: Sequence[str], path: Path, *, on_progress: OnProgress = lambda _done, _total: None) -> None:
     """Download into `path` from the first of `urls` that serves the file; a partial file is resumed."""
     failures = []
     for url in urls:
@@ -70,7 +70,7 @@ def host_of(url: str) -> str:
     return printable(urllib.parse.urlsplit(url).hostname or url)
 
 
-def _try_to_complete(url: str, path: Path, on_progress: Progress) -> bool:
+def _try_to_complete(url: str, path: Path, on_progress: OnProgress) -> bool:
     """Request the missing bytes of a file once and append them; return whether it is complete now."""
     partial, size = _partial_source(url, path), _size(path)
     if partial and size == partial.total:
@@ -110,7 +110,7 @@ def _blocks(response: Any) -> Iterator[bytes]:
         raise ConnectionLostError from error
 
 
-def _request(url: str, partial: Source | None, size: int) -> Any:
+def _request(url: str, partial: PartialFile | None, size: int) -> Any:
     """Open a URL, from byte `size` on if the file is still the version of the partial one."""
     headers = {"User-Agent": f"cyclegan/{__version__}", "Accept-Encoding": "identity"}
     if partial:
@@ -144,14 +144,14 @@ class Redirects(urllib.request.HTTPRedirectHandler):
 OPENER = urllib.request.build_opener(Redirects)
 
 
-def _source_of(url: str, response: Any) -> tuple[Source, int]:
+def _source_of(url: str, response: Any) -> tuple[PartialFile, int]:
     """Return the source that a response describes, and the first byte that it holds."""
     total, start = response.headers.get("Content-Length"), 0
     if response.status == HTTPStatus.PARTIAL_CONTENT:
         byte_range, _, total = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
         start = _number(byte_range.partition("-")[0]) or 0
     etag, modified = (response.headers.get(name, "") for name in ("ETag", "Last-Modified"))
-    return Source(url, _number(total), etag, modified), start
+    return PartialFile(url, _number(total), etag, modified), start
 
 
 def _number(text: str | None) -> int | None:
@@ -171,10 +171,10 @@ def _source_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
-def _partial_source(url: str, path: Path) -> Source | None:
+def _partial_source(url: str, path: Path) -> PartialFile | None:
     """Return the source of a partial file; None if it cannot be resumed from `url`."""
     with suppress(OSError, ValueError, TypeError, RecursionError):
-        source = Source(**json.loads(_source_file(path).read_text(encoding="utf-8")))
+        source = PartialFile(**json.loads(_source_file(path).read_text(encoding="utf-8")))
         if source.url == url and source.total is not None and _size(path):
             return source
     return None

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating[Any]]
+FloatArray = NDArray[np.floating[Any]]
 Hashes = NDArray[np.uint64]
 Indices = NDArray[np.intp]
 
@@ -21,7 +21,9 @@ FREQUENCIES = 8  # in each dimension; 64 bits make the hash
 MAX_HASH_DISTANCE = 6  # bits of 64, between hashes of the same picture
 BANDS = MAX_HASH_DISTANCE + 1  # near hashes are equal in at least one of this many groups of bits
 BAND_BITS = 64 // BANDS
-MIN_CORRELATION = 0.96  # of thumbnails of one picture; in horse2zebra copies have at least 0.965, others at most 0.950
+MIN_COPY_CORRELATION = (
+    0.96  # of thumbnails of one picture; in horse2zebra copies have at least 0.965, others at most 0.950
+)
 MAX_COMPARISONS = 2**16  # in memory at once
 
 BIT_COUNTS = np.array([number.bit_count() for number in range(2**16)], dtype=np.uint8)
@@ -32,7 +34,7 @@ class Fingerprint:
     """The values by which duplicates are found."""
 
     digest: bytes  # of the file
-    thumbnail: Floats  # grey, upright, of mean 0 and norm 1
+    thumbnail: FloatArray  # grey, upright, of mean 0 and norm 1
 
 
 @dataclass(frozen=True)
@@ -72,17 +74,17 @@ def find_duplicates(fingerprints: Sequence[Fingerprint]) -> list[Duplicates]:
     ]
 
 
-def near_pairs(thumbnails: Floats) -> Iterator[tuple[int, int, bool]]:
+def near_pairs(thumbnails: FloatArray) -> Iterator[tuple[int, int, bool]]:
     """Yield the indices of every two of n thumbnails that show one picture, and whether one is mirrored."""
     count = len(thumbnails)
     both = np.concatenate([thumbnails, thumbnails[:, :, ::-1]])
     for i, j in candidates(perceptual_hashes(both), count):
-        same = (both[i].astype(np.float32) * both[j]).sum(axis=(1, 2)) >= MIN_CORRELATION
+        same = (both[i].astype(np.float32) * both[j]).sum(axis=(1, 2)) >= MIN_COPY_CORRELATION
         for first, second in zip(i[same], j[same], strict=True):
             yield int(first), int(second) % count, bool(second >= count)
 
 
-def perceptual_hashes(thumbnails: Floats) -> Hashes:
+def perceptual_hashes(thumbnails: FloatArray) -> Hashes:
     """Return the hash of each thumbnail."""
     cosines = dct_matrix()
     terms = np.einsum("kh,nhw,lw->nkl", cosines, thumbnails.astype(np.float32), cosines, optimize=True)
@@ -92,10 +94,10 @@ def perceptual_hashes(thumbnails: Floats) -> Hashes:
 
 
 @cache
-def dct_matrix() -> Floats:
+def dct_matrix() -> FloatArray:
     """Return the lowest frequencies of the DCT-II, FREQUENCIES x THUMBNAIL_SIDE."""
     angles = np.outer(np.arange(FREQUENCIES), np.arange(THUMBNAIL_SIDE) + 0.5) * (np.pi / THUMBNAIL_SIDE)
-    matrix: Floats = np.cos(angles).astype(np.float32)
+    matrix: FloatArray = np.cos(angles).astype(np.float32)
     return matrix
 
 

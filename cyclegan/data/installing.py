@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from cyclegan.atomic import PARTIAL, write_text
 from cyclegan.data.archives import unpack
-from cyclegan.data.download import Progress, fetch
+from cyclegan.data.download import OnProgress, fetch
 from cyclegan.data.folders import find_domains, list_pictures
 from cyclegan.data.sets import DataSet, known_sets
 from cyclegan.errors import DataError, DownloadError, disk_errors, printable
@@ -36,7 +36,7 @@ class InstalledSet:
 class ProgressCallbacks:
     """Functions that get the progress: how much is done, of how much."""
 
-    on_bytes: Progress = lambda _done, _total: None
+    on_bytes: OnProgress = lambda _done, _total: None
     on_file: Callable[[int, int], object] = lambda _done, _total: None
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import psutil
 from PIL import JpegImagePlugin
 
-from cyclegan.data.duplicates import THUMBNAIL_SIDE, Fingerprint, Floats
+from cyclegan.data.duplicates import THUMBNAIL_SIDE, Fingerprint, FloatArray
 from cyclegan.data.folders import list_pictures, passed_over
 from cyclegan.errors import CycleganError
 from cyclegan.images import MAX_PIXELS, Picture, Pixels, read_picture
@@ -23,7 +23,7 @@ from cyclegan.prefetch import map_ahead
 SMALL_SIDE = 64  # pixels, of the copy in which colour is measured
 MIN_TINT = 4  # of 255; a smaller difference of channels is invisible, and lossy formats make it of grey
 MIN_COLOR_SHARE = 0.01  # of the pixels, in a picture in colour
-MIN_STD = 2.0  # of pixel values; below it a picture is flat
+MIN_PIXEL_STD = 2.0  # of pixel values; below it a picture is flat
 
 
 @dataclass(frozen=True)
@@ -113,11 +113,11 @@ def read_coarsely(path: Path) -> tuple[Picture, int, int]:
     return picture, picture.pixels.shape[1], picture.pixels.shape[0]
 
 
-def shrink(pixels: Pixels, side: int) -> Floats:
+def shrink(pixels: Pixels, side: int) -> FloatArray:
     """Return a copy of side x side pixels, h w c, by area averaging, without regard to aspect."""
     import cv2
 
-    small: Floats = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
+    small: FloatArray = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
     return small.reshape(side, side, pixels.shape[2])
 
 
@@ -131,10 +131,10 @@ def is_grey(pixels: Pixels) -> bool:
     return bool((tint > MIN_TINT).mean() < MIN_COLOR_SHARE)
 
 
-def fingerprint(path: Path, thumbnail: Floats, depth: int) -> Fingerprint | None:
+def fingerprint(path: Path, thumbnail: FloatArray, depth: int) -> Fingerprint | None:
     """Return the fingerprint of a picture with this thumbnail of 0 to 1; None if it is flat."""
     grey = thumbnail @ LUMA if thumbnail.shape[2] == 3 else thumbnail[..., 0]
-    if grey.std() * depth < MIN_STD:
+    if grey.std() * depth < MIN_PIXEL_STD:
         return None
     centered = grey - grey.mean()
     with path.open("rb") as file:

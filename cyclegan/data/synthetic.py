@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-DOMAINS = ("summer", "winter")
+SEASONS = ("summer", "winter")
 SUPERSAMPLING = 3  # scenes are drawn larger by this factor, then shrunk, against aliasing
 
-Floats = NDArray[np.floating[Any]]
+Field = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 
 
@@ -90,12 +90,12 @@ RAMPS: dict[Surface, tuple[Ramp, Ramp]] = {
 class Scene:
     """A landscape without a season; `x` runs from 0 at the left to 1, `y` from 0 at the top to 1."""
 
-    x: Floats
-    y: Floats
+    x: Field
+    y: Field
     surfaces: NDArray[np.uint8]
-    light: Floats  # brightness
+    light: Field  # brightness
 
-    def paint(self, where: Mask, surface: Surface, light: Floats | float) -> None:
+    def paint(self, where: Mask, surface: Surface, light: Field | float) -> None:
         """Draw a surface on part of the scene."""
         self.surfaces[where] = surface
         self.light[where] = np.broadcast_to(np.asarray(light, np.float32), where.shape)[where]
@@ -104,20 +104,20 @@ class Scene:
 def draw_pair(seed: int, index: int, side: int) -> tuple[Image.Image, Image.Image]:
     """Draw one scene in both domains, each `side` x `side` pixels."""
     scene = draw_scene(np.random.default_rng([seed, index]), side * SUPERSAMPLING)
-    summer, winter = (colorize(scene, season).reduce(SUPERSAMPLING) for season in range(len(DOMAINS)))
+    summer, winter = (colorize(scene, season).reduce(SUPERSAMPLING) for season in range(len(SEASONS)))
     return summer, winter
 
 
 def draw_domains(folder: Path, *, side: int, training: int, held_out: int, seed: int) -> None:
     """Write `training` unpaired pictures for each domain, and `held_out` other scenes in both, under the same names."""
     for part in (folder, folder / "held_out"):
-        for domain in DOMAINS:
+        for domain in SEASONS:
             (part / domain).mkdir(parents=True, exist_ok=True)
     for index in range(2 * training):
-        season = index % len(DOMAINS)
-        draw_pair(seed, index, side)[season].save(folder / DOMAINS[season] / f"{index:04}.png")
+        season = index % len(SEASONS)
+        draw_pair(seed, index, side)[season].save(folder / SEASONS[season] / f"{index:04}.png")
     for index in range(2 * training, 2 * training + held_out):
-        for domain, picture in zip(DOMAINS, draw_pair(seed, index, side), strict=True):
+        for domain, picture in zip(SEASONS, draw_pair(seed, index, side), strict=True):
             picture.save(folder / "held_out" / domain / f"{index:04}.png")
 
 
@@ -162,16 +162,16 @@ def add_sky(scene: Scene, random: np.random.Generator, horizon: float) -> None:
 
 def add_mountains(scene: Scene, random: np.random.Generator, horizon: float) -> None:
     """Draw jagged mountains, lit from the left."""
-    ridge = horizon - 0.02 - 0.3 * noise(random, (1, len(scene.x)), (1, 3), octaves=5)
-    relief = noise(random, scene.x.shape, (3, 4), octaves=5)
+    ridge = horizon - 0.02 - 0.3 * value_noise(random, (1, len(scene.x)), (1, 3), octaves=5)
+    relief = value_noise(random, scene.x.shape, (3, 4), octaves=5)
     light = 0.5 + 0.08 * len(scene.x) * np.gradient(relief, axis=1)
     scene.paint(scene.y > ridge, Surface.MOUNTAIN, light.astype(np.float32))
 
 
 def add_hill(scene: Scene, random: np.random.Generator, top: float) -> None:
     """Draw a meadow in front of the scene so far."""
-    crest = top + 0.12 * noise(random, (1, len(scene.x)), (1, 2), octaves=2)
-    light = 0.1 + 0.9 * noise(random, scene.x.shape, (8, 4), octaves=4) - 0.4 * (scene.y - crest)
+    crest = top + 0.12 * value_noise(random, (1, len(scene.x)), (1, 2), octaves=2)
+    light = 0.1 + 0.9 * value_noise(random, scene.x.shape, (8, 4), octaves=4) - 0.4 * (scene.y - crest)
     scene.paint(scene.y > crest, Surface.MEADOW, light)
 
 
@@ -217,7 +217,7 @@ def disc(scene: Scene, x: float, y: float, radius: float) -> Mask:
     return inside
 
 
-def noise(random: np.random.Generator, shape: tuple[int, int], cells: tuple[int, int], *, octaves: int) -> Floats:
+def value_noise(random: np.random.Generator, shape: tuple[int, int], cells: tuple[int, int], *, octaves: int) -> Field:
     """Return smooth noise from 0 to 1, a sum of ever finer and fainter octaves; `cells` is the coarsest grid."""
     total = np.zeros(shape, np.float32)
     for octave in range(octaves):
@@ -225,5 +225,5 @@ def noise(random: np.random.Generator, shape: tuple[int, int], cells: tuple[int,
         grid = Image.fromarray(random.random((rows + 1, columns + 1), np.float32))
         total += np.asarray(grid.resize(shape[::-1], Image.Resampling.BICUBIC)) / 2**octave
     low, high = total.min(), total.max()
-    scaled: Floats = (total - low) / (high - low)
+    scaled: Field = (total - low) / (high - low)
     return scaled

@@ -11,18 +11,17 @@ from itertools import pairwise
 from typing import Literal
 
 from cyclegan.diagnostics.history import History, Line, grouped_means, mean, range_of_last, within
+from cyclegan.directions import A2B, B2A
 from cyclegan.losses import Objective
 
 Verdict = Literal["fine", "watch", "stop"]
 
 WARM_UP_SPANS = 1  # without findings, except for non-finite numbers: the first pictures are grey and all alike
 HISTORY_SPANS = 20  # that the rules look at
-# a domain, the direction whose fakes its discriminator sees, and the source domain of that direction
-DOMAINS = (("a", "b2a", "b"), ("b", "a2b", "a"))
 
 
 @dataclass(frozen=True)
-class Finding:
+class HealthFinding:
     """A problem of a training, with a suggestion."""
 
     name: str
@@ -37,20 +36,20 @@ def span_of(total_steps: int) -> int:
     return min(max(total_steps // 20, 100), 1000)
 
 
-def verdict(findings: Sequence[Finding]) -> Verdict:
+def verdict(findings: Sequence[HealthFinding]) -> Verdict:
     """Return the most severe verdict."""
     if any(finding.verdict == "stop" for finding in findings):
         return "stop"
     return "watch" if findings else "fine"
 
 
-def diagnose(history: History, span: int, objective: Objective) -> list[Finding]:
+def diagnose(history: History, span: int, objective: Objective) -> list[HealthFinding]:
     """Return the findings at the last line of the history."""
     findings = [*not_finite(history[-1]), *plateau(history)]
     warm = [line for line in history if line["step"] > WARM_UP_SPANS * span]
     if not warm:
         return findings
-    for domain, direction, source in DOMAINS:
+    for direction, _, source, domain in (B2A, A2B):
         swings = list(oscillation(within(warm, SWING_SPANS * span), domain))
         findings += [
             *discriminator_wins(warm, span, domain, direction),
@@ -64,12 +63,12 @@ def diagnose(history: History, span: int, objective: Objective) -> list[Finding]
     return findings
 
 
-def not_finite(line: Line) -> Iterator[Finding]:
+def not_finite(line: Line) -> Iterator[HealthFinding]:
     """Find skipped steps; a training recovers from them once."""
     if not line.get("skipped_steps"):
         return
     if line.get("recoveries"):
-        yield Finding(
+        yield HealthFinding(
             "not_finite",
             "training",
             "stop",
@@ -77,7 +76,7 @@ def not_finite(line: Line) -> Iterator[Finding]:
             "Start again with --fresh and a lower optimizer.learning_rate, or in fp32.",
         )
     else:
-        yield Finding(
+        yield HealthFinding(
             "not_finite",
             "training",
             "watch",
@@ -91,7 +90,7 @@ MAX_ACCURACY_OF_TWO_SPANS = 0.98
 MIN_GRADIENT_SHARE = 0.5  # of the largest. Two collapsed generators after 300 steps: 0.27 and 0.36
 
 
-def discriminator_wins(history: History, span: int, domain: str, direction: str) -> Iterator[Finding]:
+def discriminator_wins(history: History, span: int, domain: str, direction: str) -> Iterator[HealthFinding]:
     """Find a discriminator that is almost always right; worse if the gradient at the fakes fades."""
     accuracy = mean(history, f"disc_accuracy_{domain}", span)
     longer = mean(history, f"disc_accuracy_{domain}", 2 * span)
@@ -99,7 +98,7 @@ def discriminator_wins(history: History, span: int, domain: str, direction: str)
     share = norms[-1] / max(norms) if len(norms) > 1 else 1.0
     fading = f", and the gradient for {direction} fell to {share:.0%}" if share < MIN_GRADIENT_SHARE else ""
     if accuracy >= MAX_ACCURACY:
-        yield Finding(
+        yield HealthFinding(
             "discriminator_wins",
             f"disc_{domain}",
             "stop" if fading and longer >= MAX_ACCURACY_OF_TWO_SPANS else "watch",
@@ -114,13 +113,13 @@ LEARNING_RATIO = 0.97  # of the loss to that over twice the time: it still falls
 MIN_SCORE_STD = 0.02  # Healthy: from 0.10 up
 
 
-def discriminator_gave_up(history: History, span: int, domain: str, objective: Objective) -> Iterator[Finding]:
+def discriminator_gave_up(history: History, span: int, domain: str, objective: Objective) -> Iterator[HealthFinding]:
     """Find a discriminator that is worse than chance and stopped learning, or whose scores are constant."""
     chance, name = CHANCE_LOSS[objective], f"disc_{domain}"
     loss, longer, longest = (mean(history, name, spans * span) for spans in (1, 2, 4))
     stuck = loss > MAX_CHANCE_RATIO * chance and loss > LEARNING_RATIO * longer
     if stuck or mean(history, f"score_std_{domain}", span) < MIN_SCORE_STD:
-        yield Finding(
+        yield HealthFinding(
             "discriminator_gave_up",
             name,
             "stop" if stuck and longest > MAX_CHANCE_RATIO * chance else "watch",
@@ -136,7 +135,7 @@ SWING_SPANS = 4  # in which they are counted
 SWING_STEPS = 10  # whose mean is taken: chance in single pictures is no swing
 
 
-def oscillation(history: History, domain: str) -> Iterator[Finding]:
+def oscillation(history: History, domain: str) -> Iterator[HealthFinding]:
     """Find a generator and a discriminator that overshoot each other in turns."""
     means = grouped_means(history, f"disc_accuracy_{domain}", SWING_STEPS)
     ends = [
@@ -144,7 +143,7 @@ def oscillation(history: History, domain: str) -> Iterator[Finding]:
     ]
     swings = sum(before != after for before, after in pairwise(ends))
     if swings >= MAX_SWINGS:
-        yield Finding(
+        yield HealthFinding(
             "oscillation",
             f"disc_{domain}",
             "watch",
@@ -158,11 +157,11 @@ def oscillation(history: History, domain: str) -> Iterator[Finding]:
 MAX_OVERFITTING, OVERFITTING_TO_STOP = 0.5, 0.9
 
 
-def overfitting(history: History, domain: str) -> Iterator[Finding]:
+def overfitting(history: History, domain: str) -> Iterator[HealthFinding]:
     """Find a discriminator that memorised its training images; needs held-out ones."""
     share, _ = range_of_last(history, f"overfitting_{domain}")
     if share > MAX_OVERFITTING:
-        yield Finding(
+        yield HealthFinding(
             "overfitting",
             f"disc_{domain}",
             "stop" if share > OVERFITTING_TO_STOP else "watch",
@@ -181,7 +180,7 @@ def overfitting_share(trained: float, held_out: float, fake: float, margin: floa
     return max(0.0, trained - held_out - margin) / (trained - fake) if trained > fake else math.nan
 
 
-def plateau(history: History) -> Iterator[Finding]:
+def plateau(history: History) -> Iterator[HealthFinding]:
     """Find a plateau: no better validation for `schedule.plateau_patience` validations."""
     line: Line = next((line for line in reversed(history) if "validation" in line), {})
     if not line.get("plateau"):
@@ -193,18 +192,20 @@ def plateau(history: History) -> Iterator[Finding]:
             "Stop (the best is kept), or continue with a learning rate that falls from here on: "
             f"--epochs {line['epoch']}, and as many --decay-epochs as you like."
         )
-    yield Finding("plateau", "training", "watch", f"no better since epoch {line['no_better_since_epoch']}.", suggestion)
+    yield HealthFinding(
+        "plateau", "training", "watch", f"no better since epoch {line['no_better_since_epoch']}.", suggestion
+    )
 
 
 # diversity relative to that of real images. Healthy: from 0.47 up; one picture for all: 0.001
 MIN_DIVERSITY, COLLAPSED_DIVERSITY = 0.35, 0.1
 
 
-def collapse(history: History, direction: str) -> Iterator[Finding]:
+def collapse(history: History, direction: str) -> Iterator[HealthFinding]:
     """Find mode collapse: translations are far less diverse than real images."""
     _, most = range_of_last(history, f"diversity_{direction}")
     if most < MIN_DIVERSITY:
-        yield Finding(
+        yield HealthFinding(
             "collapse",
             direction,
             "stop" if most < COLLAPSED_DIVERSITY else "watch",
@@ -219,12 +220,12 @@ MIN_CHANGE = 0.05
 MIN_ACCURACY_OF_COPIES = 0.6  # domains that a discriminator cannot tell apart may be copied
 
 
-def copying(history: History, domain: str, direction: str) -> Iterator[Finding]:
+def copying(history: History, domain: str, direction: str) -> Iterator[HealthFinding]:
     """Find a generator that copies its input although the discriminator is not fooled."""
     _, most = range_of_last(history, f"change_{direction}")
     accuracy = history[-1].get(f"disc_accuracy_{domain}", math.nan)
     if most < MIN_CHANGE and accuracy > MIN_ACCURACY_OF_COPIES:
-        yield Finding(
+        yield HealthFinding(
             "copying",
             direction,
             "watch",
@@ -235,14 +236,14 @@ def copying(history: History, domain: str, direction: str) -> Iterator[Finding]:
 
 
 # Healthy: from -0.25 up; domains that are each other's negatives: -0.8; made by hand: -1
-MIN_CORRELATION = -0.5
+MIN_LOSS_CORRELATION = -0.5
 
 
-def inversion(history: History, direction: str) -> Iterator[Finding]:
+def inversion(history: History, direction: str) -> Iterator[HealthFinding]:
     """Find a generator that inverts brightness and colours."""
     _, most = range_of_last(history, f"correlation_{direction}")
-    if most < MIN_CORRELATION:
-        yield Finding(
+    if most < MIN_LOSS_CORRELATION:
+        yield HealthFinding(
             "inversion",
             direction,
             "watch",
@@ -255,7 +256,7 @@ MAX_FRAGILITY = 3.0  # growth of the cycle error per change. Healthy: up to 0.5;
 MAX_ERROR_RATIO = 1.5  # of the worst cycle error to the clean one. Healthy: up to 1.3; a message: 18 to 35
 
 
-def hidden_message(history: History, source: str, direction: str) -> Iterator[Finding]:
+def hidden_message(history: History, source: str, direction: str) -> Iterator[HealthFinding]:
     """Find a cycle that closes only by an invisible copy in the translation (Chu et al. 2017, 1712.02950)."""
     least, _ = range_of_last(history, f"fragility_{source}")
     line = next((line for line in reversed(history) if f"cycle_error_{source}" in line), {})
@@ -264,7 +265,7 @@ def hidden_message(history: History, source: str, direction: str) -> Iterator[Fi
     kind = max(errors, key=lambda name: errors[name])
     if least > MAX_FRAGILITY and errors[kind] > MAX_ERROR_RATIO * clean:
         change = {"rounded": "rounded to 8 bits", "jpeg": "saved as JPEG", "noise": "with noise of 1 %"}[kind]
-        yield Finding(
+        yield HealthFinding(
             "hidden_message",
             direction,
             "watch",

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from cyclegan.devices import choose_device, memory_errors
-from cyclegan.errors import ModelFileError, printable, require_extra
+from cyclegan.errors import ModelFileError, first_line, printable, require_extra
 from cyclegan.evaluation.distances import Features
 
 INCEPTION_SIDE = 299  # pixels
@@ -65,7 +65,7 @@ def load_extractor(path: Path | None = None, *, side: int = INCEPTION_SIDE, devi
         network = LOADERS[kind](path, torch_device)
     except Exception as error:  # torch raises whatever it likes
         raise ModelFileError(
-            f"{printable(path)} is no extractor that can be loaded: {first_line(error)}.",
+            f"{printable(path)} is no extractor that can be loaded: {first_line(error).rstrip('.')}.",
             "Name Inception's weights, or a network saved by torch.jit.save or torch.export.save.",
         ) from error
     inception = kind == "weights"
@@ -86,7 +86,8 @@ def checked_extractor(extractor: Extractor, path: Path) -> Extractor:
         features = extractor(torch.zeros(2, 3, extractor.side, extractor.side))
     except Exception as error:  # the user's own code
         raise ModelFileError(
-            f"{printable(path)} fails on pictures: {first_line(error)}.", CONTRACT.format(side=extractor.side)
+            f"{printable(path)} fails on pictures: {first_line(error).rstrip('.')}.",
+            CONTRACT.format(side=extractor.side),
         ) from error
     if len(features) != 2:
         raise ModelFileError(
@@ -181,8 +182,3 @@ LOADERS: dict[str, Callable[[Path, torch.device], nn.Module]] = {
     "script": script,
     "program": program,
 }
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message."""
-    return printable((str(error).strip().splitlines() or [type(error).__name__])[0]).rstrip(".")

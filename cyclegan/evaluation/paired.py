@@ -11,7 +11,7 @@ from cyclegan.errors import DataError, PictureError, printable
 from cyclegan.evaluation.picture_folder import PictureFolder
 from cyclegan.images import Pixels
 
-MIN_SIDE = 11  # pixels, the window of SSIM (Wang et al. 2004)
+SSIM_WINDOW = 11  # pixels, the window of SSIM (Wang et al. 2004)
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ def pairs(translated: PictureFolder, others: PictureFolder) -> Iterator[tuple[Pi
         other = others.read(counterpart)
         if other is None:
             continue
-        if pixels.shape != other.shape or min(pixels.shape[:2]) < MIN_SIDE:
+        if pixels.shape != other.shape or min(pixels.shape[:2]) < SSIM_WINDOW:
             translated.failed[path] = PictureError(
                 f"{printable(path)} cannot be compared with {printable(counterpart)}: they differ in size, or are "
-                f"smaller than {MIN_SIDE} pixels.",
+                f"smaller than {SSIM_WINDOW} pixels.",
                 "Give a --size.",
             )
             continue

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from cyclegan.atomic import PARTIAL
-from cyclegan.data.download import Progress, fetch, host_of
+from cyclegan.data.download import OnProgress, fetch, host_of
 from cyclegan.errors import DownloadError, disk_errors
 from cyclegan.evaluation import PictureFolder, check_enough
 from cyclegan.evaluation.extractors import (
@@ -25,7 +25,7 @@ from cyclegan.images import Picture, with_channels
 from cyclegan.translation import Translator
 
 
-def fetch_inception(*, on_begin: Callable[[str], object], on_progress: Progress) -> Path:
+def fetch_inception(*, on_begin: Callable[[str], object], on_progress: OnProgress) -> Path:
     """Return the published Inception weights in torch's cache; download and check them if they are missing.
 
     An interrupted download is continued. `on_begin` gets the name of the server before it is contacted.

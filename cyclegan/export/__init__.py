@@ -16,7 +16,8 @@ from torch.export import Dim, ExportedProgram
 from torch.fx.experimental import _config as symbolic_shapes
 
 from cyclegan.atomic import atomic_write
-from cyclegan.checkpoints.model_file import Direction, ModelInfo, weights_of
+from cyclegan.checkpoints.model_file import ModelInfo, weights_of
+from cyclegan.directions import DirectionName
 from cyclegan.errors import ModelFileError, require_extra
 from cyclegan.models import Generator, load_weights, meta_module
 from cyclegan.models.layers import EPSILON, replace_instance_norms
@@ -33,7 +34,7 @@ class ProgramOptions:
     """The kind of a program, and the types of its input, arithmetic and output."""
 
     kind: Literal["onnx", "program"] = "onnx"
-    direction: Direction = "a2b"
+    direction: DirectionName = "a2b"
     pictures: bool = False  # uint8, n h w c, instead of float32, n c h w in [-1, 1]; c is 3, or 1 for a grey domain
     half: bool = False  # computes in float16; input and output are unchanged
 

@@ -27,7 +27,7 @@ PRIMARIES = {  # number (H.273, table 2) -> white, red, green, blue, each x and 
 }
 SRGB_TRANSFER = 13
 HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
-UNSPECIFIED = (0, 2, 3)  # or reserved; readers take sRGB
+UNSPECIFIED_CODE_POINTS = (0, 2, 3)  # or reserved; readers take sRGB
 CURVE_POINTS = 1024
 
 
@@ -90,8 +90,8 @@ def profile_of(points: CodePoints | None, *, gray: bool = False) -> bytes:
     if points is None:
         return b""
     refuse_hdr(points)
-    primaries = 1 if points.primaries in UNSPECIFIED else points.primaries
-    transfer = SRGB_TRANSFER if points.transfer in UNSPECIFIED else points.transfer
+    primaries = 1 if points.primaries in UNSPECIFIED_CODE_POINTS else points.primaries
+    transfer = SRGB_TRANSFER if points.transfer in UNSPECIFIED_CODE_POINTS else points.transfer
     if primaries not in PRIMARIES or transfer not in TRANSFERS:
         raise UnreadableError(
             f"its colours are said by numbers (CICP {primaries}/{transfer}) that are not known here.",

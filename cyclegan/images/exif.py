@@ -29,7 +29,7 @@ def orientation(exif: bytes) -> int | None:
     return None
 
 
-def clean(exif: bytes) -> tuple[bytes, str]:
+def clean_exif(exif: bytes) -> tuple[bytes, str]:
     """Return a block for transposed pixels, without pictures and damaged tags, and a message about the latter.
 
     A block that cannot be read at all becomes empty.
@@ -47,7 +47,7 @@ def clean(exif: bytes) -> tuple[bytes, str]:
     return bytes(block), _message(damaged)
 
 
-def with_size(exif: bytes, width: int, height: int) -> bytes:
+def exif_with_size(exif: bytes, width: int, height: int) -> bytes:
     """Return a block with its pixel sizes corrected."""
     sizes = dict.fromkeys(WIDTHS, width) | dict.fromkeys(HEIGHTS, height)
     try:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-HEADER = b"Exif\0\0"
+EXIF_HEADER = b"Exif\0\0"
 ASCII, SHORT, LONG, RATIONAL, DOUBLE = 2, 3, 4, 5, 12  # types
 TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 129: 1}
 POINTERS = (0x8769, 0x8825, 0xA005)  # to the directories of EXIF, GPS and interoperability
@@ -52,15 +52,15 @@ class Block:
     """A block of EXIF; its header ("Exif") is optional and not part of `data`."""
 
     def __init__(self, exif: bytes) -> None:
-        while exif.startswith(HEADER):
-            exif = exif[len(HEADER) :]
+        while exif.startswith(EXIF_HEADER):
+            exif = exif[len(EXIF_HEADER) :]
         self.data = bytearray(exif)
         if exif[:2] not in (b"II", b"MM") or len(exif) < 8:
             raise ExifError("it does not begin as EXIF does")
         self.order = "<" if exif[:2] == b"II" else ">"
 
     def __bytes__(self) -> bytes:
-        return HEADER + bytes(self.data)
+        return EXIF_HEADER + bytes(self.data)
 
     def unpack(self, layout: str, offset: int) -> tuple[int, ...]:
         """Unpack numbers (`struct`'s layout) at an offset."""

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from cyclegan.errors import UnreadableError
-from cyclegan.images.cicp import UNSPECIFIED, CodePoints, boxes
+from cyclegan.images.cicp import UNSPECIFIED_CODE_POINTS, CodePoints, boxes
 
 SIGNATURE = b"\xff\x0a"
-CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
-MAX_HEADER_BYTES = 4096  # of a header without an ICC profile
+CONTAINER_SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n"
+MAX_JXL_HEADER_BYTES = 4096  # of a header without an ICC profile
 RATIOS = ((1, 1), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # width over height; the first unused
 ENUM = ((0, 0), (1, 0), (2, 4), (18, 6))  # how numbers of a list are coded, as in `Bits.choice`
 GRAY, XYB = 1, 2  # colour spaces
@@ -17,7 +17,7 @@ P3 = 11  # primaries
 
 
 @dataclass(frozen=True)
-class Header:
+class JXLHeader:
     """A codestream's facts about its picture, as it is decoded: with the orientation applied."""
 
     width: int
@@ -34,7 +34,7 @@ class Bits:
     """Reads numbers from bytes, the lowest bit first."""
 
     def __init__(self, data: bytes) -> None:
-        self.remaining = int.from_bytes(data[:MAX_HEADER_BYTES], "little")
+        self.remaining = int.from_bytes(data[:MAX_JXL_HEADER_BYTES], "little")
 
     def number(self, bits: int) -> int:
         """Read an unsigned number."""
@@ -59,11 +59,11 @@ def metadata_boxes(data: bytes) -> tuple[bytes, dict[bytes, bytes]]:
     return b"".join(codestream), dict(container)
 
 
-def read_header(codestream: bytes) -> Header:
+def read_jxl_header(codestream: bytes) -> JXLHeader:
     """Read the header of a codestream; unknown colors are an `UnreadableError`."""
     bits = Bits(codestream[2:])
     height, width = _size(bits)
-    header = Header(width, height, 8, False, False, False, False, CodePoints(1, 13))
+    header = JXLHeader(width, height, 8, False, False, False, False, CodePoints(1, 13))
     if bits.number(1):  # all default
         return header
     orientation, animated = 1, False
@@ -82,7 +82,7 @@ def read_header(codestream: bytes) -> Header:
     gray, colors = _colors(bits)
     if orientation > 4:
         width, height = height, width
-    return Header(width, height, depth, floating, gray, ALPHA in kinds, animated, colors)
+    return JXLHeader(width, height, depth, floating, gray, ALPHA in kinds, animated, colors)
 
 
 def _size(bits: Bits) -> tuple[int, int]:
@@ -151,7 +151,7 @@ def _colors(bits: Bits) -> tuple[bool, CodePoints]:
     transfer = bits.choice(*ENUM)
     if primaries == P3 and white == D65:
         primaries = 12
-    elif white != D65 and primaries not in UNSPECIFIED:
+    elif white != D65 and primaries not in UNSPECIFIED_CODE_POINTS:
         raise _unknown_colors()
     return space == GRAY, CodePoints(primaries, transfer)
 

@@ -12,7 +12,7 @@ from PIL import ExifTags, GifImagePlugin, Image, JpegImagePlugin, MpoImagePlugin
 from cyclegan.images import exif as exif_blocks
 from cyclegan.images import photoshop
 from cyclegan.images import xmp as xmp_packets
-from cyclegan.images.exif_block import HEADER
+from cyclegan.images.exif_block import EXIF_HEADER
 
 # tags of a TIFF that hold the original again, or point to it: Photoshop's layers, ImageJ's labels and overlays of
 # every slice, planes of MetaMorph and Zeiss
@@ -46,8 +46,8 @@ class Metadata:
     def from_image(cls, image: Image.Image) -> "Metadata":
         """Read the metadata of an opened file."""
         block = exif_block(image)
-        exif, damage_note = exif_blocks.clean(block) if block else (_exif_of_tags(image), "")
-        xmp, removed = xmp_packets.clean(_xmp(image))
+        exif, damage_note = exif_blocks.clean_exif(block) if block else (_exif_of_tags(image), "")
+        xmp, removed = xmp_packets.clean_xmp(_xmp(image))
         removed = list(dict.fromkeys([*removed, *_other_pictures(image)]))
         iptc, resources = photoshop.split_resources(_photoshop(image))
         texts: dict[str, Any] = getattr(image, "text", {})
@@ -65,8 +65,8 @@ class Metadata:
 
     def with_size(self, width: int, height: int) -> "Metadata":
         """Return the metadata with the pixel sizes in EXIF and XMP corrected."""
-        exif = exif_blocks.with_size(self.exif, width, height)
-        return replace(self, exif=exif, xmp=xmp_packets.with_size(self.xmp, width, height))
+        exif = exif_blocks.exif_with_size(self.exif, width, height)
+        return replace(self, exif=exif, xmp=xmp_packets.xmp_with_size(self.xmp, width, height))
 
     def mark_generated(self, system: str, *, composite: bool) -> "Metadata":
         """Return the metadata with the mark that `system` generated the picture, or blended it with the original."""
@@ -80,7 +80,9 @@ class Metadata:
 
     def jpeg_segments(self) -> bytes:
         """Return captions and resources as segments of a JPEG (APP13)."""
-        return photoshop.jpeg_segments(0xED, photoshop.HEADER, photoshop.join_resources(self.iptc, self.photoshop))
+        return photoshop.jpeg_segments(
+            0xED, photoshop.PHOTOSHOP_HEADER, photoshop.join_resources(self.iptc, self.photoshop)
+        )
 
 
 def read_orientation(image: Image.Image) -> int:
@@ -96,7 +98,7 @@ def exif_block(image: Image.Image) -> bytes:
     block: bytes = image.info.get("exif") or b""
     for kind in ("exif", "APP1"):
         profile = b"" if block else _raw_profile(image, kind)
-        block = profile if profile.startswith(HEADER) else block
+        block = profile if profile.startswith(EXIF_HEADER) else block
     return block
 
 
@@ -153,12 +155,12 @@ def _iptc(image: Image.Image) -> bytes:
 def _photoshop(image: Image.Image) -> bytes:
     """Return Photoshop's resources."""
     if isinstance(image, JpegImagePlugin.JpegImageFile):
-        parts = [part for app, part in image.applist if app == "APP13" and part.startswith(photoshop.HEADER)]
-        return b"".join(part.removeprefix(photoshop.HEADER) for part in parts)
+        parts = [part for app, part in image.applist if app == "APP13" and part.startswith(photoshop.PHOTOSHOP_HEADER)]
+        return b"".join(part.removeprefix(photoshop.PHOTOSHOP_HEADER) for part in parts)
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return _tag_bytes(image, TiffImagePlugin.PHOTOSHOP_CHUNK)
     profile = _raw_profile(image, "8bim", "iptc")
-    return profile if profile.startswith((b"8BIM", photoshop.HEADER)) else b""
+    return profile if profile.startswith((b"8BIM", photoshop.PHOTOSHOP_HEADER)) else b""
 
 
 def _tag_bytes(image: TiffImagePlugin.TiffImageFile, tag: int) -> bytes:
@@ -190,7 +192,7 @@ def _exif_of_tags(image: Image.Image) -> bytes:
 def _exif_bytes(exif: Image.Exif) -> bytes:
     file = io.BytesIO()
     to_directory(exif).save(file)
-    return HEADER + file.getvalue()
+    return EXIF_HEADER + file.getvalue()
 
 
 def to_directory(exif: Image.Exif) -> TiffImagePlugin.ImageFileDirectory_v2:

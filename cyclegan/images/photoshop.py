@@ -5,8 +5,8 @@ Adobe Photoshop File Formats Specification, "Image Resources Section".
 
 from collections.abc import Iterator
 
-HEADER = b"Photoshop 3.0\0"  # before the resources in a JPEG
-IPTC = 0x0404
+PHOTOSHOP_HEADER = b"Photoshop 3.0\0"  # before the resources in a JPEG
+IPTC_RESOURCE = 0x0404
 THUMBNAILS = (0x0409, 0x040C)
 STORED_ELSEWHERE = (0x040F, 0x0422, 0x0423, 0x0424)  # ICC profile, EXIF and XMP
 MAX_SEGMENT_BYTES = 65_533  # of a JPEG's segment, without marker and length
@@ -15,8 +15,8 @@ MAX_SEGMENT_BYTES = 65_533  # of a JPEG's segment, without marker and length
 def split_resources(data: bytes) -> tuple[bytes, bytes]:
     """Return the captions in resources, and the other resources without thumbnails and copies of other metadata."""
     iptc, others = b"", b""
-    for code, content, resource in _resources(data.removeprefix(HEADER)):
-        if code == IPTC:
+    for code, content, resource in _resources(data.removeprefix(PHOTOSHOP_HEADER)):
+        if code == IPTC_RESOURCE:
             iptc = iptc or content
         elif code not in (*THUMBNAILS, *STORED_ELSEWHERE):
             others += resource
@@ -27,7 +27,7 @@ def join_resources(iptc: bytes, others: bytes) -> bytes:
     """Return resources with the captions first."""
     if not iptc:
         return others
-    header = b"8BIM" + IPTC.to_bytes(2, "big") + b"\0\0" + len(iptc).to_bytes(4, "big")
+    header = b"8BIM" + IPTC_RESOURCE.to_bytes(2, "big") + b"\0\0" + len(iptc).to_bytes(4, "big")
     return header + iptc + bytes(len(iptc) % 2) + others
 
 

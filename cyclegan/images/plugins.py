@@ -12,10 +12,10 @@ from PIL import Image, ImageFile
 from cyclegan.images import exif
 from cyclegan.images.cicp import SRGB_TRANSFER, TRANSFERS, profile_of
 from cyclegan.images.formats import FORMAT_OF, FORMATS
-from cyclegan.images.jxl import CONTAINER, SIGNATURE, metadata_boxes, read_header
+from cyclegan.images.jxl import CONTAINER_SIGNATURE, SIGNATURE, metadata_boxes, read_jxl_header
 
 RADIANCE_SIZE = re.compile(rb"\n\n-Y (\d+) \+X (\d+)\n")
-HEADER_BYTES = 2**16
+MAX_PLUGIN_HEADER_BYTES = 2**16
 
 
 class DecodedFile(ImageFile.ImageFile):
@@ -48,7 +48,7 @@ class JpegXlFile(DecodedFile):
         codestream, metadata = metadata_boxes(self.data)
         if not codestream.startswith(SIGNATURE):
             raise SyntaxError("its container holds no codestream")
-        self.header = read_header(codestream)
+        self.header = read_jxl_header(codestream)
         if self.header.floating:
             raise NotImplementedError("floating-point JPEG XL is not supported")
         self._size = self.header.width, self.header.height
@@ -83,7 +83,7 @@ class RadianceFile(DecodedFile):
     def _open(self) -> None:
         assert self.fp is not None
         self.data, self.tile = self.fp.read(), []
-        head = self.data[:HEADER_BYTES]
+        head = self.data[:MAX_PLUGIN_HEADER_BYTES]
         found = RADIANCE_SIZE.search(head)
         if found is None or b"xyze" in head[: found.start()]:
             raise NotImplementedError("this kind of Radiance picture is not supported")
@@ -117,5 +117,5 @@ def readable_formats(suffix: str = "") -> tuple[str, ...]:
 
 def _register() -> None:
     """Register the plugins with Pillow."""
-    Image.register_open("JXL", JpegXlFile, lambda start: start.startswith((SIGNATURE, CONTAINER)))
+    Image.register_open("JXL", JpegXlFile, lambda start: start.startswith((SIGNATURE, CONTAINER_SIGNATURE)))
     Image.register_open("RADIANCE", RadianceFile, lambda start: start.startswith((b"#?RADIANCE", b"#?RGBE")))

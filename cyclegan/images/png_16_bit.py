@@ -9,13 +9,13 @@ from imagecodecs import png_decode, png_encode
 from PIL import Image
 
 from cyclegan.errors import UnreadableError
-from cyclegan.images.exif_block import HEADER as EXIF_HEADER
+from cyclegan.images.exif_block import EXIF_HEADER
 from cyclegan.images.picture import Picture
 from cyclegan.images.pixels import stack_alpha
 
 GRAY_ALPHA, RGB, RGBA = 4, 2, 6  # color types of a PNG
-MODES = {2: "LA;16", 3: "RGB;16", 4: "RGBA;16"}  # by channels
-HEADER_BYTES = 8 + 25  # the signature and the IHDR chunk, which comes first
+PNG_16_BIT_MODES = {2: "LA;16", 3: "RGB;16", 4: "RGBA;16"}  # by channels
+PNG_HEADER_BYTES = 8 + 25  # the signature and the IHDR chunk, which comes first
 
 
 def has_16_bits(image: Image.Image, path: Path) -> bool:
@@ -32,7 +32,7 @@ def decode_png(image: Image.Image, data: bytes) -> Picture:
     values: np.ndarray = png_decode(data)
     if values.dtype != np.uint16 or values.ndim != 3 or sorted(values.shape[:2]) != sorted(image.size):
         raise UnreadableError(f"its pixels are laid out as {values.dtype} {values.shape}, which cannot be read.")
-    mode = MODES[values.shape[2]]
+    mode = PNG_16_BIT_MODES[values.shape[2]]
     if mode == "RGB;16":
         return Picture.from_values(values, None, mode, image)
     colors, alpha = values[..., :-1], values[..., -1]
@@ -58,7 +58,7 @@ def encode_png(picture: Picture) -> bytes:
         chunks += _chunk(b"iTXt", key.encode("latin-1", "replace") + b"\0\0\0\0\0" + text.encode())
     for key, text in metadata.png_texts().items():
         chunks += _chunk(b"zTXt", key.encode() + b"\0\0" + zlib.compress(text.encode()))
-    return data[:HEADER_BYTES] + chunks + data[HEADER_BYTES:]
+    return data[:PNG_HEADER_BYTES] + chunks + data[PNG_HEADER_BYTES:]
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -31,7 +31,7 @@ COLOR_CHANNELS: dict[int, int] = {
 READ_BY_PILLOW = (PHOTOMETRIC.PALETTE, PHOTOMETRIC.YCBCR, PHOTOMETRIC.CIELAB)
 ASSOCIATED, STRAIGHT = EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA  # the colors are multiplied by the first
 COREL_ALPHA = 999  # straight
-MODES = {(1, False): "L", (1, True): "LA", (3, False): "RGB", (3, True): "RGBA", (4, False): "CMYK"}
+TIFF_MODES = {(1, False): "L", (1, True): "LA", (3, False): "RGB", (3, True): "RGBA", (4, False): "CMYK"}
 SAVE_AS_RGB_HINT = "Save it as RGB or grey, with 8 or 16 bits."
 
 
@@ -83,7 +83,7 @@ def decode_tiff(image: TiffImagePlugin.TiffImageFile, path: Path) -> Picture:
     values = np.ascontiguousarray(values[..., :colors])
     if alpha is not None and alpha_kind == ASSOCIATED:
         values = divide_by_alpha(values, alpha)
-    mode = "1" if page.bitspersample == 1 and colors == 1 else MODES[colors, alpha is not None]
+    mode = "1" if page.bitspersample == 1 and colors == 1 else TIFF_MODES[colors, alpha is not None]
     if values.dtype == np.uint16:
         mode = {"L": "I"}.get(mode, mode) + ";16"
     picture = Picture.from_values(values, alpha, mode, image)

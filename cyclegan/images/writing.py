@@ -10,7 +10,7 @@ from cyclegan.atomic import atomic_write
 from cyclegan.errors import PictureError, printable
 from cyclegan.images import exif, xmp
 from cyclegan.images.encoding import encoding_options
-from cyclegan.images.exif_block import HEADER
+from cyclegan.images.exif_block import EXIF_HEADER
 from cyclegan.images.formats import FORMATS
 from cyclegan.images.metadata import Metadata, gif_xmp_block
 from cyclegan.images.photoshop import MAX_SEGMENT_BYTES, jpeg_segments
@@ -128,7 +128,7 @@ def _exif_options(block: bytes, image_format: str) -> dict[str, Any]:
         # the format itself says how the picture is turned, and Pillow would write it into both
         return {"exif": exif.without_orientation(block)}
     if image_format == "JPEG" and len(block) > MAX_SEGMENT_BYTES:
-        return {"extra": jpeg_segments(0xE1, HEADER, block.removeprefix(HEADER))}
+        return {"extra": jpeg_segments(0xE1, EXIF_HEADER, block.removeprefix(EXIF_HEADER))}
     return {"exif": block}
 
 

@@ -13,7 +13,7 @@ from cyclegan import __version__
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 MARK_NAMES = ("DigitalSourceType", "AISystemUsed", "AISystemVersionUsed")
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+IPTC_NAMESPACE = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 TIFF = "http://ns.adobe.com/tiff/1.0/"
 EXIF = "http://ns.adobe.com/exif/1.0/"
 PACKET = (
@@ -51,13 +51,13 @@ def source_type(*, composite: bool) -> str:
 def mark_generated(xmp: bytes, system: str, *, composite: bool) -> bytes:
     """Return an XMP packet with the mark that `system` generated the picture."""
     mark = (
-        f'<rdf:Description rdf:about="" xmlns:rdf="{RDF}" xmlns:Iptc4xmpExt="{IPTC}"'
+        f'<rdf:Description rdf:about="" xmlns:rdf="{RDF}" xmlns:Iptc4xmpExt="{IPTC_NAMESPACE}"'
         f' Iptc4xmpExt:DigitalSourceType="{source_type(composite=composite)}"'
         f" Iptc4xmpExt:AISystemUsed={quoteattr(system)}"
         f' Iptc4xmpExt:AISystemVersionUsed="cyclegan {__version__}"/>'
     )
     packet = decode(xmp) or PACKET
-    for prefix in {"Iptc4xmpExt", *_prefixes(packet, IPTC)}:
+    for prefix in {"Iptc4xmpExt", *_prefixes(packet, IPTC_NAMESPACE)}:
         for name in MARK_NAMES:
             packet = _without(packet, f"{prefix}:{name}")
     packet = packet if _is_packet(packet) else PACKET
@@ -66,7 +66,7 @@ def mark_generated(xmp: bytes, system: str, *, composite: bool) -> bytes:
     return f"{before}{mark}{end}{after}".encode()
 
 
-def clean(xmp: bytes) -> tuple[bytes, list[str]]:
+def clean_xmp(xmp: bytes) -> tuple[bytes, list[str]]:
     """Return a packet without descriptions of data that is left out, and the names of these.
 
     A packet that is not XML stays as it is, for `mark_generated` to replace.
@@ -86,7 +86,7 @@ def clean(xmp: bytes) -> tuple[bytes, list[str]]:
     return (packet.encode() if _is_packet(packet) else b""), removed
 
 
-def with_size(xmp: bytes, width: int, height: int) -> bytes:
+def xmp_with_size(xmp: bytes, width: int, height: int) -> bytes:
     """Return a packet with its pixel sizes corrected."""
     packet = decode(xmp)
     if packet is None:

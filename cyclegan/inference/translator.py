@@ -11,10 +11,23 @@ from PIL import Image
 from torch import Tensor
 
 from cyclegan.checkpoints.find import find_model, model_name
-from cyclegan.checkpoints.model_file import Direction, ModelInfo, generator_weights, load_model
+from cyclegan.checkpoints.model_file import ModelInfo, generator_weights, load_model
 from cyclegan.devices import choose_device, free_memory, uses_bf16
+from cyclegan.directions import DirectionName
 from cyclegan.errors import ModelFileError, printable
-from cyclegan.images import Images, Picture, Pixels, PixelValues, read_picture, to_images, to_pixels, with_channels
+from cyclegan.images import (
+    Images,
+    Picture,
+    Pixels,
+    PixelValues,
+    read_picture,
+    resized,
+    size_with_short_side,
+    to_images,
+    to_pixels,
+    with_channels,
+)
+from cyclegan.inference.detail import with_detail
 from cyclegan.inference.fallbacks import Fallbacks
 from cyclegan.inference.padding import PaddedPicture, layout, padded_by_reflection
 from cyclegan.inference.separable import separate_last_convolution
@@ -40,23 +53,27 @@ class Translator:
 
     `model` is a run's folder, a model file or a run's name; None is the newest run under `checkpoints/`.
     `tile` is the height in pixels of the strips in which large pictures are translated; None: by the free memory.
+    `keep` is what pictures keep of themselves: `none`, `detail`, `color`, the last two also with the short side in
+    pixels that the network sees (`detail=128`), or `auto`, which follows the model. Tensors keep nothing.
     With precision `auto`, 8-bit pictures are translated in bf16 where the hardware supports it, 16-bit pictures always
     in fp32.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (by name)
         self,
         model: str | Path | None = None,
         *,
-        direction: Direction = "a2b",
+        direction: DirectionName = "a2b",
         device: str = "auto",
         precision: Literal["auto", "fp32", "bf16"] = "auto",
         tile: int | None = None,
+        keep: str = "auto",
     ) -> None:
         if direction not in ("a2b", "b2a"):
             raise ValueError(f"direction is {direction!r}; it must be a2b or b2a")
         self.path = find_model(model)
         self.info, weights = load_model(self.path)
+        self.keep = self.info.resolved_keep(keep)
         self.direction = direction
         self.device = choose_device(device)
         self.tile = tile
@@ -127,7 +144,7 @@ class Translator:
             return self.translate_images(picture).clone().to(picture)  # a copy that autograd may use
         if picture.ndim != 3 or picture.shape[2] != channels or not picture.size or picture.dtype not in ARRAY_TYPES:
             raise ValueError(f"expected a uint8 array h w {channels}, got {picture.dtype} {[*picture.shape]}")
-        return self.translate_pixels([picture])[0]
+        return self._keeping([picture])[0]
 
     def translate_picture(self, picture: Picture, strength: float = 1.0) -> Picture:
         """Translate one picture; see `translate_pictures`."""
@@ -139,7 +156,7 @@ class Translator:
         Grey pictures stay grey, unless the model colours them.
         """
         channels_in, channels_out = self.channels
-        outputs = self.translate_pixels([with_channels(picture.pixels, channels_in) for picture in pictures])
+        outputs = self._keeping([with_channels(picture.pixels, channels_in) for picture in pictures])
         results = []
         for picture, pixels in zip(pictures, outputs, strict=True):
             channels = picture.channels if channels_in == channels_out else channels_out
@@ -148,6 +165,24 @@ class Translator:
                 output = blended(with_channels(picture.pixels, channels), output, strength)
             results.append(picture.with_pixels(output))
         return results
+
+    def _keeping(self, pictures: Sequence[Pixels]) -> list[Pixels]:
+        """Translate pixels of one size and depth, which keep what this translator says."""
+        if self.keep.size is None:
+            return self.translate_pixels(pictures)
+        return [self._with_own_detail(pixels, self.keep.size) for pixels in pictures]
+
+    def _with_own_detail(self, pixels: Pixels, side: int) -> Pixels:
+        """Translate a small copy of a picture, and change the picture as the copy changed."""
+        height, width = pixels.shape[:2]
+        is_small, color_only = min(height, width) <= side, self.keep.mode == "color"
+        if is_small and not color_only:
+            return self.translate_pixels([pixels])[0]  # it has no finer detail than the network sees
+        small = pixels if is_small else resized(pixels, *size_with_short_side(height, width, side)[::-1])
+        translation = self.translate_images(to_images(small)).cpu()
+        base = with_channels(pixels, self.channels[1])
+        source = to_images(with_channels(small, self.channels[1]))
+        return with_detail(base, source, translation, color_only=color_only)
 
     @torch.inference_mode()
     @NO_TF32
@@ -238,11 +273,11 @@ class Translator:
         return max((tile or min(max_rows, MAX_STRIP_HEIGHT)) // 4, 1) * 4
 
 
-def choose_direction(info: ModelInfo, to: str | None, direction: str | None) -> Direction:
+def choose_direction(info: ModelInfo, to: str | None, direction: str | None) -> DirectionName:
     """Return the direction to the domain called `to`, or else the one of this name, a2b by default."""
     if to is None:
         return "b2a" if direction == "b2a" else "a2b"
-    directions: tuple[tuple[Direction, str], ...] = (("a2b", info.domain_b), ("b2a", info.domain_a))
+    directions: tuple[tuple[DirectionName, str], ...] = (("a2b", info.domain_b), ("b2a", info.domain_a))
     matches = [name for name, domain in directions if domain == to]
     if len(matches) != 1:
         raise ModelFileError(
@@ -264,7 +299,7 @@ def blended(original: Pixels, output: Pixels, strength: float) -> Pixels:
     return values.astype(output.dtype)
 
 
-def _load_generator(path: Path, info: ModelInfo, weights: dict[str, Tensor], direction: Direction) -> Generator:
+def _load_generator(path: Path, info: ModelInfo, weights: dict[str, Tensor], direction: DirectionName) -> Generator:
     floats = {name: weight.float() for name, weight in generator_weights(path, weights, direction).items()}
     try:
         return load_weights(meta_module(info.generator, info.channels(direction)), floats)

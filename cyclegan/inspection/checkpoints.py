@@ -12,17 +12,18 @@ from cyclegan.checkpoints.records import read_metrics
 from cyclegan.checkpoints.run import Run
 from cyclegan.checkpoints.states import states
 from cyclegan.config import Config, changed_settings
+from cyclegan.directions import DIRECTIONS
 from cyclegan.errors import ModelFileError, printable
 from cyclegan.inspection.findings import Finding
 from cyclegan.losses import LOSS_NAMES
 from cyclegan.reports.diagnosis import findings_of, verdict_of
 
 NETWORKS = ("a2b", "b2a", "disc_a", "disc_b")
-MAX_HEADER_BYTES = 100_000_000  # limit of the safetensors library
+MAX_SAFETENSORS_HEADER_BYTES = 100_000_000  # limit of the safetensors library
 
 
 @dataclass(frozen=True)
-class Header:
+class SafetensorsHeader:
     """The header of a safetensors file."""
 
     metadata: dict[str, str]
@@ -62,12 +63,12 @@ class RunReport:
     findings: list[Finding]
 
 
-def read_header(path: Path) -> Header:
+def read_safetensors_header(path: Path) -> SafetensorsHeader:
     """Read the header of a safetensors file, whether or not the tensors are complete."""
     actual_bytes = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        text = file.read(length) if 2 <= length <= min(MAX_HEADER_BYTES, actual_bytes) else b""
+        text = file.read(length) if 2 <= length <= min(MAX_SAFETENSORS_HEADER_BYTES, actual_bytes) else b""
     try:
         entries = json.loads(text)
         metadata = entries.pop("__metadata__", {})
@@ -75,7 +76,9 @@ def read_header(path: Path) -> Header:
         if not all(len(shape) < 9 and all(0 <= side < 2**48 for side in shape) for shape in shapes.values()):
             raise ValueError("impossible shapes")
         end = max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
-        return Header({str(key): str(value) for key, value in metadata.items()}, shapes, 8 + length + end, actual_bytes)
+        return SafetensorsHeader(
+            {str(key): str(value) for key, value in metadata.items()}, shapes, 8 + length + end, actual_bytes
+        )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ModelFileError(
             f"{printable(path)} is no safetensors file, or truncated within its header.",
@@ -85,14 +88,14 @@ def read_header(path: Path) -> Header:
 
 def inspect_model(path: Path) -> ModelReport:
     """Inspect a model file by its header alone."""
-    header = read_header(path)
+    header = read_safetensors_header(path)
     if "facts" in header.metadata:
         raise ModelFileError(f"{printable(path)} is a state of a run, not a model.", "Inspect the run's folder.")
     parameters = parameters_of(header.shapes)
     return ModelReport(
         path=str(path),
         info=described(path, header.metadata),
-        directions=[name for name in ("a2b", "b2a") if name in parameters],
+        directions=[name for name, *_ in DIRECTIONS if name in parameters],
         parameters=parameters,
         bytes=header.actual_bytes,
         findings=find_truncation(path, header, "Copy it again from its origin, or train again."),
@@ -108,7 +111,7 @@ def parameters_of(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
     return {network: total for network, total in totals.items() if total}
 
 
-def find_truncation(path: Path, header: Header, suggestion: str) -> list[Finding]:
+def find_truncation(path: Path, header: SafetensorsHeader, suggestion: str) -> list[Finding]:
     """Return a finding if the size of a file differs from its header."""
     if header.actual_bytes == header.expected_bytes:
         return []
@@ -183,7 +186,9 @@ def run_findings(run: Run, config: Config, losses: Mapping[str, float | None]) -
         )
     for path in states(run):
         try:
-            findings += find_truncation(path, read_header(path), "Delete it: a continuation uses the one before.")
+            findings += find_truncation(
+                path, read_safetensors_header(path), "Delete it: a continuation uses the one before."
+            )
         except ModelFileError as error:
             findings.append(Finding("damaged file", str(error), "Delete it: a continuation uses the one before."))
     findings += [

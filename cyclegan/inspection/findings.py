@@ -84,7 +84,7 @@ def find_all(folders: Sequence[SurveyedFolder], groups: Sequence[DuplicateGroup]
     """Return all findings about folders that are to be trained on at `size` pixels, the most serious first."""
     return [
         *(finding for folder in folders for finding in find_unreadable(folder)),
-        *find_duplicates(groups),
+        *duplicate_findings(groups),
         *find_imbalance(folders),
         *(finding for folder in folders for check in (find_few, find_grey) for finding in check(folder)),
         *(finding for folder in folders for finding in find_unsuitable(folder, size)),
@@ -108,7 +108,7 @@ def find_unreadable(folder: SurveyedFolder) -> Iterator[Finding]:
         )
 
 
-def find_duplicates(groups: Sequence[DuplicateGroup]) -> Iterator[Finding]:
+def duplicate_findings(groups: Sequence[DuplicateGroup]) -> Iterator[Finding]:
     """Find pictures that are in both domains, in training and test, or twice in one domain and split."""
     within_one = [group for group in groups if len(group.domains) == len(group.splits) == 1]
     kinds = (

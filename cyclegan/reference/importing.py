@@ -11,8 +11,9 @@ from typing import Any, Literal
 import torch
 
 from cyclegan.atomic import is_file_name
-from cyclegan.checkpoints.model_file import Direction, ModelInfo
+from cyclegan.checkpoints.model_file import ModelInfo
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
+from cyclegan.directions import DirectionName
 from cyclegan.errors import ModelFileError, printable
 from cyclegan.models import NetworkConfig, meta_module
 from cyclegan.reference.pth import NETWORK_NAMES, Weights, extract_weights, from_reference, infer_channels, infer_config
@@ -22,7 +23,12 @@ CHECKPOINT_FILE = re.compile(
     r"(latest|\d+)_net_(G|G_A|G_B|D_A|D_B)\.pth"
 )  # pix2pix's D scores pairs, and cannot be imported
 RENAME_HINT = "Let its name end in G_A (A to B), G_B (B to A), D_A (discriminator of B) or D_B (discriminator of A)."
-DOMAINS = {"a2b": "AB", "b2a": "BA", "disc_a": "A", "disc_b": "B"}  # of a network's input and, for a generator, output
+DOMAIN_LETTERS = {
+    "a2b": "AB",
+    "b2a": "BA",
+    "disc_a": "A",
+    "disc_b": "B",
+}  # of a network's input and, for a generator, output
 DEFAULT_SIZE = 256  # pixels; the reference's default crop
 
 
@@ -37,7 +43,7 @@ class ImportedNetwork:
 
 
 def import_model(
-    inputs: Sequence[Path], *, domain_a: str = "A", domain_b: str = "B", direction: Direction | None = None
+    inputs: Sequence[Path], *, domain_a: str = "A", domain_b: str = "B", direction: DirectionName | None = None
 ) -> tuple[ModelInfo, Weights]:
     """Read `.pth` files, or a folder of the reference's checkpoints, as one model of one or two directions.
 
@@ -105,7 +111,7 @@ def load_pth(path: Path) -> Any:
         raise ModelFileError("it is damaged, or no .pth file of weights.", "Use another copy of the file.") from error
 
 
-def role_of(network: ImportedNetwork, direction: Direction | None) -> str:
+def role_of(network: ImportedNetwork, direction: DirectionName | None) -> str:
     """Return the network's name in a model, from its file's name or the direction."""
     match = NETWORK_SUFFIX.fullmatch(network.path.stem)
     is_generator = isinstance(network.config, GeneratorConfig)
@@ -155,7 +161,7 @@ def channels_of_domain(networks: Mapping[str, ImportedNetwork], domain: str) -> 
     files_by_channels = {
         channels: printable(network.path)
         for role, network in networks.items()
-        for name, channels in zip(DOMAINS[role], network.channels, strict=True)
+        for name, channels in zip(DOMAIN_LETTERS[role], network.channels, strict=True)
         if name == domain
     }
     if len(files_by_channels) > 1:

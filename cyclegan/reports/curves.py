@@ -8,7 +8,7 @@ from typing import Any
 from cyclegan.losses import GENERATOR_TERMS, LOSS_NAMES
 
 MAX_POINTS = 300  # of a curve
-MAX_VALUE = 1e30  # larger only where training diverged
+MAX_PLOTTED_VALUE = 1e30  # larger only where training diverged
 MIN_LABEL_DISTANCE = 7.0  # percent of the width; closer labels would overlap
 MAX_INTERVALS = 4  # between the ticks of a chart
 
@@ -141,7 +141,7 @@ def points(metrics: Metrics, name: str) -> Points:
     all_points = [
         (line["step"], float(value))
         for line in metrics
-        if isinstance(value := line.get(name), int | float) and abs(value) < MAX_VALUE
+        if isinstance(value := line.get(name), int | float) and abs(value) < MAX_PLOTTED_VALUE
     ]
     size = max(1, math.ceil(len(all_points) / MAX_POINTS))
     groups = [all_points[first : first + size] for first in range(0, len(all_points), size)]

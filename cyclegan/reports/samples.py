@@ -29,7 +29,7 @@ class EmbeddedPicture:
 
 
 @dataclass(frozen=True)
-class Frame:
+class GridFrame:
     """The samples of one step, of A and of B."""
 
     step: int
@@ -40,7 +40,7 @@ class Frame:
 class Samples:
     """The samples of a run."""
 
-    frames: list[Frame]
+    frames: list[GridFrame]
     grids: int  # in the folder
 
 
@@ -48,7 +48,7 @@ def load_samples(run: Run) -> Samples:
     """Return the samples of at most `MAX_FRAMES` steps; damaged grids are left out."""
     grids = sample_grids(run)
     frames = [
-        Frame(int(path.stem), (embed(pixels[0]), embed(pixels[1])))
+        GridFrame(int(path.stem), (embed(pixels[0]), embed(pixels[1])))
         for path in evenly_spaced(grids, MAX_FRAMES)
         if (pixels := read_grid(path))
     ]

@@ -15,7 +15,7 @@ from cyclegan.errors import ConfigError
 LEARNING_RATES = {16: 5e-4, 24: 4e-4, 32: 3e-4, 1024: 2e-4}  # up to this width of the generators
 LONG_RUN = 10_000  # steps from which the EMA may be longer
 LINE_SECONDS, MIN_LINES = 10.0, 50  # between lines of the metrics at most; lines of a run at least
-FASTER = 1.1  # times the speed, for which one thread is preferred to all
+MIN_SPEEDUP = 1.1  # times the speed, for which one thread is preferred to all
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def settings_for_time(
     seconds = hours * 3600
     machine = chosen_threads(layers, seconds_per_step)
     best: tuple[Settings, Config, float] | None = None
-    for recipe, config, settings in candidates(layers, machine):
+    for recipe, config, settings in allowed_recipes(layers, machine):
         if best and all(getattr(config, part) == getattr(best[1], part) for part in recipe.settings):
             continue  # the layers say all in which the two differ
         step = seconds_per_step(config)
@@ -81,7 +81,7 @@ def settings_for_time(
     return merged(settings, settings_that_follow(config, seconds, step))
 
 
-def candidates(layers: Sequence[Settings], machine: Settings) -> Iterable[tuple[Recipe, Config, Settings]]:
+def allowed_recipes(layers: Sequence[Settings], machine: Settings) -> Iterable[tuple[Recipe, Config, Settings]]:
     """Yield the recipes that the layers allow, the small ones first; if they allow none, raise the first error."""
     errors: list[ConfigError] = []
     for recipe in RECIPES:
@@ -110,12 +110,12 @@ def settings_that_follow(config: Config, seconds: float, step: float) -> Setting
 
 def chosen_threads(layers: Sequence[Settings], seconds_per_step: Callable[[Config], float]) -> Settings:
     """Return one thread of arithmetic where it is faster than all: on a CPU that has other work."""
-    _, config, _ = next(iter(candidates(layers, {})))
+    _, config, _ = next(iter(allowed_recipes(layers, {})))
     if config.machine.threads != "auto" or choose_device(config.machine.device).type != "cpu":
         return {}
     one: Settings = {"machine": {"threads": 1}}
-    _, single, _ = next(iter(candidates(layers, one)))
-    return one if seconds_per_step(single) * FASTER < seconds_per_step(config) else {}
+    _, single, _ = next(iter(allowed_recipes(layers, one)))
+    return one if seconds_per_step(single) * MIN_SPEEDUP < seconds_per_step(config) else {}
 
 
 def chosen_before(config: Config) -> Settings:

@@ -19,7 +19,7 @@ from cyclegan.training.pool import ImagePool
 from cyclegan.training.state import Engine, TrainState
 
 DIFFAUGMENT_SEEDS = 2**32  # added to the seed: beyond every seed of a pool
-MEMORY_HINT = (
+TRAINING_MEMORY_HINT = (
     "Try a smaller --batch-size, a smaller --size, --set machine.activation_checkpointing=true, "
     "or a smaller generator.width."
 )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cyclegan.checkpoints.model_file import ModelInfo, save_model
+from cyclegan.checkpoints.model_file import ModelInfo, Tensors, save_model
 from cyclegan.checkpoints.records import append_metrics, delete_old_held_out
 from cyclegan.checkpoints.run import Run, require_run
 from cyclegan.checkpoints.states import save_state
@@ -13,7 +13,7 @@ from cyclegan.images import read_picture
 from cyclegan.models import resolved_generator
 from cyclegan.training.grids import center_crops, sample_grid, save_grid
 from cyclegan.training.inputs import StepInfo, TrainInputs
-from cyclegan.training.state import Tensors, TrainState, merge_ranks, of_one_rank
+from cyclegan.training.state import TrainState, merge_ranks, of_one_rank
 
 DIVERGED_HINT = "The last save is kept. Try again with --fresh and a lower optimizer.learning_rate, or in fp32."
 
@@ -119,6 +119,7 @@ def save_networks(inputs: TrainInputs, path: Path, steps: int, weights: Tensors)
         channels_a=data.channels_a,
         channels_b=data.channels_b,
         size=data.size,
+        short_side=data.short_side,
         steps=steps,
         averaged=inputs.config.training.ema_decay > 0,
     )

@@ -10,7 +10,7 @@ from cyclegan.errors import RunError, printable
 from cyclegan.training.inputs import TrainInputs
 from cyclegan.training.schedule import scheduled_rate
 
-TOLERANCE = 0.01  # of a learning rate: smaller rises are rounding
+RATE_TOLERANCE = 0.01  # of a learning rate: smaller rises are rounding
 
 
 def with_saved_names(config: Config, run: Run) -> Config:
@@ -48,7 +48,7 @@ def continuation_notes(inputs: TrainInputs) -> list[str]:
 
 def rise_notes(before: float, after: float) -> list[str]:
     """Return a message if the learning rate rises from that of the last step to that of the next."""
-    if after <= before * (1 + TOLERANCE):
+    if after <= before * (1 + RATE_TOLERANCE):
         return []
     return [
         f"The learning rate rises from {before:.3g} to {after:.3g}, as the longer schedule says, which can cost "

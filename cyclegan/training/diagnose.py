@@ -13,6 +13,7 @@ from PIL import Image
 from cyclegan.checkpoints.records import read_metrics
 from cyclegan.diagnostics.measures import Numbers, cycle_measures, fake_gradient_norm, translation_measures
 from cyclegan.diagnostics.rules import HISTORY_SPANS, diagnose, span_of, verdict
+from cyclegan.directions import DIRECTIONS
 from cyclegan.images import Images, to_images, to_pixels
 from cyclegan.training.grids import center_crops, one_by_one
 from cyclegan.training.inputs import TrainInputs
@@ -52,14 +53,14 @@ class Diagnose:
 
     def measure_on_device(self, state: TrainState, generators: Mapping[str, Any]) -> Numbers:
         """Return the measures of both directions, still on the device."""
-        objective, nets = self.inputs.config.loss.adversarial, state.networks
+        objective, images = self.inputs.config.loss.adversarial, {"a": self.real_a, "b": self.real_b}
         measures: Numbers = {}
-        for direction, inverse, source, discriminator, real, target in (
-            ("a2b", "b2a", "a", nets.disc_b, self.real_a, self.real_b),
-            ("b2a", "a2b", "b", nets.disc_a, self.real_b, self.real_a),
-        ):
+        for names in DIRECTIONS:
+            direction, inverse, source, target = names
+            discriminator = state.networks.get_submodule(names.discriminator)
+            real = images[source]
             fake = one_by_one(generators[direction], real)
-            of_translations = translation_measures(real, fake, target)
+            of_translations = translation_measures(real, fake, images[target])
             measures |= {f"{name}_{direction}": value for name, value in of_translations.items()}
             back = partial(one_by_one, generators[inverse])
             of_cycles = cycle_measures(real[:CYCLED_PICTURES], fake[:CYCLED_PICTURES], back, through_jpeg)

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from cyclegan.devices import CPU
 from cyclegan.images import Images
 
-CPU = torch.device("cpu")
 CHOICES = 4  # random numbers for an image: shift down and right, hole down and right
 SHIFT, HOLE = 1 / 8, 1 / 2  # of the image: its largest shift, and the size of the hole
 

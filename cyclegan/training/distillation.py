@@ -10,6 +10,7 @@ from cyclegan.checkpoints.find import find_model
 from cyclegan.checkpoints.model_file import ModelInfo, Tensors, load_model, weights_of
 from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config, DataConfig, Settings
+from cyclegan.directions import DIRECTIONS
 from cyclegan.errors import ConfigError, ModelFileError, RunError, printable
 from cyclegan.images import Images
 from cyclegan.models import Generator, load_weights, meta_module
@@ -28,7 +29,7 @@ class Teacher:
         """Return its generators by direction, as far as it has them."""
         return {
             direction: load_weights(meta_module(self.info.generator, self.info.channels(direction)), own)
-            for direction in ("a2b", "b2a")
+            for direction, *_ in DIRECTIONS
             if (own := weights_of(direction, self.weights))
         }
 

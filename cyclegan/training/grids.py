@@ -10,6 +10,7 @@ from PIL import Image
 from cyclegan.atomic import atomic_write
 from cyclegan.checkpoints.records import SAMPLE_GAP
 from cyclegan.data.folders import evenly_spaced
+from cyclegan.directions import DIRECTIONS
 from cyclegan.images import Images, Pixels, to_images, to_pixels, with_channels
 from cyclegan.training.state import TrainState
 
@@ -34,7 +35,7 @@ def sample_grid(state: TrainState, real_a: Images, real_b: Images) -> Pixels:
     """Return a picture whose rows are real_a, fake_b, cycled_a and, beside them, real_b, fake_a, cycled_b."""
     columns = []
     with state.eval_generators() as generators:
-        for direction, inverse, real in (("a2b", "b2a", real_a), ("b2a", "a2b", real_b)):
+        for (direction, inverse, *_), real in zip(DIRECTIONS, (real_a, real_b), strict=True):
             fake = one_by_one(generators[direction], real)
             columns.append(triples(real, fake, one_by_one(generators[inverse], fake)))
     height = max(column.shape[0] for column in columns)

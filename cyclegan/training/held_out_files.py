@@ -16,7 +16,7 @@ from cyclegan.training.grids import save_grid, triples
 
 
 @dataclass(frozen=True)
-class Translated:
+class TranslatedDomain:
     """The held-out pictures of one domain, their translations, and these translated back."""
 
     names: list[str]
@@ -30,7 +30,7 @@ class Translated:
         return (self.cycled - self.real).abs().mean((1, 2, 3))
 
 
-def save_held_out(run: Run, step: int, translated: Mapping[str, Translated]) -> None:
+def save_held_out(run: Run, step: int, translated: Mapping[str, TranslatedDomain]) -> None:
     """Write every picture's numbers, and a grid with a row real | fake | cycled for each of the best and worst."""
     facts: dict[str, list[dict[str, object]]] = {}
     grids, row = [], 0

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import torch
 
+from cyclegan.checkpoints.model_file import Tensors
 from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config
 from cyclegan.data.domains import Domain
@@ -15,7 +16,7 @@ from cyclegan.data.loader import batches_per_epoch
 from cyclegan.training.distillation import Teacher
 from cyclegan.training.distributed import SINGLE_PROCESS, Ranks
 from cyclegan.training.schedule import epoch_of
-from cyclegan.training.state import Tensors, TrainState
+from cyclegan.training.state import TrainState
 from cyclegan.training.time_plan import Stopwatch, TimePlan
 
 
@@ -62,7 +63,7 @@ class TrainInputs:
     @property
     def fingerprints(self) -> list[str]:
         """Hashes of both domains' pictures."""
-        return [fingerprint(self.domain_a), fingerprint(self.domain_b)]
+        return [domain_fingerprint(self.domain_a), domain_fingerprint(self.domain_b)]
 
     @property
     def total_steps(self) -> int:
@@ -104,7 +105,7 @@ class StepInfo:
 Callback = Callable[[TrainState, StepInfo], None]
 
 
-def fingerprint(domain: Domain) -> str:
+def domain_fingerprint(domain: Domain) -> str:
     """Return a hash of the names and sizes of a domain's pictures."""
     lines = [f"{path.relative_to(domain.folder).as_posix()} {domain.sizes.get(path)}" for path in domain.files]
     lines += [f"held out: {path.name} {domain.sizes.get(path)}" for path in domain.held_out_files]

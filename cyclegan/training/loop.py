@@ -14,7 +14,7 @@ from cyclegan.data.loader import batches
 from cyclegan.devices import cuda_side_stream, memory_errors
 from cyclegan.errors import TrainingDivergedError, printable
 from cyclegan.images import Images, scaled_on
-from cyclegan.training.build import MEMORY_HINT, build_state
+from cyclegan.training.build import TRAINING_MEMORY_HINT, build_state
 from cyclegan.training.callbacks import MetricsFile, SampleGrids, StateSaver, TensorBoard, save_models
 from cyclegan.training.concurrency import process_shared_with_other_trainings
 from cyclegan.training.continuing import rise_notes
@@ -25,7 +25,7 @@ from cyclegan.training.schedule import scheduled_rate
 from cyclegan.training.state import RunningMeans, TrainState, select_rank
 from cyclegan.training.step_runner import Log, step_runner
 from cyclegan.training.time_plan import TimeKeeper, TimePlan
-from cyclegan.training.validation import Validate
+from cyclegan.training.validation import Validator
 
 RECOVERY_FACTOR = 0.5  # of the learning rate, after each recovery from gradients that were not finite
 
@@ -72,7 +72,7 @@ def training_loop(
     ranks = inputs.ranks
     if ranks.is_first:
         write_settings(inputs)
-    with memory_errors(inputs.device, MEMORY_HINT):
+    with memory_errors(inputs.device, TRAINING_MEMORY_HINT):
         state, fabric = build_state(inputs)
     inputs, notes = resume(state, inputs)
     if state.plan:
@@ -95,7 +95,7 @@ def training_loop(
     while not last:
         real_a, real_b = (to_device(batch, inputs, state) for batch in next(data))
         rate = learning_rate(state, inputs)
-        with memory_errors(inputs.device, MEMORY_HINT):
+        with memory_errors(inputs.device, TRAINING_MEMORY_HINT):
             numbers = run_step(real_a, real_b, rate)
         state.means.add(numbers)  # stays on the device; nothing waits for it here
         state.step += 1
@@ -137,18 +137,18 @@ def training_loop(
     )
 
 
-Evaluation = Callable[[TrainState, dict[str, Any]], dict[str, Any]]  # adds numbers to a line of the metrics
+Evaluate = Callable[[TrainState, dict[str, Any]], dict[str, Any]]  # adds numbers to a line of the metrics
 
 
 def all_callbacks(
     inputs: TrainInputs, state: TrainState, callbacks: Sequence[Callback]
-) -> tuple[list[Evaluation], list[Callback]]:
+) -> tuple[list[Evaluate], list[Callback]]:
     """Return the evaluations of each line of the metrics, and the callbacks in their order; saving comes last."""
     saver = StateSaver(inputs, inputs.stopwatch.clock)
     if not inputs.ranks.is_first:
         return [], [saver]
     board: list[Callback] = [TensorBoard(inputs.run, state.step)] if inputs.config.logging.tensorboard else []
-    return [Validate(inputs), Diagnose(inputs)], [
+    return [Validator(inputs), Diagnose(inputs)], [
         MetricsFile(inputs.run),
         SampleGrids(inputs),
         *board,
@@ -243,7 +243,7 @@ def metrics_line(
 
 
 def evaluated(
-    metrics: dict[str, Any], state: TrainState, inputs: TrainInputs, evaluations: Sequence[Evaluation]
+    metrics: dict[str, Any], state: TrainState, inputs: TrainInputs, evaluations: Sequence[Evaluate]
 ) -> dict[str, Any]:
     """Return a line of the metrics with the numbers of validation and diagnostics."""
     if inputs.ranks.is_first:

@@ -3,10 +3,9 @@
 import torch
 from torch import Tensor
 
+from cyclegan.checkpoints.model_file import Tensors
+from cyclegan.devices import CPU
 from cyclegan.images import Images
-
-State = dict[str, Tensor]
-CPU = torch.device("cpu")
 
 
 class ImagePool:
@@ -63,12 +62,12 @@ class ImagePool:
         if whole:
             self.images[: self.held] = torch.stack(whole)
 
-    def state(self) -> State:
+    def state(self) -> Tensors:
         """Return all that a restart needs."""
         images = {"images": self.images[: self.held].contiguous()} if self.held else {}
         return images | {"random": self.random.get_state()}
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: Tensors) -> None:
         """Go back to a state."""
         self.images, self.held = torch.zeros(0, device=self.device), 0
         if "images" in state:

@@ -10,12 +10,12 @@ from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config
 from cyclegan.data.domains import Domain
 from cyclegan.devices import choose_device, cuda_side_stream, memory_errors, uses_bf16
-from cyclegan.training.build import MEMORY_HINT, build_state
+from cyclegan.training.build import TRAINING_MEMORY_HINT, build_state
 from cyclegan.training.concurrency import process_shared_with_other_trainings
 from cyclegan.training.inputs import TrainInputs
 from cyclegan.training.step_runner import WARM_UP_STEPS, StepRunner, capture_cuda_graph
 
-MIN_SECONDS, MIN_STEPS = 1.0, 2  # that are measured, after the first steps
+MIN_TIMED_SECONDS, MIN_TIMED_STEPS = 1.0, 2  # that are measured, after the first steps
 
 
 def measured_seconds_per_step(config: Config, clock: Callable[[], float] = time.perf_counter) -> float:
@@ -41,7 +41,7 @@ def measured_seconds_per_step(config: Config, clock: Callable[[], float] = time.
             process_shared_with_other_trainings(inputs),
             torch.random.fork_rng([torch.cuda.current_device()] if device.type == "cuda" else []),
             cuda_side_stream(device),
-            memory_errors(device, MEMORY_HINT),
+            memory_errors(device, TRAINING_MEMORY_HINT),
         ):
             return timed_steps(inputs, clock)
     finally:
@@ -71,7 +71,7 @@ def timed_steps(inputs: TrainInputs, clock: Callable[[], float]) -> float:
     for _ in range(WARM_UP_STEPS + 1 if captured else 1):
         step()
     steps, started = 0, clock()
-    while steps < MIN_STEPS or clock() - started < MIN_SECONDS:
+    while steps < MIN_TIMED_STEPS or clock() - started < MIN_TIMED_SECONDS:
         step()
         steps += 1
     return (clock() - started) / steps

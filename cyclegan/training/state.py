@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cyclegan.checkpoints.model_file import Tensors
 from cyclegan.config import LossConfig
 from cyclegan.diagnostics.measures import Numbers
+from cyclegan.directions import DIRECTIONS
 from cyclegan.errors import RunError
 from cyclegan.losses import LOSS_NAMES
 from cyclegan.models import Networks
@@ -20,7 +22,6 @@ from cyclegan.training.nonfinite import NonFiniteFilter
 from cyclegan.training.pool import ImagePool
 from cyclegan.training.time_plan import TimePlan
 
-Tensors = dict[str, Tensor]
 RANK_PREFIXES = ("pool.", "diffaugment.", "random.", "means")  # of the tensors that each rank has for itself
 
 
@@ -104,7 +105,7 @@ class TrainState:
     @contextmanager
     def eval_generators(self) -> Iterator[dict[str, nn.Module]]:
         """Lend the generators that translations use, by direction, in eval mode and without gradients."""
-        generators = {direction: self.generator(direction).eval() for direction in ("a2b", "b2a")}
+        generators: dict[str, nn.Module] = {direction: self.generator(direction).eval() for direction, *_ in DIRECTIONS}
         try:
             with torch.no_grad():
                 yield generators

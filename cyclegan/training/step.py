@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cyclegan.config import LossConfig
 from cyclegan.diagnostics.measures import Numbers, discriminator_measures
+from cyclegan.directions import DirectionName
 from cyclegan.images import Images
 from cyclegan.losses import discriminator_loss, gan_loss, l1, term_name
 from cyclegan.training.diffaugment import DiffAugment
@@ -25,7 +26,7 @@ Losses = dict[str, Tensor]
 class Direction:
     """One direction of the cycle, source -> target -> source."""
 
-    name: str  # "a2b" or "b2a"
+    name: DirectionName
     generator: nn.Module
     inverse: nn.Module
     discriminator: nn.Module  # of the target domain

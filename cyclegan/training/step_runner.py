@@ -15,9 +15,10 @@ from torch import nn
 
 from cyclegan.devices import memory_errors
 from cyclegan.diagnostics.measures import Numbers
+from cyclegan.errors import first_line
 from cyclegan.images import Images
 from cyclegan.models import Networks
-from cyclegan.training.build import MEMORY_HINT
+from cyclegan.training.build import TRAINING_MEMORY_HINT
 from cyclegan.training.inputs import TrainInputs
 from cyclegan.training.state import TrainState, cpu_copy
 from cyclegan.training.step import prepare_step, train_step
@@ -80,7 +81,7 @@ def step_runner(state: TrainState, inputs: TrainInputs, fabric: Fabric, log: Log
         channels, size = (config.data.channels_a, config.data.channels_b), config.data.size
         images = [torch.zeros(config.training.batch_size, c, size, size, device=inputs.device) for c in channels]
         real_a, real_b = (image.contiguous(memory_format=state.memory_format) for image in images)
-        with memory_errors(inputs.device, MEMORY_HINT):
+        with memory_errors(inputs.device, TRAINING_MEMORY_HINT):
             compile_networks(state, fabric.setup_module, real_a, real_b, log)
     return StepRunner(state, capture_cuda_graph if single_gpu and config.machine.compile != "off" else None, log)
 
@@ -123,9 +124,3 @@ def compile_networks(
         engine.networks, engine.teachers = eager
         log(f"The networks could not be compiled ({first_line(error)}); they run eager.")
     state.load_state_dict(before, facts)
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -16,8 +16,8 @@ from typing import Any
 
 from cyclegan.training.distributed import Ranks
 
-TOLERANCE = 0.01  # of the time, by which a run may end early or late before it is planned anew
-WINDOW = 0.1  # of the time, over which the speed is averaged
+END_TOLERANCE = 0.01  # of the time, by which a run may end early or late before it is planned anew
+SPEED_WINDOW = 0.1  # of the time, over which the speed is averaged
 END_SHARE, MAX_END_SECONDS = 0.05, 10.0  # of the time, left for the last save and the report
 FIRST_GUESS = 0.01  # seconds per step until they are measured: so short that the rate does not fall before
 
@@ -75,7 +75,7 @@ class TimePlan:
     def is_off(self, step: int, seconds_per_step: float) -> bool:
         """Tell whether, at this speed, the run would end too early or too late."""
         expected = (self.total_steps - step) * seconds_per_step
-        return abs(expected - (self.last_step_due - self.used)) > TOLERANCE * self.seconds
+        return abs(expected - (self.last_step_due - self.used)) > END_TOLERANCE * self.seconds
 
     def learning_rate_factor(self, step: int) -> float:
         """Return the factor of the learning rate of a step, counted from 0; the one after the last would be zero."""
@@ -122,7 +122,7 @@ class TimeKeeper:
         """Plan anew at the end of a line if the run would end too early or too late; the first rank decides for all."""
         now = self.stopwatch.seconds()
         self.lines.append((step, now))
-        window = min(WINDOW * self.plan.seconds, self.plan.seconds_left)
+        window = min(SPEED_WINDOW * self.plan.seconds, self.plan.seconds_left)
         while len(self.lines) > 2 and now - self.lines[1][1] >= window:
             self.lines.popleft()
         first_step, first = self.lines[0]

@@ -1,9 +1,9 @@
 """Validation: distances of translated held-out pictures to real ones of the target domain.
 
 The best networks have the least sliced Wasserstein distance (`cyclegan.metrics`), averaged over the pyramid levels and
-both directions. With few held-out pictures it varies by some hundredths, so later networks within TOLERANCE of the
-least replace earlier ones. Faithfulness is logged and decides nothing: how much of a picture should stay depends on the
-domains.
+both directions. With few held-out pictures it varies by some hundredths, so later networks within SCORE_TOLERANCE of
+the least replace earlier ones. Faithfulness is logged and decides nothing: how much of a picture should stay depends on
+the domains.
 """
 
 import math
@@ -15,22 +15,22 @@ from torch import Tensor
 
 from cyclegan.data.folders import evenly_spaced
 from cyclegan.diagnostics.rules import overfitting_share
+from cyclegan.directions import DIRECTIONS
 from cyclegan.images import Images
 from cyclegan.metrics import SlicedWasserstein, structural_similarity
 from cyclegan.training.grids import center_crops, one_by_one
-from cyclegan.training.held_out_files import Translated, save_held_out
+from cyclegan.training.held_out_files import TranslatedDomain, save_held_out
 from cyclegan.training.inputs import TrainInputs
 from cyclegan.training.state import Best, TrainState, cpu_copy
 
-MAX_PICTURES = 64  # of each domain
-TOLERANCE = 1.05  # times the least score, within which later networks replace earlier ones
+MAX_VALIDATION_PICTURES = 64  # of each domain
+SCORE_TOLERANCE = 1.05  # times the least score, within which later networks replace earlier ones
 COST_RATIO = 10  # trained samples for each validated picture, at least
 N_SIGMA = 2  # standard errors by which mean scores of some pictures may differ by chance
 MAX_INTERVAL = 2000  # steps between two validations, however long an epoch is
-DIRECTIONS = (("a2b", "b2a", "a", "b"), ("b2a", "a2b", "b", "a"))  # name, inverse, source, target
 
 
-class Validate:
+class Validator:
     """Adds validation scores to each line of the metrics, when they are due, and keeps the best networks."""
 
     def __init__(self, inputs: TrainInputs) -> None:
@@ -40,15 +40,15 @@ class Validate:
         domains = {name: domain for name, domain in (("a", inputs.domain_a), ("b", inputs.domain_b)) if domain.held_out}
         size = inputs.config.data.size
         self.names = {
-            name: [path.name for path in evenly_spaced(domain.held_out_files, MAX_PICTURES)]
+            name: [path.name for path in evenly_spaced(domain.held_out_files, MAX_VALIDATION_PICTURES)]
             for name, domain in domains.items()
         }
         self.real = {
-            name: center_crops(domain.held_out, MAX_PICTURES, size).to(inputs.device)
+            name: center_crops(domain.held_out, MAX_VALIDATION_PICTURES, size).to(inputs.device)
             for name, domain in domains.items()
         }
         self.trained = {
-            name: center_crops(domain.pictures, MAX_PICTURES, size).to(inputs.device)
+            name: center_crops(domain.pictures, MAX_VALIDATION_PICTURES, size).to(inputs.device)
             for name, domain in domains.items()
         }
         self.distance = {name: SlicedWasserstein(images) for name, images in self.real.items()}
@@ -73,7 +73,7 @@ class Validate:
         }
         return line | scores | best_so_far
 
-    def translate(self, state: TrainState) -> dict[str, Translated]:
+    def translate(self, state: TrainState) -> dict[str, TranslatedDomain]:
         """Translate the held-out pictures and back, one at a time."""
         translated = {}
         with state.eval_generators() as generators:
@@ -82,11 +82,11 @@ class Validate:
                 fake = one_by_one(generators[direction], real)
                 cycled = one_by_one(generators[inverse], fake)
                 scores = discriminator_scores(state, target, fake)
-                translated[source] = Translated(self.names[source], real, fake, cycled, scores)
+                translated[source] = TranslatedDomain(self.names[source], real, fake, cycled, scores)
         return translated
 
     @torch.no_grad()
-    def scores(self, state: TrainState, translated: dict[str, Translated]) -> dict[str, float]:
+    def scores(self, state: TrainState, translated: dict[str, TranslatedDomain]) -> dict[str, float]:
         """Return the scores of the translations by their names in metrics."""
         scores: dict[str, float] = {}
         for direction, _, source, target in DIRECTIONS:
@@ -114,7 +114,7 @@ def update_best(state: TrainState, score: float, epoch: int) -> Best:
         best.least, best.least_epoch, best.since = score, epoch, 0
     elif state.best:
         best.since += 1
-    if score <= best.least * TOLERANCE:
+    if score <= best.least * SCORE_TOLERANCE:
         best.step, best.epoch, best.weights = state.step, epoch, cpu_copy(state.model_weights())
     state.best = best
     return best
@@ -128,6 +128,6 @@ def discriminator_scores(state: TrainState, domain: str, images: Images) -> Floa
 
 def interval(inputs: TrainInputs) -> int:
     """Return the steps between validations: an epoch, or longer where validation would cost too much."""
-    pictures = sum(min(MAX_PICTURES, len(domain.held_out)) for domain in (inputs.domain_a, inputs.domain_b))
+    pictures = sum(min(MAX_VALIDATION_PICTURES, len(domain.held_out)) for domain in (inputs.domain_a, inputs.domain_b))
     affordable = -(-COST_RATIO * pictures // inputs.config.training.batch_size)
     return max(min(inputs.steps_per_epoch, MAX_INTERVAL), affordable, 1)

@@ -1,6 +1,5 @@
 """Translation of files and folders: planning, the pipeline, archives, scores, watching and Ray."""
 
-from cyclegan.checkpoints.model_file import Direction
 from cyclegan.inference.translator import Translator, choose_direction
 from cyclegan.translation.folders import TranslatePlan, translate_folder
 from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult
@@ -14,7 +13,6 @@ from cyclegan.translation.targets import Target, in_formats, passed_over_in, pla
 from cyclegan.translation.watching import watch
 
 __all__ = [
-    "Direction",
     "Scorer",
     "Target",
     "TranslateJob",

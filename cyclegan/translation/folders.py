@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from cyclegan.checkpoints.find import find_model
-from cyclegan.checkpoints.model_file import Direction, ModelInfo, load_model_info
+from cyclegan.checkpoints.model_file import ModelInfo, load_model_info
+from cyclegan.config.keep import Keep
+from cyclegan.directions import DirectionName
 from cyclegan.errors import CycleganError
 from cyclegan.inference.translator import Translator, choose_direction
 from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult
@@ -27,7 +29,7 @@ class TranslatePlan:
 
     model: Path
     info: ModelInfo
-    direction: Direction
+    direction: DirectionName
     targets: Sequence[Target]
     notes: Sequence[str]  # messages for the user before the work begins
 
@@ -37,7 +39,7 @@ def translate_folder(  # noqa: PLR0913 (by name)
     model: str | Path | None = None,
     *,
     output: Input | None = None,
-    direction: Direction | None = None,
+    direction: DirectionName | None = None,
     to: str | None = None,
     image_format: str | None = None,
     options: TranslateOptions = TranslateOptions(),  # noqa: B008 (frozen)
@@ -45,13 +47,14 @@ def translate_folder(  # noqa: PLR0913 (by name)
     device: str = "auto",
     precision: Literal["auto", "fp32", "bf16"] = "auto",
     tile: int | None = None,
+    keep: str = "auto",
     on_plan: Callable[[TranslatePlan], object] = lambda _: None,
     on_progress: Callable[[int, int], object] = lambda _done, _total: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> TranslateResult:
     """Translate files and folders, and write the outputs in their formats, with their metadata.
 
-    `model` and the hardware's parameters are those of `Translator`; `to` names a domain instead of `direction`.
+    `model`, `keep` and the hardware's parameters are those of `Translator`; `to` names a domain instead of `direction`.
     `output` is a folder, a .zip archive, or a file for a single input; None: beside each input, `<input>_<domain>`.
     `on_progress` is called with the number of pictures and frames done, and their total.
 
@@ -64,13 +67,14 @@ def translate_folder(  # noqa: PLR0913 (by name)
     info = load_model_info(path)
     direction = choose_direction(info, to, direction)
     domain = info.domains(direction)[1]
+    kept = info.resolved_keep(keep)
     check_output(paths, output, image_format, overwrite=options.overwrite)
 
     def translate(output: Path | None) -> TranslateResult:
         targets = plan_targets(paths, domain, output=output, image_format=image_format)
         check_folders(targets, overwrite=options.overwrite)
-        on_plan(TranslatePlan(path, info, direction, targets, _notes_before(targets, options, info)))
-        translator = Translator(path, direction=direction, device=device, precision=precision, tile=tile)
+        on_plan(TranslatePlan(path, info, direction, targets, _notes_before(targets, options, info, kept)))
+        translator = Translator(path, direction=direction, device=device, precision=precision, tile=tile, keep=keep)
         job = TranslateJob(translator, options, Scorer(translator) if scores else None, interrupted=interrupted)
         result = _with_progress(targets, job, on_progress)
         try:
@@ -87,9 +91,9 @@ def translate_folder(  # noqa: PLR0913 (by name)
     return result
 
 
-def _notes_before(targets: Sequence[Target], options: TranslateOptions, info: ModelInfo) -> list[str]:
-    note = scale_note(targets, options.size, info.size)
-    return [*([note] if note else []), *(describe_sequences(targets) if options.steady else [])]
+def _notes_before(targets: Sequence[Target], options: TranslateOptions, info: ModelInfo, kept: Keep) -> list[str]:
+    scale = kept.describe() if kept.is_active else scale_note(targets, options.size, info.size)
+    return [*([scale] if scale else []), *(describe_sequences(targets) if options.steady else [])]
 
 
 def _with_progress(

@@ -6,11 +6,11 @@ from dataclasses import asdict
 
 from cyclegan.devices import memory_errors
 from cyclegan.images import Picture, Pixels, with_bits, with_channels
-from cyclegan.translation.job import MEMORY_HINT, Item, TranslateJob
+from cyclegan.translation.job import TRANSLATION_MEMORY_HINT, Item, TranslateJob
 from cyclegan.translation.scale import scaled_to_option
 from cyclegan.translation.scores import Score, Scorer, VideoScorer
 from cyclegan.translation.targets import is_clip
-from cyclegan.video.frames import FrameState, State, VideoOptions, with_prefix, without_prefix
+from cyclegan.video.frames import FrameState, SavedArrays, VideoOptions, with_prefix, without_prefix
 from cyclegan.video.smoothing import TemporalSmoother
 
 Translate = Callable[[Pixels], tuple[Pixels, Pixels]]  # a frame -> the frame at the size of the output, its translation
@@ -48,14 +48,14 @@ class FrameTranslator(FrameState):
         """Return the score of the video, if scores are asked for."""
         return self.output.score() if self.scorer else None
 
-    def state_dict(self) -> State:
+    def state_dict(self) -> SavedArrays:
         """Return everything that the next frame depends on; empty if frames are independent."""
         if not self.steady and not self.scorer:
             return {}
         states = [with_prefix(prefix, part.state_dict()) for prefix, part in self.parts.items()]
         return {name: array for state in states for name, array in state.items()}
 
-    def load_state_dict(self, state: State) -> None:
+    def load_state_dict(self, state: SavedArrays) -> None:
         """Continue after the frame after which `state` was returned."""
         for prefix, part in self.parts.items():
             part.load_state_dict(without_prefix(prefix, state))
@@ -70,14 +70,14 @@ def translate_video(item: Item, job: TranslateJob) -> None:
 
     def translate(frame: Pixels) -> tuple[Pixels, Pixels]:
         scaled = scaled_to_option(frame, item.target.source, options)
-        with memory_errors(job.translator.device, MEMORY_HINT):
+        with memory_errors(job.translator.device, TRANSLATION_MEMORY_HINT):
             output = job.translator.translate_picture(Picture(scaled), options.strength).pixels
         return scaled, with_channels(with_bits(output, 8), 3)
 
     translator = FrameTranslator(translate, options.steady, job.scorer)
     video_options = VideoOptions(
         mark=job.mark,
-        composite=options.strength < 1,
+        composite=job.composite,
         quality=options.quality or 0,
         max_pixels=options.max_pixels,
         on_frame=job.on_frame if is_clip(item.target) else lambda: None,
@@ -104,4 +104,13 @@ def _recipe(job: TranslateJob) -> str:
     translator = job.translator
     with translator.path.open("rb") as model:
         digest = hashlib.file_digest(model, "sha256").hexdigest()
-    return repr((digest, translator.direction, translator.dtype, job.scorer is not None, sorted(options.items())))
+    return repr(
+        (
+            digest,
+            translator.direction,
+            translator.dtype,
+            str(translator.keep),
+            job.scorer is not None,
+            sorted(options.items()),
+        )
+    )

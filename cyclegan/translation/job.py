@@ -10,7 +10,7 @@ from cyclegan.inference.translator import Translator
 from cyclegan.translation.scores import Score, Scorer
 from cyclegan.translation.targets import Target
 
-MEMORY_HINT = "Try a smaller --batch-size or --size, a small --tile such as 16, or --device cpu."
+TRANSLATION_MEMORY_HINT = "Try a smaller --batch-size or --size, a small --tile such as 16, or --device cpu."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,11 @@ class TranslateJob:
     scorer: Scorer | None = None
     on_frame: Callable[[], object] = lambda: None  # called after every frame of a video
     interrupted: Callable[[], bool] = lambda: False
+
+    @property
+    def composite(self) -> bool:
+        """Whether the outputs are made of the inputs too, as their metadata must say."""
+        return self.options.strength < 1 or self.translator.keep.is_active
 
     @property
     def mark(self) -> str:
@@ -62,7 +67,7 @@ class Item:
             except CycleganError as error:
                 self._fail(error)
             except MemoryError:
-                self._fail(PictureError("does not fit into memory.", MEMORY_HINT, self.target.source))
+                self._fail(PictureError("does not fit into memory.", TRANSLATION_MEMORY_HINT, self.target.source))
             except Exception as error:  # one file must not stop the others
                 reason = f"internal error, {type(error).__name__}: {printable(error)}"
                 self._fail(PictureError(f"could not be translated: {reason}.", report_hint(), self.target.source))

@@ -11,7 +11,7 @@ from cyclegan.atomic import atomic_write, check_new_file, file_suffix, require_w
 from cyclegan.errors import DataError, printable
 from cyclegan.images import FORMAT_OF
 from cyclegan.translation.job import TranslateResult
-from cyclegan.translation.ray_data import address_of
+from cyclegan.translation.ray_data import remote_address
 from cyclegan.translation.targets import SUFFIXES, Target
 
 ARCHIVE = ".zip"
@@ -38,11 +38,11 @@ def _check_name(inputs: Sequence[Path], output: Path, image_format: str | None) 
         is_folder = output.is_dir()
     except OSError as error:  # the name is too long, for example
         raise DataError(f"cannot be written to: {error.strerror}.", "Choose another --output.", output) from error
-    if not suffix or is_folder or suffix == ARCHIVE or address_of(output):
+    if not suffix or is_folder or suffix == ARCHIVE or remote_address(output):
         return
     if suffix not in SUFFIXES:
         raise DataError("is named like a file of a format that cannot be written.", FOLDER_HINT, output)
-    if len(inputs) > 1 or inputs[0].is_dir() or address_of(inputs[0]):
+    if len(inputs) > 1 or inputs[0].is_dir() or remote_address(inputs[0]):
         raise DataError("is named like a single file, and a folder is needed.", FOLDER_HINT, output)
     if image_format and FORMAT_OF.get(suffix) != FORMAT_OF[f".{image_format}"]:
         raise DataError(f"and --format {image_format} contradict each other.", "Leave one of them out.", output)
@@ -51,7 +51,7 @@ def _check_name(inputs: Sequence[Path], output: Path, image_format: str | None) 
 def check_folders(targets: Iterable[Target], *, overwrite: bool) -> None:
     """Raise an error if a local output folder cannot be written to."""
     for root in sorted({target.root for target in targets if overwrite or not os.path.lexists(target.path)}):
-        if not address_of(root):
+        if not remote_address(root):
             require_writable(root)
 
 

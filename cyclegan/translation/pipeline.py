@@ -14,7 +14,7 @@ from cyclegan.errors import CycleganError, DeviceError
 from cyclegan.images import FORMAT_OF, FORMATS, Picture, Pixels, read_picture, write_picture
 from cyclegan.prefetch import map_ahead
 from cyclegan.translation.frame_translator import translate_video
-from cyclegan.translation.job import MEMORY_HINT, Item, TranslateJob, TranslateOptions, TranslateResult
+from cyclegan.translation.job import TRANSLATION_MEMORY_HINT, Item, TranslateJob, TranslateOptions, TranslateResult
 from cyclegan.translation.scale import scaled_to_option
 from cyclegan.translation.scores import already_scored
 from cyclegan.translation.sequences import SteadySequences
@@ -155,7 +155,7 @@ def _translate(batch: list[Item], job: TranslateJob, sequences: SteadySequences)
 def _network_outputs(items: Sequence[Item], job: TranslateJob) -> list[Picture]:
     """Return the translations of pictures of one size."""
     originals = [item.picture for item in items if item.picture]
-    with memory_errors(job.translator.device, MEMORY_HINT):
+    with memory_errors(job.translator.device, TRANSLATION_MEMORY_HINT):
         return job.translator.translate_pictures(originals, job.options.strength)
 
 
@@ -167,11 +167,11 @@ def _finish(item: Item, output: Picture | None, job: TranslateJob, sequences: St
         picture = output or _network_outputs([item], job)[0]
         picture = replace(picture, pixels=sequences.smoothed(item.target, item.picture.pixels, picture.pixels))
         if job.scorer:
-            with memory_errors(job.translator.device, MEMORY_HINT):
+            with memory_errors(job.translator.device, TRANSLATION_MEMORY_HINT):
                 item.score = job.scorer.score(item.picture, picture)
     except DeviceError as error:
         raise DeviceError(f"is too large: {error.message}", error.hint, item.target.source) from error
-    return replace(picture, metadata=picture.metadata.mark_generated(job.mark, composite=job.options.strength < 1))
+    return replace(picture, metadata=picture.metadata.mark_generated(job.mark, composite=job.composite))
 
 
 def _write(item: Item, options: TranslateOptions) -> Item:

@@ -37,7 +37,7 @@ CHUNK_SIZE = 16  # pictures of one call of a worker; another worker repeats the 
 ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/+(.*)")
 
 
-def address_of(path: Path) -> str | None:
+def remote_address(path: Path) -> str | None:
     """Return the address that a path stands for; none, if it is one of this machine's files."""
     match = ADDRESS.fullmatch(path.as_posix())
     return f"{match[1]}://{match[2]}" if match else None
@@ -45,7 +45,7 @@ def address_of(path: Path) -> str | None:
 
 def displayed(path: Path) -> str:
     """Return a path, or the address that it stands for, as the user wrote it."""
-    return address_of(path) or str(path)
+    return remote_address(path) or str(path)
 
 
 def local_path(path: Path) -> Path:
@@ -62,7 +62,7 @@ def plan_remote_targets(
     targets: list[Target] = []
     for path in paths:
         root = root_of(path, domain, output, alone=len(paths) == 1)
-        if address_of(path):
+        if remote_address(path):
             names = sorted(pictures_below(path))
             if not names:
                 raise DataError(f"there are no pictures in {printable(displayed(path))}.", "Check the address.")
@@ -92,8 +92,8 @@ def files_below(folder: Path) -> set[str]:
 def passed_over_remote(inputs: Sequence[Path], domain: str, output: Path | None) -> Counter[str]:
     """Count the files in the inputs that are passed over, as `passed_over_in` does, addresses among them."""
     paths = [local_path(path) for path in inputs]
-    remote = [Path(name) for path in paths if address_of(path) for name in files_below(path)]
-    local = passed_over_in([path for path in paths if not address_of(path)], domain, output)
+    remote = [Path(name) for path in paths if remote_address(path) for name in files_below(path)]
+    local = passed_over_in([path for path in paths if not remote_address(path)], domain, output)
     return local + count_suffixes(name for name in remote if name.suffix.lower() not in SUFFIXES)
 
 
@@ -177,7 +177,7 @@ def chunks_of(targets: Sequence[Target], steady: float) -> list[list[Target]]:
 
 def existing_targets(targets: Sequence[Target]) -> list[Target]:
     """Return the targets that exist already."""
-    roots = {target.root for target in targets if address_of(target.root)}
+    roots = {target.root for target in targets if remote_address(target.root)}
     remote = {root / name for root in roots for name in pictures_below(root)}
     return [
         target
@@ -206,7 +206,7 @@ def translate_chunk(targets: Sequence[Target], job: TranslateJob) -> TranslateRe
         fetched = [
             target
             for target, original in remote.items()
-            if copied(original, result, fetch, original.source, target.source)
+            if copied(original, result, download_remote, original.source, target.source)
         ]
         part = translate_targets(fetched, job)
         result.skipped += [remote[target] for target in part.skipped]
@@ -221,17 +221,17 @@ def translate_chunk(targets: Sequence[Target], job: TranslateJob) -> TranslateRe
 
 def staged(target: Target, folder: Path) -> Target:
     """Return a target of local files: a remote file is replaced by one of the same name in a folder."""
-    if address_of(target.source):
+    if remote_address(target.source):
         name = displayed(target.source)
         target = replace(target, source=folder / "from" / target.source.name, source_name=name)
-    if address_of(target.path):
+    if remote_address(target.path):
         target = replace(target, path=folder / "to" / target.path.name, root=folder / "to")
     return target
 
 
-def fetch(remote: Path, local: Path) -> None:
+def download_remote(remote: Path, local: Path) -> None:
     """Download a file, if it is remote."""
-    if address_of(remote):
+    if remote_address(remote):
         local.parent.mkdir(parents=True)
         system, name = file_system(remote)
         system.get_file(name, str(local))
@@ -239,7 +239,7 @@ def fetch(remote: Path, local: Path) -> None:
 
 def send(local: Path, remote: Path) -> None:
     """Upload a file, if its target is remote."""
-    if address_of(remote):
+    if remote_address(remote):
         system, name = file_system(remote)
         system.makedirs(os.path.dirname(name), exist_ok=True)  # noqa: PTH120 (a name on another system)
         system.put_file(str(local), name)

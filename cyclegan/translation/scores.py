@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from cyclegan.atomic import write_text
-from cyclegan.checkpoints.model_file import Direction, load_model, weights_of
+from cyclegan.checkpoints.model_file import load_model, weights_of
+from cyclegan.directions import names_of
 from cyclegan.errors import DataError, ModelFileError, printable
 from cyclegan.images import Picture, Pixels, resized, to_images, to_pixels, with_bits, with_channels
 from cyclegan.inference.padding import padded_by_reflection
@@ -19,7 +20,7 @@ from cyclegan.inference.translator import Translator
 from cyclegan.models import load_weights, meta_module
 from cyclegan.translation.targets import Target
 from cyclegan.video.flicker import Flicker
-from cyclegan.video.frames import FrameState, State, with_prefix, without_prefix
+from cyclegan.video.frames import FrameState, SavedArrays, with_prefix, without_prefix
 
 MAX_SCORED_PIXELS = 2**20  # a larger picture is reduced to so many before it is scored
 FRAME_INTERVAL = 12  # every so many frames of a video, one is scored
@@ -43,18 +44,19 @@ class Scorer:
 
     def __init__(self, translator: Translator) -> None:
         info, weights = load_model(translator.path)
-        back: Direction = "b2a" if translator.direction == "a2b" else "a2b"
-        discriminator = "disc_b" if translator.direction == "a2b" else "disc_a"
-        discriminator_weights = weights_of(discriminator, weights)
+        names = names_of(translator.direction)
+        discriminator_weights = weights_of(names.discriminator, weights)
         if info.discriminator is None or not discriminator_weights:
             raise ModelFileError(
                 f"{printable(translator.path)} holds no discriminators, which scores need.",
                 "Leave --scores away, or use the model of a run.",
             )
-        self.inverse = Translator(translator.path, direction=back, device=str(translator.device))
+        self.inverse = Translator(translator.path, direction=names.inverse, device=str(translator.device))
         floats = {name: weight.float() for name, weight in discriminator_weights.items()}
         try:
-            self.discriminator = load_weights(meta_module(info.discriminator, info.channels(discriminator)), floats)
+            self.discriminator = load_weights(
+                meta_module(info.discriminator, info.channels(names.discriminator)), floats
+            )
         except ModelFileError as error:
             raise ModelFileError(
                 f"{printable(translator.path)} does not hold the weights of the discriminator that it describes.",
@@ -98,13 +100,13 @@ class VideoScorer(FrameState):
         )
         return Score(realism, cycle_error, self.flicker.ratio())
 
-    def state_dict(self) -> State:
+    def state_dict(self) -> SavedArrays:
         """Return the scores so far."""
         scores = np.array([(score.realism, score.cycle_error) for score in self.scores]).reshape(-1, 2)
         arrays = {"frames": np.array(self.frames), "scores": scores}
         return {**arrays, **with_prefix("flicker.", self.flicker.state_dict())}
 
-    def load_state_dict(self, state: State) -> None:
+    def load_state_dict(self, state: SavedArrays) -> None:
         """Continue after the frame after which `state` was returned."""
         if state:
             self.frames = int(state["frames"])

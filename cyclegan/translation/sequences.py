@@ -13,7 +13,7 @@ from cyclegan.video.smoothing import TemporalSmoother
 NUMBERED = re.compile(r"(.*?)(\d+)(\D*)", re.ASCII)  # the last number in a name counts the frames
 MIN_FRAMES = 3  # of a sequence; two pictures may have numbers in their names by chance
 
-Frame = tuple[Pixels, Pixels]  # of the source, and its translation
+FramePair = tuple[Pixels, Pixels]  # of the source, and its translation
 
 
 def numbered_sequences(targets: Iterable[Target]) -> list[list[Target]]:
@@ -49,7 +49,9 @@ class SteadySequences:
     `read_frame` returns a frame and its translation of an earlier run, or None if they cannot be read.
     """
 
-    def __init__(self, targets: Sequence[Target], weight: float, read_frame: Callable[[Target], Frame | None]) -> None:
+    def __init__(
+        self, targets: Sequence[Target], weight: float, read_frame: Callable[[Target], FramePair | None]
+    ) -> None:
         self.weight = weight
         self.read_frame = read_frame
         sequences = numbered_sequences(targets) if weight else []
@@ -83,6 +85,6 @@ class SteadySequences:
         return smoother
 
 
-def _as_rgb(source: Pixels, output: Pixels) -> Frame:
+def _as_rgb(source: Pixels, output: Pixels) -> FramePair:
     """Return a source as 8-bit RGB and an output as RGB of its own depth."""
     return with_channels(with_bits(source, 8), 3), with_channels(output, 3)

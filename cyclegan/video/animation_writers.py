@@ -27,7 +27,7 @@ class EncodeError(Exception):
     """Pillow cannot encode a frame in a format."""
 
 
-class Frame(NamedTuple):
+class AnimationFrame(NamedTuple):
     """One picture of an animation, RGB or RGBA, and its duration."""
 
     image: Image.Image
@@ -49,7 +49,7 @@ class AnimationInfo:
     quality: int = DEFAULT_WEBP_QUALITY
 
 
-def write_gif(file: BinaryIO, frames: Iterable[Frame], info: AnimationInfo) -> None:
+def write_gif(file: BinaryIO, frames: Iterable[AnimationFrame], info: AnimationInfo) -> None:
     """Write a GIF whose every frame has its own palette."""
     for number, (image, milliseconds) in enumerate(frames):
         indexed, transparent_index = with_palette(image)
@@ -77,7 +77,7 @@ def with_palette(image: Image.Image) -> tuple[Image.Image, int | None]:
     return masked, 255
 
 
-def write_webp(file: BinaryIO, frames: Iterable[Frame], info: AnimationInfo) -> None:
+def write_webp(file: BinaryIO, frames: Iterable[AnimationFrame], info: AnimationInfo) -> None:
     """Write an animated WebP; at the end fill in its length."""
     flags = 0x02 | 0x10 * info.has_alpha | 0x20 * bool(info.icc_profile)
     flags |= 0x08 * bool(info.exif) | 0x04 * bool(info.xmp)
@@ -111,7 +111,7 @@ def _webp_image_chunks(image: Image.Image, info: AnimationInfo) -> bytes:
     return chunks
 
 
-def write_png(file: BinaryIO, frames: Iterable[Frame], info: AnimationInfo) -> None:
+def write_png(file: BinaryIO, frames: Iterable[AnimationFrame], info: AnimationInfo) -> None:
     """Write an animated PNG of eight bits; at the end fill in the number of its frames."""
     sequence_numbers, frame_count, control_offset = count(), 0, 0
     for frame_count, (image, milliseconds) in enumerate(frames, start=1):

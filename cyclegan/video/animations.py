@@ -16,8 +16,8 @@ from cyclegan.images.encoding import is_lossless_webp
 from cyclegan.images.formats import FORMAT_OF
 from cyclegan.images.metadata import Metadata, read_orientation
 from cyclegan.images.picture import exif_transpose
-from cyclegan.video.animation_writers import DEFAULT_WEBP_QUALITY, WRITERS, AnimationInfo, EncodeError, Frame
-from cyclegan.video.frames import FrameFunction, Pixels, VideoOptions, VideoResult, with_remark
+from cyclegan.video.animation_writers import DEFAULT_WEBP_QUALITY, WRITERS, AnimationFrame, AnimationInfo, EncodeError
+from cyclegan.video.frames import FrameFunction, FramePixels, VideoOptions, VideoResult, with_remark
 
 
 class _Interrupted(Exception):  # noqa: N818 (not an error; it ends the writing of a file)
@@ -41,13 +41,13 @@ def map_animation(source: Path, target: Path, function: FrameFunction, options: 
     """
     durations: list[float] = []  # milliseconds
 
-    def outputs(image: Image.Image) -> Iterator[Frame]:
+    def outputs(image: Image.Image) -> Iterator[AnimationFrame]:
         for frame in _read_frames(image, source):
             if options.interrupted():
                 raise _Interrupted
             durations.append(frame.milliseconds)
             pixels = function(np.array(frame.image.convert("RGB")))
-            yield Frame(_with_alpha(pixels, frame.image), frame.milliseconds)
+            yield AnimationFrame(_with_alpha(pixels, frame.image), frame.milliseconds)
             options.on_frame()
 
     try:
@@ -100,7 +100,7 @@ def _animation_info(image: Image.Image, metadata: Metadata, options: VideoOption
     )
 
 
-def _read_frames(image: Image.Image, path: Path) -> Iterator[Frame]:
+def _read_frames(image: Image.Image, path: Path) -> Iterator[AnimationFrame]:
     """Yield the frames of an animation, upright, without a PNG's default image for viewers of stills."""
     with picture_errors(path):
         orientation = read_orientation(image)
@@ -110,10 +110,10 @@ def _read_frames(image: Image.Image, path: Path) -> Iterator[Frame]:
             frame = image.convert("RGBA" if image.has_transparency_data else "RGB")
             if orientation > 1:
                 frame = Image.fromarray(exif_transpose(np.array(frame), orientation))
-            yield Frame(frame, float(image.info.get("duration", 0)))
+            yield AnimationFrame(frame, float(image.info.get("duration", 0)))
 
 
-def _with_alpha(pixels: Pixels, source: Image.Image) -> Image.Image:
+def _with_alpha(pixels: FramePixels, source: Image.Image) -> Image.Image:
     """Return pixels as an image with the alpha channel of the source."""
     image = Image.fromarray(pixels)
     if source.mode == "RGBA":

@@ -11,13 +11,13 @@ import numpy as np
 from av import VideoFrame
 from av.video.reformatter import Interpolation
 
-from cyclegan.video.frames import Pixels
+from cyclegan.video.frames import FramePixels
 
 # Without these flags colours bleed, and drift by several grey levels in a few conversions.
 SCALER_FLAGS = (
     Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 )
-UNSPECIFIED = 2
+UNSPECIFIED_MATRIX = 2
 LIMITED_RANGE, FULL_RANGE = 1, 2
 HD_ROWS = 720  # from here on players take an untagged video for BT.709, below for BT.601
 BT709, BT601 = 1, 5
@@ -43,17 +43,17 @@ class Orientation:
             return cls(True, flip_horizontal=c < 0, flip_vertical=b < 0)
         return cls(False, flip_horizontal=a < 0, flip_vertical=d < 0)
 
-    def to_upright(self, stored: Pixels) -> Pixels:
+    def to_upright(self, stored: FramePixels) -> FramePixels:
         """Turn a frame from how it is stored to how it is shown."""
         transposed = stored.transpose(1, 0, 2) if self.transposed else stored
         return np.ascontiguousarray(self._flipped(transposed))
 
-    def to_stored(self, upright: Pixels) -> Pixels:
+    def to_stored(self, upright: FramePixels) -> FramePixels:
         """Turn a frame from how it is shown to how it is stored."""
         flipped = self._flipped(upright)
         return np.ascontiguousarray(flipped.transpose(1, 0, 2) if self.transposed else flipped)
 
-    def _flipped(self, pixels: Pixels) -> Pixels:
+    def _flipped(self, pixels: FramePixels) -> FramePixels:
         return pixels[:: -1 if self.flip_vertical else 1, :: -1 if self.flip_horizontal else 1]
 
 
@@ -63,7 +63,7 @@ def display_matrix(frame: VideoFrame) -> tuple[int, ...]:
     return tuple(np.frombuffer(data["DISPLAYMATRIX"], np.int32).tolist()) if "DISPLAYMATRIX" in data else ()
 
 
-def to_pixels(frame: VideoFrame) -> Pixels:
+def frame_to_pixels(frame: VideoFrame) -> FramePixels:
     """Return a decoded frame as stored, as RGB of full range, uint8 h w 3."""
     rgb = frame.reformat(
         format="rgb24",
@@ -76,7 +76,7 @@ def to_pixels(frame: VideoFrame) -> Pixels:
 
 
 def to_frame(
-    stored: Pixels, like: VideoFrame, pixel_format: str, size: tuple[int, int], tags: tuple[int, int] | None = None
+    stored: FramePixels, like: VideoFrame, pixel_format: str, size: tuple[int, int], tags: tuple[int, int] | None = None
 ) -> VideoFrame:
     """Return RGB coded as the frame `like`, with its times and tags, at another width and height.
 
@@ -99,7 +99,7 @@ def to_frame(
 def matrix_tag(like: VideoFrame, rows: int) -> int:
     """Return the matrix tag for a frame of so many rows; an untagged one stays so if players assume the same."""
     same_default = (rows >= HD_ROWS) == (like.height >= HD_ROWS)
-    if like.colorspace in SCALER_MATRICES or (like.colorspace == UNSPECIFIED and same_default):
+    if like.colorspace in SCALER_MATRICES or (like.colorspace == UNSPECIFIED_MATRIX and same_default):
         return like.colorspace
     return _matrix_of(like)
 

@@ -14,8 +14,8 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from cyclegan.errors import PictureError, printable
-from cyclegan.video.color import Orientation, to_pixels
-from cyclegan.video.frames import Pixels, VideoOptions
+from cyclegan.video.color import Orientation, frame_to_pixels
+from cyclegan.video.frames import FramePixels, VideoOptions
 
 # No demuxer of playlists, which would open other files.
 DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg"
@@ -28,12 +28,12 @@ class DecodedFrame(NamedTuple):
     """A frame as it is coded, and its pixels, upright."""
 
     coded: VideoFrame
-    pixels: Pixels
+    pixels: FramePixels
 
     @classmethod
     def of(cls, frame: VideoFrame) -> "DecodedFrame":
         """Convert a frame as the decoder returns it."""
-        return cls(frame, Orientation.of(frame).to_upright(to_pixels(frame)))
+        return cls(frame, Orientation.of(frame).to_upright(frame_to_pixels(frame)))
 
 
 def count_frames(path: Path) -> int:

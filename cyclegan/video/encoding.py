@@ -12,9 +12,9 @@ from av.container import OutputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from cyclegan.video.color import LIMITED_RANGE, UNSPECIFIED, Orientation, display_matrix, matrix_tag, to_frame
+from cyclegan.video.color import LIMITED_RANGE, UNSPECIFIED_MATRIX, Orientation, display_matrix, matrix_tag, to_frame
 from cyclegan.video.decoding import DecodedFrame, frame_rate, time_base
-from cyclegan.video.frames import Pixels
+from cyclegan.video.frames import FramePixels
 
 if TYPE_CHECKING:
     AnyPacket = Packet[Stream]
@@ -106,7 +106,7 @@ class VideoTrack:
             to_frame(self.stored(frame), frame.coded, str(context.pix_fmt), size, self._tags(frame.coded))
         )
 
-    def stored(self, frame: DecodedFrame) -> Pixels:
+    def stored(self, frame: DecodedFrame) -> FramePixels:
         """Return a frame's pixels as they are stored: upright in AVI, which has no display matrix."""
         orientation = Orientation() if self.container == "avi" else Orientation.of(frame.coded)
         return orientation.to_stored(frame.pixels)
@@ -116,4 +116,4 @@ class VideoTrack:
         matrix, color_range = matrix_tag(like, self.stream.codec_context.height), like.color_range
         if self.encoder.codes_colour or self.container not in ("avi", "mov"):
             return matrix, color_range
-        return UNSPECIFIED if self.container == "avi" else matrix, LIMITED_RANGE
+        return UNSPECIFIED_MATRIX if self.container == "avi" else matrix, LIMITED_RANGE

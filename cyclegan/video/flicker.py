@@ -8,8 +8,8 @@ import math
 
 import numpy as np
 
-from cyclegan.video.frames import FrameState, Pixels, State
-from cyclegan.video.motion import Motion, shrink
+from cyclegan.video.frames import FramePixels, FrameState, SavedArrays
+from cyclegan.video.motion import Motion, shrink_frame
 
 MIN_VISIBLE = 0.25  # share of the pixels whose motion is known; with fewer, the frames are of different scenes
 
@@ -20,11 +20,11 @@ class Flicker(FrameState):
     def __init__(self) -> None:
         self._sums = np.zeros(2)  # of the changes in source and output, grey levels
         self._pairs = 0  # of neighbouring frames
-        self._last: tuple[Pixels, Pixels] | None = None  # source and output, shrunk
+        self._last: tuple[FramePixels, FramePixels] | None = None  # source and output, shrunk
 
-    def add(self, source: Pixels, output: Pixels) -> None:
+    def add(self, source: FramePixels, output: FramePixels) -> None:
         """Take the next frame, uint8 h w 3, of source and output, of any sizes."""
-        frames = shrink(source), shrink(output, like=source)
+        frames = shrink_frame(source), shrink_frame(output, like=source)
         if self._last is not None:
             motion = Motion.between(self._last[0], frames[0])
             if motion.visible.mean() >= MIN_VISIBLE:
@@ -48,18 +48,18 @@ class Flicker(FrameState):
             return 1.0 if self.output == 0 else math.inf
         return self.output / self.source
 
-    def state_dict(self) -> State:
+    def state_dict(self) -> SavedArrays:
         """Return the sums, and the frame before, of source and output."""
         frames = {} if self._last is None else dict(zip(("source", "output"), self._last, strict=True))
         return {"sums": self._sums.copy(), "pairs": np.array(self._pairs), **frames}
 
-    def load_state_dict(self, state: State) -> None:
+    def load_state_dict(self, state: SavedArrays) -> None:
         """Continue after the frame at which `state` was saved."""
         if state:
             self._sums, self._pairs = state["sums"].copy(), int(state["pairs"])
             self._last = (state["source"], state["output"]) if "source" in state else None
 
 
-def change(before: Pixels, after: Pixels, motion: Motion) -> float:
+def change(before: FramePixels, after: FramePixels, motion: Motion) -> float:
     """Return the mean change of the visible pixels, moved along, grey levels."""
     return float(np.abs(after - motion.warp(before.astype(np.float32)))[motion.visible].mean())

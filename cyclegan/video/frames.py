@@ -10,10 +10,10 @@ from jaxtyping import UInt8
 from cyclegan.errors import PictureError, printable
 from cyclegan.images.xmp import source_type
 
-Pixels = UInt8[np.ndarray, "_h _w 3"]
-FrameFunction = Callable[[Pixels], Pixels]  # from an upright RGB frame to another; all outputs have one size
+FramePixels = UInt8[np.ndarray, "_h _w 3"]
+FrameFunction = Callable[[FramePixels], FramePixels]  # from an upright RGB frame to another; all outputs have one size
 
-State = Mapping[str, np.ndarray]  # arrays by name, as they are saved
+SavedArrays = Mapping[str, np.ndarray]  # arrays by name, as they are saved
 
 SEGMENT_SECONDS = 60.0  # of work in one segment of a video; a kill loses no more than that
 
@@ -36,11 +36,11 @@ READ_ONLY_VIDEOS = dict.fromkeys(  # suffix -> suffix of the output: a container
 class FrameState:
     """What a frame function carries from one frame to the next: here, nothing."""
 
-    def state_dict(self) -> State:
+    def state_dict(self) -> SavedArrays:
         """Return everything that the next output depends on, beside the next frame."""
         return {}
 
-    def load_state_dict(self, state: State) -> None:
+    def load_state_dict(self, state: SavedArrays) -> None:
         """Continue after the frame at which `state` was saved; an empty state is that before the first frame."""
 
 
@@ -87,11 +87,11 @@ def with_remark(comment: str, remark: str) -> str:
     return comment if remark in comment else f"{comment}\n{remark}".lstrip("\n")
 
 
-def with_prefix(prefix: str, state: State) -> State:
+def with_prefix(prefix: str, state: SavedArrays) -> SavedArrays:
     """Return a state with a prefix before every name, so that it can be saved with others."""
     return {f"{prefix}{name}": array for name, array in state.items()}
 
 
-def without_prefix(prefix: str, state: State) -> State:
+def without_prefix(prefix: str, state: SavedArrays) -> SavedArrays:
     """Return the arrays whose names begin with the prefix, by the rest of their names."""
     return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}

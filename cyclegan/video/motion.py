@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from cyclegan.video.frames import Pixels
+from cyclegan.video.frames import FramePixels
 
 LONG_SIDE = 512  # pixels, of the frames whose motion is computed; more only takes longer
-MIN_SIDE = 12  # pixels; optical flow needs that many
+MIN_FLOW_SIDE = 12  # pixels; optical flow needs that many
 MAX_DISAGREEMENT = 1.0  # pixels, between forward and backward flow; more means an occlusion
 
 Vectors = Float32[np.ndarray, "h w 2"]  # right and down, pixels
@@ -23,9 +23,9 @@ class Motion:
     visible: Bool[np.ndarray, "h w"]  # pixels that are in the frame before, too
 
     @classmethod
-    def between(cls, before: Pixels, after: Pixels) -> "Motion":
+    def between(cls, before: FramePixels, after: FramePixels) -> "Motion":
         """Compute the motion between two frames of one size; tiny ones count as still."""
-        if min(after.shape[:2]) < MIN_SIDE:
+        if min(after.shape[:2]) < MIN_FLOW_SIDE:
             return cls(np.zeros((*after.shape[:2], 2), np.float32), np.ones(after.shape[:2], bool))
         flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         grey_before, grey_after = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (before, after))
@@ -42,7 +42,7 @@ class Motion:
         return _sample(before, _positions(cv2.resize(self.backward, (columns, rows)) * scale))
 
 
-def shrink(frame: Pixels, like: Pixels | None = None) -> Pixels:
+def shrink_frame(frame: FramePixels, like: FramePixels | None = None) -> FramePixels:
     """Return a frame at the size at which motion is computed, for itself or for another frame."""
     rows, columns = (frame if like is None else like).shape[:2]
     scale = min(1.0, LONG_SIDE / max(rows, columns))

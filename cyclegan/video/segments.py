@@ -26,9 +26,9 @@ from cyclegan.atomic import atomic_write, remove_partials
 from cyclegan.errors import PictureError, disk_errors, printable
 from cyclegan.video.decoding import DecodedFrame, VideoReader
 from cyclegan.video.encoding import AnyPacket, VideoTrack
-from cyclegan.video.frames import State
+from cyclegan.video.frames import SavedArrays
 
-CONTAINER = "nut"  # holds every codec, and times to the tick of any time base
+SEGMENT_FORMAT = "nut"  # holds every codec, and times to the tick of any time base
 MAX_NAME_LENGTH = 40  # of the output's name within the folder's, which some file systems limit to 255 bytes
 SUFFIX = ".segments"
 
@@ -42,7 +42,7 @@ class Segments:
         self.frames = 0  # in all segments
         self.size = (0, 0)  # width and height of the encoded frames, pixels; (0, 0) before the first
 
-    def load(self) -> State:
+    def load(self) -> SavedArrays:
         """Find the segments in the folder, and return the state after the last; damaged ones are deleted."""
         remove_partials(self.folder)
         try:
@@ -66,7 +66,7 @@ class Segments:
         self.paths.append(path)
         self.frames += frames
 
-    def save_state(self, frames: int, state: State) -> None:
+    def save_state(self, frames: int, state: SavedArrays) -> None:
         """Save the state after so many frames."""
         arrays: dict[str, Any] = dict(state)
         with atomic_write(self._state_path(frames)) as aside, aside.open("wb") as file:
@@ -161,7 +161,7 @@ class SegmentWriter:
         self.track: VideoTrack | None = None
         self.frames = 0
 
-    def add(self, item: DecodedFrame | State) -> None:
+    def add(self, item: DecodedFrame | SavedArrays) -> None:
         """Encode the next frame, or end the segment with the state after it."""
         if isinstance(item, DecodedFrame):
             self.track = self.track or self._begin(item)
@@ -172,7 +172,7 @@ class SegmentWriter:
 
     def _begin(self, frame: DecodedFrame) -> VideoTrack:
         aside = self.stack.enter_context(atomic_write(self.segments.next_path))
-        self.output = self.stack.enter_context(av.open(f"file:{aside}", "w", CONTAINER))
+        self.output = self.stack.enter_context(av.open(f"file:{aside}", "w", SEGMENT_FORMAT))
         track = VideoTrack(self.output, self.reader.stream, self.container)
         if not self.segments.frames:
             height, width = track.stored(frame).shape[:2]
@@ -180,7 +180,7 @@ class SegmentWriter:
         track.configure(self.reader.first_frame, *self.segments.size)
         return track
 
-    def _end(self, track: VideoTrack, state: State) -> None:
+    def _end(self, track: VideoTrack, state: SavedArrays) -> None:
         self.output.mux(track.stream.encode(None))
         path = self.segments.next_path
         # The state comes first: a segment without one could not be continued.

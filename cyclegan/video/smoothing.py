@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8, UInt16
 
-from cyclegan.video.frames import FrameState, Pixels, State
-from cyclegan.video.motion import Motion, shrink
+from cyclegan.video.frames import FramePixels, FrameState, SavedArrays
+from cyclegan.video.motion import Motion, shrink_frame
 
 OutputPixels = UInt8[np.ndarray, "_h _w 3"] | UInt16[np.ndarray, "_h _w 3"]
 
@@ -25,11 +25,11 @@ class TemporalSmoother(FrameState):
         if not 0 <= keep < 1:
             raise ValueError(f"keep is {keep}; it must be at least 0 and below 1")
         self.keep = keep
-        self._last: tuple[Pixels, Float32[np.ndarray, "_h _w 3"]] | None = None  # source, shrunk, and output
+        self._last: tuple[FramePixels, Float32[np.ndarray, "_h _w 3"]] | None = None  # source, shrunk, and output
 
-    def __call__(self, source: Pixels, output: OutputPixels) -> OutputPixels:
+    def __call__(self, source: FramePixels, output: OutputPixels) -> OutputPixels:
         """Return the output for the next frame of the source, smoothed; another size than before begins anew."""
-        small, smoothed = shrink(source), output.astype(np.float32)
+        small, smoothed = shrink_frame(source), output.astype(np.float32)
         if self._last is not None and (small.shape, smoothed.shape) == tuple(frame.shape for frame in self._last):
             last_small, last_smoothed = self._last
             motion = Motion.between(last_small, small)
@@ -40,10 +40,10 @@ class TemporalSmoother(FrameState):
         self._last = small, smoothed
         return smoothed.round().clip(0, np.iinfo(output.dtype).max).astype(output.dtype)
 
-    def state_dict(self) -> State:
+    def state_dict(self) -> SavedArrays:
         """Return the frame before, of the source and of the output."""
         return {} if self._last is None else dict(zip(("source", "output"), self._last, strict=True))
 
-    def load_state_dict(self, state: State) -> None:
+    def load_state_dict(self, state: SavedArrays) -> None:
         """Continue after the frame at which `state` was saved."""
         self._last = (state["source"], state["output"]) if state else None

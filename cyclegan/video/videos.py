@@ -15,9 +15,9 @@ from av.video.stream import VideoStream
 from cyclegan.atomic import atomic_write
 from cyclegan.errors import PictureError, printable
 from cyclegan.prefetch import map_ahead
-from cyclegan.video.color import UNSPECIFIED
+from cyclegan.video.color import UNSPECIFIED_MATRIX
 from cyclegan.video.decoding import DecodedFrame, VideoReader, frames_in, main_stream, open_video, read_errors
-from cyclegan.video.frames import VIDEO_SUFFIXES, FrameFunction, State, VideoOptions, VideoResult
+from cyclegan.video.frames import VIDEO_SUFFIXES, FrameFunction, SavedArrays, VideoOptions, VideoResult
 from cyclegan.video.location import write_location
 from cyclegan.video.muxing import Muxer
 from cyclegan.video.segments import Segments, SegmentWriter, notes_on_other_segments, open_segments
@@ -67,7 +67,7 @@ def segment_key(source: Path, options: VideoOptions) -> str:
 
 def _outputs(
     frames: Iterable[DecodedFrame], function: FrameFunction, reader: VideoReader, options: VideoOptions
-) -> Iterator[DecodedFrame | State]:
+) -> Iterator[DecodedFrame | SavedArrays]:
     """Yield output frames, and the state where a segment ends: now and then, and after the last frame."""
     began = time.monotonic()
     for frame in frames:
@@ -120,7 +120,7 @@ def _container_options(target: Path, source: InputContainer, video: VideoStream)
     if container in ("mp4", "mov"):
         if any(name.startswith("com.") for name in source.metadata):
             flags.append("use_metadata_tags")  # keeps tags of any name
-        if video.codec_context.color_range or video.codec_context.colorspace != UNSPECIFIED:
+        if video.codec_context.color_range or video.codec_context.colorspace != UNSPECIFIED_MATRIX:
             flags.append("write_colr")  # range and matrix of MPEG-4, also without primaries
     options = {"movflags": "+".join(flags)} if flags else {}
     return {"format": container, "options": options, "metadata_errors": "surrogateescape"}

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cyclegan.checkpoints.find import find_model, model_name, shipped_models, trained_runs
-from cyclegan.checkpoints.model_file import Direction, ModelInfo, networks_in
+from cyclegan.checkpoints.model_file import ModelInfo, networks_in
 from cyclegan.checkpoints.run import Run
+from cyclegan.directions import DirectionName
 from cyclegan.errors import ModelFileError, RunError, printable
 
 HINT = "Choose another, or reload the page."
@@ -58,10 +59,10 @@ def last_change(run: Run) -> float:
     return max(path.stat().st_mtime for path in (run.metrics, run.config) if path.exists())
 
 
-def target_domains(path: Path, info: ModelInfo) -> list[tuple[str, Direction]]:
+def target_domains(path: Path, info: ModelInfo) -> list[tuple[str, DirectionName]]:
     """Return the domains that a model translates to, each with its direction."""
     networks = networks_in(path)
-    domains: list[tuple[str, Direction]] = [(info.domain_b, "a2b"), (info.domain_a, "b2a")]
+    domains: list[tuple[str, DirectionName]] = [(info.domain_b, "a2b"), (info.domain_a, "b2a")]
     targets = [(printable(domain), direction) for domain, direction in domains if direction in networks]
     if not targets:
         raise ModelFileError(f"{printable(path)} holds no generator.", "Use another file.")

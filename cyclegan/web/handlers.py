@@ -68,6 +68,7 @@ class Handlers:
         model: str | None,
         direction: str,
         strength: float,
+        keep: str,
         scores: bool,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 (gradio looks for it here)
     ) -> tuple[Update, Update, Update, list[TranslatedFile]]:
@@ -78,6 +79,7 @@ class Handlers:
             model=self.catalogue.find_model(model),
             direction="b2a" if direction == "b2a" else "a2b",
             strength=strength,
+            keep=keep,
             scores=scores,
         )
 

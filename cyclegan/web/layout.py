@@ -8,7 +8,7 @@ import gradio as gr
 from cyclegan.images import FORMAT_OF
 from cyclegan.reports.rendering import packaged
 from cyclegan.web.handlers import Handlers
-from cyclegan.web.translating import MAX_FILE_BYTES, MAX_PICTURES
+from cyclegan.web.translating import MAX_FILE_BYTES, MAX_PICTURES_PER_REQUEST
 
 POLL_SECONDS = 5  # between two readings of a run
 MAX_AGE_SECONDS = 3600  # of uploads and translations
@@ -51,12 +51,18 @@ def translate_tab(handlers: Handlers, page: gr.Blocks) -> None:
             model = gr.Dropdown(label="Model", allow_custom_value=True)
             direction = gr.Radio([("B", "a2b"), ("A", "b2a")], value="a2b", label="Translate to")
             uploads = gr.File(
-                label=f"Pictures: up to {MAX_PICTURES}, {MAX_FILE_BYTES >> 20} MiB each",
+                label=f"Pictures: up to {MAX_PICTURES_PER_REQUEST}, {MAX_FILE_BYTES >> 20} MiB each",
                 file_count="multiple",
                 file_types=list(FORMAT_OF),
                 height=180,
             )
             strength = gr.Slider(0, 1, value=1, step=0.05, label="Strength", info="Less blends with the original.")
+            keep = gr.Radio(
+                ["auto", "detail", "color", "none"],
+                value="auto",
+                label="Keep of the picture",
+                info="detail: the picture's own, at full size. color: its brightness too. auto: as the model says.",
+            )
             scores = gr.Checkbox(True, label="Score the translations")
             button = gr.Button("Translate", variant="primary")
         with gr.Column(scale=2, min_width=280):
@@ -76,7 +82,7 @@ def translate_tab(handlers: Handlers, page: gr.Blocks) -> None:
     translated, previews = gr.State([]), gr.State([])
     page.load(handlers.list_models, None, model, **HIDDEN)
     model.change(handlers.list_targets, model, [direction, scores], **HIDDEN)
-    inputs = [uploads, model, direction, strength, scores]
+    inputs = [uploads, model, direction, strength, keep, scores]
     outputs = [results, table, messages, translated]
     finished = button.click(handlers.translate, inputs, outputs, api_name="translate", show_progress_on=slider)
     finished.success(handlers.preview, translated, [slider, gallery, previews], **HIDDEN)

@@ -19,9 +19,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cyclegan.web.translating import MAX_FILE_BYTES, MAX_PICTURES
+from cyclegan.web.translating import MAX_FILE_BYTES, MAX_PICTURES_PER_REQUEST
 
-MAX_UPLOAD_BYTES = MAX_PICTURES * MAX_FILE_BYTES + 2**20  # of one request, with the boundaries between the files
+MAX_UPLOAD_BYTES = (
+    MAX_PICTURES_PER_REQUEST * MAX_FILE_BYTES + 2**20
+)  # of one request, with the boundaries between the files
 MAX_STORED_BYTES = 4 * 2**30  # of uploads and translations that are not deleted yet
 MAX_BODY_BYTES = 2**20  # of any other request
 UPLOAD_PATH = "/gradio_api/upload"

@@ -51,7 +51,7 @@ def serve(settings: ServerSettings, on_address: Callable[[str], object]) -> None
                 ws="none",
                 timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             )
-            on_address(address_of(listener))
+            on_address(page_address(listener))
             uvicorn.Server(config).run(sockets=[listener])
         finally:
             closing.set()
@@ -104,7 +104,7 @@ def listening(host: str, port: int | None) -> socket.socket:
     )
 
 
-def address_of(listener: socket.socket) -> str:
+def page_address(listener: socket.socket) -> str:
     """Return the URL of the page."""
     host, port = listener.getsockname()[:2]
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from threading import Event
 
-from cyclegan.checkpoints.model_file import Direction
+from cyclegan.directions import DirectionName
 from cyclegan.errors import CycleganError, DataError, ModelFileError, PictureError, printable
 from cyclegan.images import read_picture, resized, with_bits, with_channels, write_picture
 from cyclegan.translation import (
@@ -23,9 +23,9 @@ from cyclegan.translation.scores import Score
 from cyclegan.video.animations import is_animation
 from cyclegan.web.catalogue import FileVersion, file_version
 
-MAX_PICTURES = 20  # of one request
+MAX_PICTURES_PER_REQUEST = 20
 MAX_FILE_BYTES = 50 * 2**20
-MAX_PIXELS = 50_000_000  # of a picture
+MAX_PIXELS_ON_PAGE = 50_000_000  # of a picture
 PREVIEW_SIDE = 1600  # pixels of the longer side
 PREVIEW_QUALITY = 90  # of JPEG
 
@@ -44,8 +44,9 @@ class TranslateRequest:
     """The choices that a user made on the page."""
 
     model: Path
-    direction: Direction
+    direction: DirectionName
     strength: float = 1.0  # 1: the translation; less: blended with the original
+    keep: str = "auto"  # as `--keep`
     scores: bool = False
 
 
@@ -62,10 +63,10 @@ def translate_uploads(
     workspace: Workspace, pictures: Sequence[Path], request: TranslateRequest, on_picture: Callable[[], object]
 ) -> tuple[list[TranslatedFile], list[str]]:
     """Translate pictures; return the results, and messages about the pictures that failed."""
-    if not 0 < len(pictures) <= MAX_PICTURES:
-        raise DataError(f"these are {len(pictures)} pictures.", f"Upload 1 to {MAX_PICTURES} at a time.")
+    if not 0 < len(pictures) <= MAX_PICTURES_PER_REQUEST:
+        raise DataError(f"these are {len(pictures)} pictures.", f"Upload 1 to {MAX_PICTURES_PER_REQUEST} at a time.")
     translator, scorer = load_translator(
-        request.model, file_version(request.model), request.direction, workspace.device
+        request.model, file_version(request.model), request.direction, workspace.device, request.keep
     )
     folder = Path(tempfile.mkdtemp(prefix="translated-", dir=workspace.folder))
     named = [Target(picture, folder / str(number) / picture.name, folder) for number, picture in enumerate(pictures)]
@@ -73,7 +74,7 @@ def translate_uploads(
     animations = [target for target in targets if is_animation(target.source)]
     job = TranslateJob(
         translator,
-        TranslateOptions(strength=request.strength, max_pixels=MAX_PIXELS),
+        TranslateOptions(strength=request.strength, max_pixels=MAX_PIXELS_ON_PAGE),
         scorer if request.scores else None,
         interrupted=workspace.closing.is_set,
     )
@@ -98,11 +99,12 @@ def message_of(error: CycleganError) -> str:
 def load_translator(
     path: Path,
     version: FileVersion,  # noqa: ARG001 (a changed file is loaded again)
-    direction: Direction,
+    direction: DirectionName,
     device: str,
+    keep: str,
 ) -> tuple[Translator, Scorer | None]:
     """Return a translator, and a scorer where the model holds the networks for it."""
-    translator = Translator(path, direction=direction, device=device)
+    translator = Translator(path, direction=direction, device=device, keep=keep)
     try:
         return translator, Scorer(translator)
     except ModelFileError:
@@ -117,7 +119,7 @@ def write_previews(file: TranslatedFile) -> tuple[Path, Path]:
 
 def write_preview(source: Path, target: Path) -> Path:
     """Write a picture as a JPEG of 8 bits in colour, at most `PREVIEW_SIDE` pixels long."""
-    picture = read_picture(source, MAX_PIXELS)
+    picture = read_picture(source, MAX_PIXELS_ON_PAGE)
     height, width = picture.pixels.shape[:2]
     scale = min(PREVIEW_SIDE / max(height, width), 1)
     small = resized(picture.pixels, max(round(width * scale), 1), max(round(height * scale), 1))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cyclegan.data.synthetic import DOMAINS, draw_domains, draw_pair
+from cyclegan.data.synthetic import SEASONS, draw_domains, draw_pair
 from cyclegan.images import read_picture
 
 
@@ -20,8 +20,8 @@ def test_other_seeds_and_numbers_draw_other_scenes():
 
 def test_training_scenes_are_unpaired_and_not_held_out(tmp_path: Path):
     draw_domains(tmp_path, side=32, training=4, held_out=3, seed=0)
-    summer, winter = ({path.stem for path in (tmp_path / domain).glob("*.png")} for domain in DOMAINS)
-    held = [{path.stem for path in (tmp_path / "held_out" / domain).glob("*.png")} for domain in DOMAINS]
+    summer, winter = ({path.stem for path in (tmp_path / domain).glob("*.png")} for domain in SEASONS)
+    held = [{path.stem for path in (tmp_path / "held_out" / domain).glob("*.png")} for domain in SEASONS]
     assert (len(summer), len(winter), len(held[0])) == (4, 4, 3)
     assert held[0] == held[1]
     assert not summer & winter
@@ -31,7 +31,7 @@ def test_training_scenes_are_unpaired_and_not_held_out(tmp_path: Path):
 def test_held_out_pictures_are_counterparts(tmp_path: Path):
     draw_domains(tmp_path, side=32, training=0, held_out=2, seed=7)
     for index in range(2):
-        for domain, picture in zip(DOMAINS, draw_pair(7, index, 32), strict=True):
+        for domain, picture in zip(SEASONS, draw_pair(7, index, 32), strict=True):
             written = read_picture(tmp_path / "held_out" / domain / f"{index:04}.png").pixels
             assert np.array_equal(written, np.asarray(picture))
 

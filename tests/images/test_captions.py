@@ -11,7 +11,7 @@ from PIL import Image, ImageSequence, PngImagePlugin, TiffImagePlugin, TiffTags
 from cyclegan.images import read_picture, write_picture
 from cyclegan.images.formats import FORMAT_OF
 from cyclegan.images.metadata import gif_xmp_block, raw_profile
-from cyclegan.images.xmp import RDF, clean, mark_generated, with_size
+from cyclegan.images.xmp import RDF, clean_xmp, mark_generated, xmp_with_size
 from tests.support.exif_blocks import camera
 from tests.support.pictures import notes_of, picture, translate
 
@@ -174,7 +174,7 @@ def test_second_pictures_are_left_out_and_counted(tmp_path: Path, idle):
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_packets_of_any_encoding_are_read(encoding: str):
-    after = mark_generated(clean(PLAIN.decode().encode(encoding))[0], "it", composite=False)
+    after = mark_generated(clean_xmp(PLAIN.decode().encode(encoding))[0], "it", composite=False)
     assert b'dc:source="Ann"' in after
 
 
@@ -184,7 +184,7 @@ def test_thumbnails_in_xmp_are_left_out():
         '<xmp:Thumbnails><rdf:Alt><rdf:li rdf:parseType="Resource"><g:image>/9j/4AAQ</g:image></rdf:li></rdf:Alt>'
         "</xmp:Thumbnails></rdf:Description>"
     )
-    after, lost = clean(packet(thumbnail))
+    after, lost = clean_xmp(packet(thumbnail))
     assert b"/9j/" not in after
     assert b"a camera" in after
     assert not lost
@@ -195,7 +195,7 @@ def test_sizes_in_xmp_are_corrected():
         'xmlns:exif="http://ns.adobe.com/exif/1.0/" exif:PixelXDimension="36" xmlns:t="http://ns.adobe.com/tiff/1.0/">'
         "<exif:PixelYDimension>24</exif:PixelYDimension><t:ImageWidth>36</t:ImageWidth></rdf:Description>"
     )
-    after = with_size(packet(sizes), 72, 48)
+    after = xmp_with_size(packet(sizes), 72, 48)
     assert b'PixelXDimension="72"' in after
     assert b">48</exif:PixelYDimension>" in after
     assert b">72</t:ImageWidth>" in after
@@ -212,9 +212,9 @@ def test_sizes_in_xmp_are_corrected():
     ],
 )
 def test_invalid_packets_are_replaced(xmp: bytes):
-    after = mark_generated(clean(xmp)[0], "it", composite=False)
+    after = mark_generated(clean_xmp(xmp)[0], "it", composite=False)
     assert after.count(b"trainedAlgorithmicMedia") == 1
-    assert clean(after) == (after, [])
+    assert clean_xmp(after) == (after, [])
 
 
 @pytest.mark.parametrize("named", [False, True])

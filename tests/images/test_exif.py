@@ -14,7 +14,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from cyclegan.images import exif
-from cyclegan.images.exif_block import HEADER
+from cyclegan.images.exif_block import EXIF_HEADER
 from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
 from tests.support.exif_blocks import ASCII, EXIF, GPS, LONG, RATIONAL, SHORT, Tag, camera
 from tests.support.pictures import notes_of, picture, translate
@@ -29,7 +29,7 @@ def jpeg() -> bytes:
 def block_of(path: Path) -> bytes:
     with Image.open(path) as image:
         image.load()
-        return HEADER + image.info["exif"].removeprefix(HEADER)
+        return EXIF_HEADER + image.info["exif"].removeprefix(EXIF_HEADER)
 
 
 @pytest.mark.parametrize("order", "<>")
@@ -64,7 +64,7 @@ def test_avif_and_heic_keep_exif_without_orientation(suffix: str, tmp_path: Path
         pillow_heif.register_heif_opener()
     before = exif.without_orientation(camera(">"))
     picture("RGB").save(tmp_path / f"x.{suffix}", exif=before)
-    assert block_of(translate(tmp_path / f"x.{suffix}", idle, size=48)) == exif.with_size(before, 72, 48)
+    assert block_of(translate(tmp_path / f"x.{suffix}", idle, size=48)) == exif.exif_with_size(before, 72, 48)
 
 
 @pytest.mark.parametrize("order", "<>")
@@ -114,7 +114,7 @@ def test_a_damaged_tag_alone_is_removed_and_named(name: str, order: str, tmp_pat
 def test_an_invalid_pointer_loses_only_its_directory(pointer: int):
     block = camera(">")
     place = block.index(struct.pack(">HHI", pointer, LONG, 1))
-    after, message = exif.clean(block[: place + 8] + b"\x7f\xff\xff\xff" + block[place + 12 :])
+    after, message = exif.clean_exif(block[: place + 8] + b"\x7f\xff\xff\xff" + block[place + 12 :])
     assert {EXIF: "ExifOffset", GPS: "GPSInfo"}[pointer] in message
     assert b"Canon" in after
 
@@ -142,9 +142,9 @@ def hostile() -> dict[str, bytes]:
 def test_hostile_blocks_end_soon_and_raise_nothing(kind: str):
     data = hostile()[kind]
     block = data if kind in ("nothing", "no byte order") else b"MM\0*\0\0\0\x08" + data
-    after, message = exif.clean(HEADER + block)
+    after, message = exif.clean_exif(EXIF_HEADER + block)
     assert after or message
-    assert not after or len(after) == len(HEADER + block)
+    assert not after or len(after) == len(EXIF_HEADER + block)
     assert exif.orientation(after) in (None, 1)
 
 
@@ -155,15 +155,15 @@ def test_random_damage_raises_nothing():
         for _ in range(chance.randint(1, 8)):
             damaged[chance.randrange(min(300, len(block)))] = chance.randrange(256)
         cut = bytes(damaged[: chance.randint(0, len(block)) if chance.random() < 0.2 else None])
-        after, message = exif.clean(cut)
+        after, message = exif.clean_exif(cut)
         assert after or message
-        exif.with_size(after, 70_000, 3)
+        exif.exif_with_size(after, 70_000, 3)
         exif.without_orientation(after)
 
 
 def test_a_size_beyond_a_short_becomes_a_long():
     loaded = Image.Exif()
-    loaded.load(exif.with_size(camera("<"), 70_000, 80_000))
+    loaded.load(exif.exif_with_size(camera("<"), 70_000, 80_000))
     inner = loaded.get_ifd(EXIF)
     assert (inner[0xA002], inner[0xA003]) == (70_000, 80_000)
 

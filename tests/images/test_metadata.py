@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, TiffImagePlugin
 
-from cyclegan.images.xmp import IPTC, RDF, mark_generated
+from cyclegan.images.xmp import IPTC_NAMESPACE, RDF, mark_generated
 from tests.support.pictures import (
     picture,
     translate,
@@ -121,10 +121,9 @@ def packet_of(inner: str) -> str:
 
 def test_xmp_of_any_spelling_is_marked_once():
     title = '<rdf:Description rdf:about="" xmlns:q="a:b" q:title="the old title"/>'
-    captured = f'<rdf:Description rdf:about="" xmlns:i="{IPTC}" i:DigitalSourceType="digitalCapture"/>'
-    element = (
-        f'<rdf:Description xmlns:i="{IPTC}"><i:DigitalSourceType>digitalCapture</i:DigitalSourceType></rdf:Description>'
-    )
+    captured = f'<rdf:Description rdf:about="" xmlns:i="{IPTC_NAMESPACE}" i:DigitalSourceType="digitalCapture"/>'
+    source_type = "<i:DigitalSourceType>digitalCapture</i:DigitalSourceType>"
+    element = f'<rdf:Description xmlns:i="{IPTC_NAMESPACE}">{source_type}</rdf:Description>'
     plain = packet_of(title + captured + element)
     for packet in (plain.encode(), plain.encode("utf-16"), plain.replace("rdf:", "r:").replace(":rdf", ":r").encode()):
         text = mark_generated(packet, "it", composite=False).decode()

@@ -7,7 +7,7 @@ from PIL import Image
 
 from cyclegan.errors import PictureError
 from cyclegan.images import Picture, read_picture, with_bits
-from cyclegan.images.jxl import CONTAINER, Bits, read_header
+from cyclegan.images.jxl import CONTAINER_SIGNATURE, Bits, read_jxl_header
 from tests.support.pictures import psd, smooth, translate
 
 
@@ -62,7 +62,7 @@ PLAIN = (*SIZE, (0, 1), (0, 1), (0, 1), (0, 2), (1, 1), (0, 2), (0, 1), (0, 1)) 
     ],
 )
 def test_code_points_of_a_jpeg_xl_are_read(colours, points):
-    header = read_header(in_bits(*PLAIN, *colours))
+    header = read_jxl_header(in_bits(*PLAIN, *colours))
     assert (header.width, header.height, header.colors) == (8, 8, points)
 
 
@@ -71,14 +71,14 @@ def test_code_points_of_a_jpeg_xl_are_read(colours, points):
 )
 def test_a_jpeg_xl_with_an_icc_profile_is_an_error(colours):
     with pytest.raises(PictureError, match="its colours are said by a profile"):
-        read_header(in_bits(*PLAIN, *colours))
+        read_jxl_header(in_bits(*PLAIN, *colours))
 
 
 def test_a_truncated_header_reads_as_zeros():
     assert Bits(b"\1").choice((0, 0), (5, 40), (0, 0), (0, 0)) == 5
 
 
-@pytest.mark.parametrize("data", [b"\xff\x0a", CONTAINER + bytes(20), None], ids=["empty", "box", "half"])
+@pytest.mark.parametrize("data", [b"\xff\x0a", CONTAINER_SIGNATURE + bytes(20), None], ids=["empty", "box", "half"])
 def test_a_damaged_jpeg_xl_is_called_damaged(data, tmp_path):
     half = bytes(imagecodecs.jpegxl_encode(grown(3)))[:60]
     (tmp_path / "x.jxl").write_bytes(half if data is None else data)

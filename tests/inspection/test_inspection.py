@@ -14,7 +14,7 @@ from cyclegan.checkpoints.records import append_metrics
 from cyclegan.checkpoints.run import Run
 from cyclegan.errors import CycleganError
 from cyclegan.inspection import Finding, FolderReport, classify, inspect
-from cyclegan.inspection.checkpoints import inspect_model, read_header
+from cyclegan.inspection.checkpoints import inspect_model, read_safetensors_header
 from cyclegan.inspection.data_folders import epochs_advice, size_advice
 from tests.support.models import write_model
 from tests.support.runs import train_run
@@ -261,7 +261,7 @@ def test_a_model_with_invalid_steps_is_an_error(tmp_path):
 
 
 def test_the_header_tells_the_size_of_the_file(tmp_path):
-    header = read_header(write_model(tmp_path / "m.safetensors"))
+    header = read_safetensors_header(write_model(tmp_path / "m.safetensors"))
     assert header.expected_bytes == header.actual_bytes
 
 

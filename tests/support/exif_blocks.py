@@ -2,7 +2,7 @@
 
 import struct
 
-from cyclegan.images.exif_block import HEADER
+from cyclegan.images.exif_block import EXIF_HEADER
 
 Tag = tuple[int, int, int, bytes]  # number, type, count, value
 ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 2, 3, 4, 5, 7
@@ -56,4 +56,4 @@ def camera(order: str, *, more: tuple[Tag, ...] = (), thumbnail: bytes = b"", no
         ]  # fmt: skip
         sizes = [len(part) for part in parts]
     header = (b"MM\0*" if order == ">" else b"II*\0") + long(8)
-    return HEADER + header + b"".join(parts if thumbnail else parts[:4]) + thumbnail
+    return EXIF_HEADER + header + b"".join(parts if thumbnail else parts[:4]) + thumbnail

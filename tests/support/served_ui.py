@@ -47,12 +47,20 @@ class Served:
         """Upload files, of names and contents."""
         return httpx.post(f"{self.address}/gradio_api/upload", files=[("files", file) for file in files], timeout=60)
 
-    def ask(self, paths: list[str], *, model: str | None = None, strength: float = 1, scores: bool = False) -> str:
+    def ask(
+        self,
+        paths: list[str],
+        *,
+        model: str | None = None,
+        strength: float = 1,
+        keep: str = "auto",
+        scores: bool = False,
+    ) -> str:
         """Ask for translations, and return the number of the request."""
         files = [{"path": path, "meta": {"_type": "gradio.FileData"}} for path in paths]
         answer = httpx.post(
             f"{self.address}/gradio_api/call/translate",
-            json={"data": [files, model, "a2b", strength, scores]},
+            json={"data": [files, model, "a2b", strength, keep, scores]},
             timeout=60,
         )
         answer.raise_for_status()

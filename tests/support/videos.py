@@ -10,8 +10,8 @@ import av
 import numpy as np
 from av.codec.context import Flags
 
-from cyclegan.video.color import to_frame, to_pixels
-from cyclegan.video.frames import VIDEO_SUFFIXES, Pixels, VideoOptions
+from cyclegan.video.color import frame_to_pixels, to_frame
+from cyclegan.video.frames import VIDEO_SUFFIXES, FramePixels, VideoOptions
 from cyclegan.video.videos import map_video
 
 FRAMES = 12
@@ -114,7 +114,7 @@ def read_video(path: Path) -> VideoContents:
         frames = list(container.decode(video))
         return VideoContents(
             frames=frames,
-            pixels=[to_pixels(frame) for frame in frames],
+            pixels=[frame_to_pixels(frame) for frame in frames],
             times=[frame.pts * frame.time_base for frame in frames],
             seconds=container.duration / 1_000_000,
             packets=packets,
@@ -124,11 +124,11 @@ def read_video(path: Path) -> VideoContents:
         )
 
 
-def same(pixels: Pixels) -> Pixels:
+def same(pixels: FramePixels) -> FramePixels:
     return pixels
 
 
-def map_to_contents(source: Path, function: Callable[[Pixels], Pixels] = same) -> VideoContents:
+def map_to_contents(source: Path, function: Callable[[FramePixels], FramePixels] = same) -> VideoContents:
     target = source.with_name(f"output{source.suffix}")
     assert map_video(source, target, function, OPTIONS) is not None
     return read_video(target)

@@ -19,7 +19,7 @@ from cyclegan.diagnostics.rules import diagnose
 from cyclegan.errors import ConfigError, DataError, RunError
 from cyclegan.images import read_picture
 from cyclegan.training import callbacks, load_inputs, validation
-from cyclegan.training.held_out_files import Translated, save_held_out
+from cyclegan.training.held_out_files import TranslatedDomain, save_held_out
 from cyclegan.training.state import TrainState
 from cyclegan.training.validation import interval, update_best
 from tests.support.runs import contents, stop_at, tiny_settings, train_run
@@ -52,12 +52,12 @@ def many_pictures(folder: Path, count: int, random: np.random.Generator) -> None
 
 def scores_of(monkeypatch: pytest.MonkeyPatch, scores: dict[int, float]) -> None:
     """Let the scores of a run be these, by step."""
-    true = validation.Validate.scores
+    true = validation.Validator.scores
 
     def fixed_scores(self, state, translated):
         return true(self, state, translated) | dict.fromkeys(("swd_a2b", "swd_b2a"), scores[state.step])
 
-    monkeypatch.setattr(validation.Validate, "scores", fixed_scores)
+    monkeypatch.setattr(validation.Validator, "scores", fixed_scores)
 
 
 def test_held_out_pictures_depend_on_their_names_alone():
@@ -155,7 +155,7 @@ def test_the_grid_holds_best_and_worst_held_out_pictures(tmp_path: Path):
     real = torch.zeros(12, 3, 32, 32)
     errors = torch.linspace(0, 1, 12).view(12, 1, 1, 1)
     scores = torch.tensor([3.0] * 5 + [9.0, 8.0] + [3.0] * 3 + [2.0, 1.0])
-    translated = Translated([f"{n}.png" for n in range(12)], real, real, real + errors, scores)
+    translated = TranslatedDomain([f"{n}.png" for n in range(12)], real, real, real + errors, scores)
     save_held_out(Run(tmp_path), 7, {"a": translated})
     shown = {fact["picture"]: fact["row"] for fact in read_held_out(Run(tmp_path))[1]["a"] if fact["row"] is not None}
     assert {"0.png", "1.png", "2.png", "9.png", "10.png", "11.png", "5.png", "6.png"} <= shown.keys()

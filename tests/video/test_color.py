@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cyclegan.video.color import to_pixels
-from cyclegan.video.frames import Pixels
+from cyclegan.video.color import frame_to_pixels
+from cyclegan.video.frames import FramePixels
 from tests.support.videos import (
     Recipe,
     VideoContents,
@@ -24,9 +24,9 @@ RED = (235, 20, 20)
 def test_rotated_videos_are_mapped_upright_and_stay_rotated(tmp_path, name: str, turn: tuple[int, bool]):
     codec = "libvpx-vp9" if name.endswith("webm") else "libx264"
     before = read_video(make_video(tmp_path / name, Recipe(codec, rotation=turn)))
-    inputs: list[Pixels] = []
+    inputs: list[FramePixels] = []
 
-    def reddened(pixels: Pixels) -> Pixels:
+    def reddened(pixels: FramePixels) -> FramePixels:
         inputs.append(pixels)
         pixels = pixels.copy()
         pixels[:4] = RED  # the upright frame's top
@@ -41,7 +41,7 @@ def test_rotated_videos_are_mapped_upright_and_stay_rotated(tmp_path, name: str,
     assert np.abs(rotate(after.pixels[0], *turn)[:3].astype(int) - RED).mean() < 12
 
 
-def rotate(stored: Pixels, degrees: int, mirrored: bool) -> Pixels:
+def rotate(stored: FramePixels, degrees: int, mirrored: bool) -> FramePixels:
     """Return a stored frame as players show it: rotated counter-clockwise, then mirrored."""
     rotated = np.rot90(stored, degrees // 90)
     return rotated[:, ::-1] if mirrored else rotated
@@ -57,9 +57,9 @@ def display_matrix(contents: VideoContents) -> bytes:
 def test_colors_and_their_tags_are_kept(tmp_path, name: str, size: tuple[int, int], matrix: int, limits: int):
     recipe = Recipe(matrix=matrix, range=limits, size=size, times=(0, 3600), pixel_format="yuv444p")
     make_video(tmp_path / name, recipe)
-    inputs: list[Pixels] = []
+    inputs: list[FramePixels] = []
 
-    def watch(pixels: Pixels) -> Pixels:
+    def watch(pixels: FramePixels) -> FramePixels:
         inputs.append(pixels)
         return pixels
 
@@ -74,9 +74,9 @@ def test_colors_and_their_tags_are_kept(tmp_path, name: str, size: tuple[int, in
 
 def test_colors_do_not_drift_over_conversions():
     recipe = Recipe(matrix=1, range=1)
-    first = again = to_pixels(to_coded(picture(0), recipe, 0, 1))
+    first = again = frame_to_pixels(to_coded(picture(0), recipe, 0, 1))
     for _ in range(5):
-        again = to_pixels(to_coded(again, recipe, 0, 1))
+        again = frame_to_pixels(to_coded(again, recipe, 0, 1))
     assert np.abs(again.astype(int) - first).mean() < 1
 
 

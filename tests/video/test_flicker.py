@@ -7,28 +7,28 @@ import numpy as np
 import pytest
 
 from cyclegan.video.flicker import Flicker
-from cyclegan.video.frames import Pixels
+from cyclegan.video.frames import FramePixels
 from cyclegan.video.motion import LONG_SIDE
 
 RANDOM = np.random.default_rng(0)
 SCENE = cv2.resize(RANDOM.integers(0, 256, (20, 30, 3), dtype=np.uint8), (300, 200), interpolation=cv2.INTER_CUBIC)
 
 
-def moving(frames: int = 8) -> Iterator[Pixels]:
+def moving(frames: int = 8) -> Iterator[FramePixels]:
     """Yield a scene that drifts by some pixels per frame, with a little grain."""
     for number in range(frames):
         crop = SCENE[number * 2 : number * 2 + 96, number * 3 : number * 3 + 128].astype(float)
         yield (crop + RANDOM.normal(0, 2, crop.shape)).clip(0, 255).astype(np.uint8)
 
 
-def measure(function: Callable[[Pixels], Pixels]) -> Flicker:
+def measure(function: Callable[[FramePixels], FramePixels]) -> Flicker:
     flicker = Flicker()
     for frame in moving():
         flicker.add(frame, function(frame))
     return flicker
 
 
-def noisy(pixels: Pixels) -> Pixels:
+def noisy(pixels: FramePixels) -> FramePixels:
     return (pixels + RANDOM.normal(0, 10, pixels.shape)).clip(0, 255).astype(np.uint8)
 
 

@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from cyclegan.errors import PictureError
 from cyclegan.translation.frame_translator import FrameTranslator
-from cyclegan.video.frames import Pixels, VideoOptions, VideoResult
+from cyclegan.video.frames import FramePixels, VideoOptions, VideoResult
 from cyclegan.video.segments import segments_folder
 from cyclegan.video.videos import map_video
 from tests.support.videos import FRAMES, Recipe, make_video, read_video
@@ -36,7 +36,7 @@ class Counting:
     def __init__(self) -> None:
         self.frames = 0
 
-    def __call__(self, pixels: Pixels) -> Pixels:
+    def __call__(self, pixels: FramePixels) -> FramePixels:
         """Invert a frame."""
         self.frames += 1
         return 255 - pixels
@@ -159,18 +159,18 @@ def test_segment_folders_of_long_names_fit_file_systems():
 def test_smoothed_frames_are_equal_across_an_interruption(tmp_path, at: int):
     source, target = make_video(tmp_path / "a.mp4"), tmp_path / "out.mp4"
 
-    def noisy() -> Iterator[Pixels]:
+    def noisy() -> Iterator[FramePixels]:
         random = np.random.default_rng(0)
         while True:
             yield random.integers(0, 40, (48, 64, 3), dtype=np.uint8)
 
     noise = noisy()
 
-    def run(target: Path, stop: int) -> tuple[list[Pixels], FrameTranslator]:
+    def run(target: Path, stop: int) -> tuple[list[FramePixels], FrameTranslator]:
         translator = FrameTranslator(lambda frame: (frame, frame // 2 + next(noise)), 0.8, None)
-        outputs: list[Pixels] = []
+        outputs: list[FramePixels] = []
 
-        def function(frame: Pixels) -> Pixels:
+        def function(frame: FramePixels) -> FramePixels:
             outputs.append(translator(frame))
             return outputs[-1]
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cyclegan.video.flicker import Flicker
-from cyclegan.video.frames import Pixels
+from cyclegan.video.frames import FramePixels
 from cyclegan.video.smoothing import TemporalSmoother
 from tests.video.test_flicker import SCENE, moving, noisy
 
@@ -15,7 +15,7 @@ def test_a_smoothing_weight_of_one_is_an_error():
         TemporalSmoother(1.0)
 
 
-def flicker_ratio(keep: float, frames: list[Pixels], outputs: list[Pixels]) -> float:
+def flicker_ratio(keep: float, frames: list[FramePixels], outputs: list[FramePixels]) -> float:
     flicker, smoother = Flicker(), TemporalSmoother(keep)
     for source, output in zip(frames, outputs, strict=True):
         flicker.add(source, smoother(source, output))

@@ -13,7 +13,7 @@ from PIL import Image
 
 from cyclegan.errors import DiskError, PictureError
 from cyclegan.video.decoding import count_frames
-from cyclegan.video.frames import Pixels
+from cyclegan.video.frames import FramePixels
 from cyclegan.video.videos import map_video
 from tests.support.videos import (
     FRAMES,
@@ -139,7 +139,7 @@ def test_video_memory_does_not_grow_with_length(tmp_path):
     inputs: list[weakref.ref[Any]] = []
     alive: list[int] = []
 
-    def count(pixels: Pixels) -> Pixels:
+    def count(pixels: FramePixels) -> FramePixels:
         inputs.append(weakref.ref(pixels))
         alive.append(sum(ref() is not None for ref in inputs))
         return pixels.copy()
