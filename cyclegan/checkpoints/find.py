@@ -42,6 +42,12 @@ def shipped_models() -> dict[str, Path]:
     return {path.stem: path for path in sorted(SHIPPED.glob("*.safetensors"))}
 
 
+def summary_in_card(model: Path) -> str:
+    """Return the line of a shipped model's card that begins with `> `: its purpose and its figures."""
+    lines = model.with_suffix(".md").read_text(encoding="utf-8").splitlines()
+    return next(line.removeprefix("> ") for line in lines if line.startswith("> "))
+
+
 def trained_runs(checkpoints: Path) -> list[Run]:
     """Return the runs that hold a model, the newest first."""
     models = sorted(checkpoints.glob("*/model.safetensors"), key=lambda path: path.stat().st_mtime, reverse=True)

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from cyclegan import __version__
+from cyclegan.checkpoints.find import find_model
 from cyclegan.checkpoints.model_file import FORMAT, ModelInfo, Tensors, load_model_info, load_tensors, save_tensors
 from cyclegan.checkpoints.run import Run
 from cyclegan.errors import ModelFileError, RunError, printable
@@ -20,10 +21,15 @@ KEPT_STATES = 2
 def save_state(run: Run, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Save the state after `step` steps, then delete all but the newest two."""
     metadata = {"format": FORMAT, "version": __version__, "facts": json.dumps(facts)}
-    save_tensors(run.states / f"step-{step:09}.safetensors", tensors, metadata)
+    save_tensors(state_path(run, step), tensors, metadata)
     for old in states(run)[KEPT_STATES:]:
         with suppress(OSError):
             old.unlink()
+
+
+def state_path(run: Run, step: int) -> Path:
+    """Return the file of the state after `step` steps."""
+    return run.states / f"step-{step:09}.safetensors"
 
 
 def load_state(run: Run) -> tuple[Tensors, dict[str, Any], list[str]] | None:
@@ -64,12 +70,12 @@ def states(run: Run) -> list[Path]:
     return sorted(run.states.glob("step-*.safetensors"), reverse=True)
 
 
-def unaveraged_model(run: Run) -> tuple[ModelInfo, Tensors]:
-    """Return the networks of the newest state, without EMA."""
-    info = load_model_info(run.model)
+def unaveraged_model(run: Run) -> tuple[Path, ModelInfo, Tensors]:
+    """Return the newest state's file, and its networks without EMA."""
     state = load_state(run)
     if state is None:
         raise RunError(f"{printable(run.folder)} holds no state.", "Train it first.")
     tensors, facts, _ = state
     weights = {name.removeprefix("network."): tensor for name, tensor in tensors.items() if name.startswith("network.")}
-    return dataclasses.replace(info, steps=facts["step"], averaged=False), weights
+    info = dataclasses.replace(load_model_info(find_model(run.folder)), steps=facts["step"], averaged=False)
+    return state_path(run, info.steps), info, weights

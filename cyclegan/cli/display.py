@@ -1,5 +1,6 @@
 """The live display of a training: position, speed, time left, and every loss."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,7 @@ class TrainingDisplay:
         if info.metrics:
             self.line = info.metrics
             self.validated = self.line if "validation" in self.line else self.validated
-        if not (self.is_live or info.metrics) or not (info.last or self.is_time()):
+        if not self.is_due(info):
             return
         self.refreshed = self.clock()
         if self.is_live:
@@ -53,14 +54,23 @@ class TrainingDisplay:
         else:
             self.print_line(info)
 
-    def is_time(self) -> bool:
-        """Tell whether the pause since the last update is over."""
+    def is_due(self, info: "StepInfo") -> bool:
+        """Tell whether an update is due: on a terminal very often, elsewhere with the metrics, which may be far apart.
+
+        The first step always is shown, so that a slow machine is not silent for minutes.
+        """
         now = self.clock()
+        since = math.inf if self.refreshed is None else now - self.refreshed
+        if self.is_live:
+            return info.last or since >= REFRESH_SECONDS
         pause = min(max(MIN_PAUSE, PAUSE_SHARE * (now - self.started)), MAX_PAUSE)
-        return self.refreshed is None or now - self.refreshed >= (REFRESH_SECONDS if self.is_live else pause)
+        return (info.last or since >= pause) if info.metrics else since >= MAX_PAUSE
 
     def print_line(self, info: "StepInfo") -> None:
-        """Print a plain line of the metrics, and findings that are new."""
+        """Print a plain line of the metrics, and findings that are new; between metrics, the position alone."""
+        if not info.metrics:
+            tell(self.position(info))
+            return
         tell(f"{self.position(info)} · {losses_in_a_line(self.line)} · {health_in_a_line(self.line)}")
         if self.validated is not self.printed_validation:
             tell(f"  {validation_in_a_line(self.validated)}")

@@ -40,6 +40,8 @@ def distill(
     epochs: Epochs = None,
     decay_epochs: DecayEpochs = None,
     max_steps: MaxSteps = None,
+    hours: options.Hours = None,
+    minutes: options.Minutes = None,
     batch_size: BatchSize = None,
     device: Device = None,
     assignments: options.Assignments = None,

@@ -65,10 +65,14 @@ def export(
 
     request = Request(output, format_of(output, output_format), direction, pictures, half, keep)
     request.refuse_combinations()
-    path = find_model(model)
-    info, weights = unaveraged_model(find_run(model)) if unaveraged else load_model(path)
+    if unaveraged:
+        run = find_run(model)
+        name, (path, info, weights) = run.name, unaveraged_model(run)
+    else:
+        path = find_model(model)
+        name, (info, weights) = model_name(path), load_model(path)
     request.check_files(info, weights, overwrite=overwrite)
-    tell(f"Model: {printable(model_name(path))}, {info.steps:,} steps trained, from {printable(path)}", quiet=quiet)
+    tell(f"Model: {printable(name)}, {info.steps:,} steps trained, from {printable(path)}", quiet=quiet)
     facts = {"written": str(output), "format": request.output_format, "model": str(path), "steps": info.steps}
     facts, details = request.write(path, info, weights, facts)
     if as_json:

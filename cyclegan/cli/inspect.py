@@ -145,7 +145,7 @@ def run_text(run: "RunReport") -> Iterator[str]:
         [
             ("run", f"{printable(run.folder)}: {printable(run.domain_a)} and {printable(run.domain_b)}"),
             ("settings", settings or "the defaults"),
-            ("trained", f"{progress}, in epoch {run.epoch} of {run.epochs}"),
+            ("trained", f"{progress}, in epoch {run.epoch}" + (f" of {run.epochs}" if run.epochs else "")),
             *([("losses", losses)] if losses else []),
             *([("health", run.verdict)] if run.verdict else []),
             ("states", ", ".join(map(printable, run.states)) or "none"),

@@ -9,6 +9,7 @@ import typer
 
 from cyclegan.cli.console import OUTPUT
 from cyclegan.config import PRESETS, SECTIONS
+from cyclegan.errors import ConfigError
 
 DATA, SCHEDULE, NETWORK, HARDWARE, SETTINGS = "Data", "Schedule", "Network", "Hardware", "Settings"  # groups
 OPTION_SETTINGS = {  # name of a parameter -> setting
@@ -20,6 +21,7 @@ OPTION_SETTINGS = {  # name of a parameter -> setting
     "epochs": "schedule.epochs",
     "decay_epochs": "schedule.decay_epochs",
     "max_steps": "schedule.max_steps",
+    "hours": "schedule.hours",
     "stop_on_plateau": "schedule.stop_on_plateau",
     "batch_size": "training.batch_size",
     "seed": "training.seed",
@@ -33,8 +35,20 @@ OPTION_SETTINGS = {  # name of a parameter -> setting
 }
 
 
+LENGTH_OPTIONS = ("hours", "minutes", "epochs", "decay_epochs", "max_steps")  # of which time excludes the others
+
+
 def settings_of(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the settings of the options that are not None; parameters that are no settings are left out."""
+    options = dict(options)
+    lengths = [name for name in LENGTH_OPTIONS if options.get(name) is not None]
+    if lengths[1:] and not {"hours", "minutes"}.isdisjoint(lengths):
+        first, second = (f"--{name.replace('_', '-')}" for name in lengths[:2])
+        raise ConfigError(f"{first} and {second} both say how long to train.", "Leave one of them out.")
+    if lengths == ["minutes"]:
+        options["hours"] = options["minutes"] / 60
+    elif lengths and lengths != ["hours"]:
+        options["hours"] = "none"  # also where the settings of a file, or of a run to distill, say hours
     settings: dict[str, dict[str, Any]] = {}
     for name, path in OPTION_SETTINGS.items():
         if (value := options.get(name)) is not None:
@@ -84,6 +98,11 @@ DecayEpochs = Annotated[
     option("Epochs in which the learning rate then falls to zero.", SCHEDULE, setting="schedule.decay_epochs"),
 ]
 MaxSteps = Annotated[int | None, option("Steps after which training ends.", SCHEDULE, setting="schedule.max_steps")]
+Hours = Annotated[
+    float | None,
+    option("Hours that the run may take; it fits itself to them.", SCHEDULE, metavar="HOURS"),
+]
+Minutes = Annotated[float | None, option("The same in minutes.", SCHEDULE, metavar="MINUTES")]
 BatchSize = Annotated[int | None, option("Samples in a step, on each device.", SCHEDULE, setting="training.batch_size")]
 StopOnPlateau = Annotated[
     bool | None, option("End when validation finds no better model.", SCHEDULE, "--stop-on-plateau")

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from cyclegan.cli.console import table
+from cyclegan.cli.console import duration, table
 from cyclegan.errors import printable
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ def train_summary(inputs: "TrainInputs") -> str:
         for letter, domain in (("A", inputs.domain_a), ("B", inputs.domain_b))
     ]
     skipped = len(inputs.domain_a.skipped) + len(inputs.domain_b.skipped)
-    schedule = config.schedule
     shape = "aspect kept" if data.keep_aspect else "resized to a square"
     return table(
         [
@@ -38,15 +37,21 @@ def train_summary(inputs: "TrainInputs") -> str:
             *([("validation", validation(inputs))] if inputs.domain_a.held_out else []),
             ("device", f"{describe_device(inputs.device)}, {inputs.precision}"),
             *([("devices", devices(inputs))] if inputs.ranks.count > 1 else []),
-            (
-                "steps",
-                f"{inputs.total_steps:,} of {config.training.batch_size} sample{'s' * (config.training.batch_size > 1)}"
-                f" ({schedule.epochs} + {schedule.decay_epochs} epochs of {inputs.steps_per_epoch:,} steps"
-                f"{', cut short' if schedule.max_steps != 'none' else ''})",
-            ),
+            ("steps", steps(inputs)),
             ("results", printable(inputs.run.folder)),
         ]
     )
+
+
+def steps(inputs: "TrainInputs") -> str:
+    """Return the number of steps, and their epochs or their time."""
+    batch, schedule = inputs.config.training.batch_size, inputs.config.schedule
+    samples = f"of {batch} sample{'s' * (batch > 1)}"
+    if schedule.hours != "none":
+        return f"as many {samples} as fit into {duration(schedule.hours * 3600)}"
+    cut = ", cut short" if schedule.max_steps != "none" else ""
+    epochs = f"{schedule.epochs} + {schedule.decay_epochs} epochs of {inputs.steps_per_epoch:,} steps"
+    return f"{inputs.total_steps:,} {samples} ({epochs}{cut})"
 
 
 def devices(inputs: "TrainInputs") -> str:

@@ -1,9 +1,11 @@
 """`cyclegan train`."""
 
 import os
+import time
 from pathlib import Path
 
 from cyclegan.cli import options
+from cyclegan.cli.budget import choose_for_time
 from cyclegan.cli.console import Json, Progress, Quiet
 from cyclegan.cli.datasets import find_data_set, missing_folders_error
 from cyclegan.cli.training import train_and_print
@@ -11,6 +13,7 @@ from cyclegan.config import Settings, build_config, load_settings, parse_assignm
 
 EXAMPLES = (
     "cyclegan train horses/ zebras/",
+    "cyclegan train horses/ zebras/ --hours 3      as well as it can in this time",
     "cyclegan train horses/ zebras/ --name small --size 128 --epochs 50 --decay-epochs 50",
     "cyclegan train horses/ zebras/ --validate 0.1 --stop-on-plateau",
 )
@@ -26,6 +29,8 @@ def train(
     epochs: options.Epochs = None,
     decay_epochs: options.DecayEpochs = None,
     max_steps: options.MaxSteps = None,
+    hours: options.Hours = None,
+    minutes: options.Minutes = None,
     batch_size: options.BatchSize = None,
     stop_on_plateau: options.StopOnPlateau = None,
     seed: options.Seed = None,
@@ -66,8 +71,20 @@ def train(
     if not (config.data.folder_a and config.data.folder_b):
         raise missing_folders_error(a)
     name = name or (data_set.name if data_set else f"{config.data.name_a}2{config.data.name_b}")
+    started = time.perf_counter()
+    if (hours is not None or minutes is not None) and preset_name != "paper":
+        layers.insert(0, choose_for_time(config, layers, checkpoints / name, fresh=fresh, quiet=quiet))
+        config = build_config(*layers)
     train_and_print(
-        config, checkpoints, name, fresh=fresh, dry_run=dry_run, progress=progress, quiet=quiet, as_json=as_json
+        config,
+        checkpoints,
+        name,
+        fresh=fresh,
+        dry_run=dry_run,
+        progress=progress,
+        quiet=quiet,
+        as_json=as_json,
+        started=started,
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from cyclegan.atomic import is_file_name
+from cyclegan.cli.budget import MEASURING, plan_of
 from cyclegan.cli.console import (
     ProgressStyle,
     complain,
@@ -23,6 +24,7 @@ from cyclegan.cli.console import (
     say_json,
     share_stderr,
     tell,
+    tell_if_slow,
 )
 from cyclegan.cli.summary import train_summary
 from cyclegan.config import Config
@@ -42,14 +44,18 @@ def train_and_print(
     progress: ProgressStyle,
     quiet: bool,
     as_json: bool,
+    started: float | None = None,
 ) -> None:
-    """Train the run of this name, and print how that ended; exit with 130 if it was interrupted."""
+    """Train the run of this name, and print how that ended; exit with 130 if it was interrupted.
+
+    `schedule.hours` count from `started`, in seconds of `time.perf_counter`; by default from now.
+    """
     if not is_file_name(name):
         raise ConfigError(f"{printable(name)} cannot be a run's name.", "Choose one without slashes.")
     if dry_run:
         print_dry_run(config, checkpoints / name, fresh=fresh, progress=progress, quiet=quiet, as_json=as_json)
     else:
-        result = run_training(config, checkpoints / name, fresh=fresh, progress=progress, quiet=quiet)
+        result = run_training(config, checkpoints / name, fresh=fresh, progress=progress, quiet=quiet, started=started)
         print_train_result(result, quiet=quiet, as_json=as_json)
 
 
@@ -74,11 +80,21 @@ def print_dry_run(
         say(train_summary(inputs))
 
 
-def run_training(config: Config, folder: Path, *, fresh: bool, progress: ProgressStyle, quiet: bool) -> "TrainResult":
+def run_training(
+    config: Config,
+    folder: Path,
+    *,
+    fresh: bool,
+    progress: ProgressStyle,
+    quiet: bool,
+    started: float | None = None,
+) -> "TrainResult":
     """Train in `folder` and show the progress."""
+    from cyclegan.checkpoints.states import has_state
     from cyclegan.cli.display import TrainingDisplay
-    from cyclegan.training import join_ranks, run, with_device_count
+    from cyclegan.training import Stopwatch, join_ranks, run, with_device_count
 
+    stopwatch = Stopwatch(started=started)
     config = with_device_count(config)
     if config.machine.devices > 1:
         start_processes_once(config.machine.devices)
@@ -94,6 +110,10 @@ def run_training(config: Config, folder: Path, *, fresh: bool, progress: Progres
             if ranks.is_first:
                 print_notes(inputs, quiet=quiet)
             tell(train_summary(inputs), quiet=quiet)
+            if ranks.count == 1 and (fresh or not has_state(inputs.run)) and not (quiet and inputs.plan is None):
+                with tell_if_slow(MEASURING, quiet=quiet):
+                    plan = plan_of(inputs)
+                tell(plan, quiet=quiet)
 
         style = progress_style(progress)
         callbacks = [stack.enter_context(TrainingDisplay(live=style == "bar"))] if style != "none" and not quiet else []
@@ -107,6 +127,7 @@ def run_training(config: Config, folder: Path, *, fresh: bool, progress: Progres
             on_picture=on_picture,
             on_inputs=on_inputs,
             ranks=ranks,
+            stopwatch=stopwatch,
         )
 
 
@@ -194,6 +215,6 @@ def ending(result: "TrainResult") -> str:
     if not result.steps_done:
         return (
             f"This run was finished already, at step {result.step:,}: see {folder}. "
-            "Ask for more --epochs or --max-steps to continue it, or use --fresh to start again."
+            "Ask for more --epochs, --max-steps or --hours to continue it, or use --fresh to start again."
         )
     return f"Trained {result.steps_done:,} steps in {duration(result.seconds)}: see {folder}."

@@ -24,6 +24,7 @@ from cyclegan.cli.console import (
     tell,
     tell_if_slow,
 )
+from cyclegan.cli.list_models import print_models
 from cyclegan.cli.models import model_facts, tell_model
 from cyclegan.errors import CycleganError, DataError, printable
 
@@ -43,7 +44,7 @@ EXAMPLES = (
 
 
 def translate(
-    inputs: flags.Inputs,
+    inputs: flags.Inputs = None,
     output: flags.Output = None,
     image_format: flags.ImageFormat = None,
     quality: flags.Quality = None,
@@ -52,6 +53,7 @@ def translate(
     watch: flags.Watch = False,
     max_pixels: flags.MaxPixels = 178_956_970,
     model: flags.Model = None,
+    list_models: flags.ListModels = False,
     to: flags.To = None,
     direction: flags.Direction = None,
     size: flags.Size = None,
@@ -68,6 +70,11 @@ def translate(
     as_json: Json = False,
 ) -> None:
     """Translate pictures and videos with a trained model; names, folders, formats and sizes stay as they are."""
+    if list_models:
+        print_models(quiet=quiet, as_json=as_json)
+        return
+    if not inputs:
+        raise DataError("no picture, video or folder is named.", "cyclegan translate photos/ translates a folder.")
     from cyclegan.translation import TranslateOptions
 
     options = TranslateOptions(

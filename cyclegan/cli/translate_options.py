@@ -8,7 +8,7 @@ import typer
 FILES, MODEL_PANEL, LOOK, HARDWARE = "Input and output", "Model", "Look", "Hardware"
 
 Inputs = Annotated[
-    list[Path],
+    list[Path] | None,
     typer.Argument(metavar="INPUT…", help="Pictures, videos, and folders of them. - is one picture on standard input."),
 ]
 Output = Annotated[
@@ -61,6 +61,12 @@ Model = Annotated[
         help="A run's folder or name, or a model file.  [default: the newest run under checkpoints/]",
         rich_help_panel=MODEL_PANEL,
         show_default=False,
+    ),
+]
+ListModels = Annotated[
+    bool,
+    typer.Option(
+        "--list-models", help="List the models in the package and the runs, and end.", rich_help_panel=MODEL_PANEL
     ),
 ]
 To = Annotated[

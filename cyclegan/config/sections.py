@@ -132,6 +132,8 @@ class ScheduleConfig(Section):
     decay_epochs: Amount = 100  # then falling linearly towards zero
     max_learning_rate: Share = 1.0  # an upper limit; a longer run can stay at the rate at which it ended
     max_steps: Count | Literal["none"] = "none"  # end after so many steps in all; the learning rate follows the epochs
+    # Hours of work that the run fits itself to; epochs and decay_epochs then only say which share of them decays.
+    hours: Annotated[float, Between(0.001, 10_000)] | Literal["none"] = "none"
     stop_on_diagnosis: bool = False  # end, saved, when the diagnosis is stop; false: it is advice
     plateau_patience: Count = 20  # validations without a better one that make a plateau
     stop_on_plateau: bool = False  # end, saved, on a plateau; false: it is advice
@@ -209,6 +211,16 @@ class Config:
                 f"and data.size is {self.data.size}.",
                 "Choose a larger --size or fewer discriminator.layers.",
             )
+
+    @property
+    def epochs(self) -> int | None:
+        """Epochs of the whole run, without regard to `max_steps`; None where the time decides."""
+        return self.schedule.epochs + self.schedule.decay_epochs if self.schedule.hours == "none" else None
+
+    @property
+    def decay_share(self) -> float:
+        """Share of the training in which the learning rate falls, without regard to `max_steps`."""
+        return self.schedule.decay_epochs / (self.schedule.epochs + self.schedule.decay_epochs)
 
     @property
     def resnet_blocks(self) -> int:

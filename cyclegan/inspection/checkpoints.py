@@ -54,7 +54,7 @@ class RunReport:
     settings: dict[str, Any]  # that differ from the defaults
     step: int
     epoch: int
-    epochs: int  # in all
+    epochs: int | None  # in all; None: as many as fit into a time
     max_steps: int | None  # None: as the epochs say
     losses: dict[str, float | None]  # of the last line; None where not finite
     verdict: str  # fine, watch, stop, or empty before the first diagnosis
@@ -144,7 +144,7 @@ def inspect_run(run: Run) -> RunReport:
         settings=changed_settings(config),
         step=last.get("step", 0),
         epoch=epoch if isinstance(epoch, int) else 0,
-        epochs=config.schedule.epochs + config.schedule.decay_epochs,
+        epochs=config.epochs,
         max_steps=None if config.schedule.max_steps == "none" else config.schedule.max_steps,
         losses=losses,
         verdict=verdict_of(last),

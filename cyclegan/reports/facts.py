@@ -19,12 +19,13 @@ Rows = Sequence[tuple[str, str]]
 def headline_facts(config: Config, metrics: Sequence[dict[str, Any]]) -> Rows:
     """Return the progress, speed and quality of a run."""
     last = metrics[-1] if metrics else {"step": 0}
-    schedule = config.schedule
     rows = [("Steps", f"{last['step']:,}")]
-    rows += [("Epoch", f"{epoch} of {schedule.epochs + schedule.decay_epochs}") for epoch in numbers([last], "epoch")]
+    rows += [
+        ("Epoch", f"{epoch}{f' of {config.epochs}' if config.epochs else ''}") for epoch in numbers([last], "epoch")
+    ]
     if speeds := numbers(metrics[-RECENT_LINES:], "samples_per_second"):
         rows.append(("Speed", f"{median(speeds):.3g} samples/s"))
-    if seconds := trained_seconds(numbers(metrics, "elapsed_seconds")):
+    if seconds := trained_seconds(metrics):
         rows.append(("Time", str(timedelta(seconds=round(seconds)))))
     if best := numbers(metrics, "best_step"):
         rows.append(("Best by validation", f"step {best[-1]:,.0f}"))
@@ -38,9 +39,16 @@ def numbers(metrics: Sequence[dict[str, Any]], name: str) -> list[float]:
     return [value for value in values if isinstance(value, int | float) and abs(value) < MAX_VALUE]
 
 
-def trained_seconds(elapsed: Sequence[float]) -> float:
-    """Return the training time in all; `elapsed` starts from zero at each continuation."""
-    return sum(before for before, after in pairwise(elapsed) if after < before) + (elapsed[-1] if elapsed else 0.0)
+def trained_seconds(metrics: Sequence[dict[str, Any]]) -> float:
+    """Return the training time in all; `elapsed_seconds` begin with zero in every process that continues a run."""
+    lines = [line for line in metrics if numbers([line], "elapsed_seconds")]
+    ends = [
+        before
+        for before, after in pairwise(lines)
+        if before.get("started_seconds") != after.get("started_seconds")
+        or after["elapsed_seconds"] < before["elapsed_seconds"]  # of versions that wrote no start
+    ]
+    return sum(float(line["elapsed_seconds"]) for line in [*ends, *lines[-1:]])
 
 
 def training_facts(config: Config) -> Rows:
@@ -48,6 +56,9 @@ def training_facts(config: Config) -> Rows:
     data, loss, optimizer = config.data, config.loss, config.optimizer
     training, schedule = config.training, config.schedule
     limit = f", {schedule.max_steps:,} steps at most" if schedule.max_steps != "none" else ""
+    length = f"{schedule.epochs} epochs at the full learning rate, {schedule.decay_epochs} of linear decay"
+    if schedule.hours != "none":
+        length = f"{schedule.hours:g} hours, linear decay in the last {config.decay_share:.0%}"
     validated = f"{data.validate:.0%} of each domain, held out" if data.validate else "none"
     return [
         ("Domain A", f"{data.name_a}, of {data.folder_a}"),
@@ -58,10 +69,7 @@ def training_facts(config: Config) -> Rows:
         ("Discriminators", f"{config.discriminator.architecture}, width {config.discriminator.width}"),
         ("Losses", f"{loss.adversarial}, cycle {loss.cycle_a:g} and {loss.cycle_b:g}, identity {loss.identity:g}"),
         ("Optimizer", f"Adam, learning rate {optimizer.learning_rate:g}, batches of {training.batch_size}"),
-        (
-            "Schedule",
-            f"{schedule.epochs} epochs at the full learning rate, {schedule.decay_epochs} of linear decay{limit}",
-        ),
+        ("Schedule", f"{length}{limit}"),
         ("EMA decay", f"{training.ema_decay:g}" if training.ema_decay else "none"),
         ("Seed", str(training.seed)),
     ]

@@ -6,11 +6,13 @@ from cyclegan.training.fabric import join_ranks, started_processes, with_device_
 from cyclegan.training.inputs import Callback, StepInfo, TrainInputs
 from cyclegan.training.loop import TrainResult, train
 from cyclegan.training.run import check_continuation, load_inputs, run
+from cyclegan.training.time_plan import Stopwatch
 
 __all__ = [
     "Callback",
     "Ranks",
     "StepInfo",
+    "Stopwatch",
     "TrainInputs",
     "TrainResult",
     "check_continuation",

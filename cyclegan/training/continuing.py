@@ -43,13 +43,17 @@ def continuation_notes(inputs: TrainInputs) -> list[str]:
         f"The folders moved: the pictures of {printable(names[domain])} are the same, now in {printable(new)}."
         for domain, (_, new) in moved_folders(inputs).items()
     ]
-    before, after = learning_rates(inputs)
-    if after > before * (1 + RATE_TOLERANCE):
-        notes.append(
-            f"The learning rate rises from {before:.3g} to {after:.3g}, as the longer schedule says, which can cost "
-            f"quality. To stay at the last rate: --set schedule.max_learning_rate={before:.3g}"
-        )
-    return notes
+    return notes if inputs.plan else notes + rise_notes(*learning_rates(inputs))
+
+
+def rise_notes(before: float, after: float) -> list[str]:
+    """Return a message if the learning rate rises from that of the last step to that of the next."""
+    if after <= before * (1 + RATE_TOLERANCE):
+        return []
+    return [
+        f"The learning rate rises from {before:.3g} to {after:.3g}, as the longer schedule says, which can cost "
+        f"quality. To stay at the last rate: --set schedule.max_learning_rate={before:.3g}"
+    ]
 
 
 def moved_folders(inputs: TrainInputs) -> dict[str, tuple[str, str]]:

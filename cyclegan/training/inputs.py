@@ -17,6 +17,7 @@ from cyclegan.training.distillation import Teacher
 from cyclegan.training.distributed import SINGLE_PROCESS, Ranks
 from cyclegan.training.schedule import epoch_of
 from cyclegan.training.state import TrainState
+from cyclegan.training.time_plan import Stopwatch, TimePlan
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class TrainInputs:
     teacher: Teacher | None = None
     ranks: Ranks = SINGLE_PROCESS
     batch_offset: int = 0  # batches that steps on another number of devices took beyond as many steps on these
+    plan: TimePlan | None = None  # that of the state, where the run fits itself to a time
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
     @property
     def batches_per_epoch(self) -> int:
@@ -64,10 +67,10 @@ class TrainInputs:
 
     @property
     def total_steps(self) -> int:
-        """Steps of the whole run."""
+        """Steps of the whole run; those of a time plan change with the speed."""
         schedule = self.config.schedule
         batches = (schedule.epochs + schedule.decay_epochs) * self.batches_per_epoch
-        steps = -(-(batches - self.batch_offset) // self.ranks.count)
+        steps = self.plan.total_steps if self.plan else -(-(batches - self.batch_offset) // self.ranks.count)
         return steps if schedule.max_steps == "none" else min(steps, schedule.max_steps)
 
     @property

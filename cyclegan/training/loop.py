@@ -17,12 +17,14 @@ from cyclegan.images import Images, scaled_on
 from cyclegan.training.build import TRAINING_MEMORY_HINT, build_state
 from cyclegan.training.callbacks import MetricsFile, SampleGrids, StateSaver, TensorBoard, save_models
 from cyclegan.training.concurrency import process_shared_with_other_trainings
+from cyclegan.training.continuing import rise_notes
 from cyclegan.training.diagnose import Diagnose
 from cyclegan.training.distributed import Ranks
 from cyclegan.training.inputs import Callback, StepInfo, TrainInputs
 from cyclegan.training.schedule import scheduled_rate
 from cyclegan.training.state import RunningMeans, TrainState, select_rank
 from cyclegan.training.step_runner import Log, step_runner
+from cyclegan.training.time_plan import TimeKeeper, TimePlan
 from cyclegan.training.validation import Validator
 
 RECOVERY_FACTOR = 0.5  # of the learning rate, after each recovery from gradients that were not finite
@@ -73,8 +75,11 @@ def training_loop(
     with memory_errors(inputs.device, TRAINING_MEMORY_HINT):
         state, fabric = build_state(inputs)
     inputs, notes = resume(state, inputs)
+    if state.plan:
+        state.plan.count(inputs.stopwatch)
     if state.step:
-        log(f"Resuming from step {state.step:,}.")
+        left = f", with {state.plan.describe_rest()}" if state.plan and state.step < inputs.total_steps else ""
+        log(f"Resuming from step {state.step:,}{left}.")
     evaluations, callbacks = all_callbacks(inputs, state, callbacks)
     # Same seed and batch, same pictures and crops: the position in the data is this one number.
     data = batches(
@@ -82,8 +87,10 @@ def training_loop(
     )
     run_step = step_runner(state, inputs, fabric, log)
 
-    first_step, started = state.step, time.perf_counter()
+    clock, started_seconds = inputs.stopwatch.clock, round(time.time(), 3)  # tells the lines of two processes apart
+    first_step, started = state.step, clock()
     line_step, line_started = first_step, started
+    keeper = TimeKeeper(state.plan, inputs.stopwatch, first_step) if state.plan else None
     last = state.step >= inputs.total_steps or plateau_epoch(state, inputs) > 0
     while not last:
         real_a, real_b = (to_device(batch, inputs, state) for batch in next(data))
@@ -92,13 +99,19 @@ def training_loop(
             numbers = run_step(real_a, real_b, rate)
         state.means.add(numbers)  # stays on the device; nothing waits for it here
         state.step += 1
-        last = ranks.any(interrupted()) or state.step >= inputs.total_steps
+        stopped, logged = ranks.any(interrupted()), inputs.is_logged(state.step)
+        if state.plan:
+            state.plan.count(inputs.stopwatch)
+        if keeper and logged:  # nowhere else, so that the steps between two lines can be repeated
+            keeper.revise(state.step, ranks)
+        last = stopped or state.step >= inputs.total_steps
 
         metrics, diverged = None, None
-        if inputs.is_logged(state.step):
-            now = time.perf_counter()
+        if logged:
+            now = clock()
             steps_per_second = (state.step - line_step) / (now - line_started)
             metrics = metrics_line(state, inputs, rate, steps_per_second, now - started)
+            metrics["started_seconds"] = started_seconds
             line_step, line_started = state.step, now
             # The first rank validates and diagnoses for all; every rank then acts on the same line.
             metrics = ranks.broadcast(evaluated(metrics, state, inputs, evaluations))
@@ -111,7 +124,7 @@ def training_loop(
             callback(state, info)
         if diverged and ranks.is_first:
             raise diverged
-    seconds, done = time.perf_counter() - started, state.step - first_step
+    seconds, done = clock() - started, state.step - first_step
     return TrainResult(
         run=inputs.run,
         ranks=ranks,
@@ -131,7 +144,7 @@ def all_callbacks(
     inputs: TrainInputs, state: TrainState, callbacks: Sequence[Callback]
 ) -> tuple[list[Evaluate], list[Callback]]:
     """Return the evaluations of each line of the metrics, and the callbacks in their order; saving comes last."""
-    saver = StateSaver(inputs, time.monotonic)
+    saver = StateSaver(inputs, inputs.stopwatch.clock)
     if not inputs.ranks.is_first:
         return [], [saver]
     board: list[Callback] = [TensorBoard(inputs.run, state.step)] if inputs.config.logging.tensorboard else []
@@ -168,6 +181,9 @@ def resume(state: TrainState, inputs: TrainInputs) -> tuple[TrainInputs, list[st
         return inputs, []
     tensors, facts, notes = saved
     state.load_state_dict(select_rank(ranks.rank, tensors, state.state_dict()[0]), facts)
+    if state.plan and (plan := facts.get("plan")):
+        before, after = TimePlan(**plan).learning_rate_factor(state.step - 1), learning_rate(state, inputs)
+        notes += rise_notes(before * inputs.full_learning_rate, after)
     ranks_before = facts.get("ranks", 1)
     batch_offset = facts.get("batch_offset", 0) + state.step * (ranks_before - ranks.count)
     inputs = replace(inputs, batch_offset=batch_offset)
@@ -193,7 +209,11 @@ def resume(state: TrainState, inputs: TrainInputs) -> tuple[TrainInputs, list[st
 
 def learning_rate(state: TrainState, inputs: TrainInputs) -> float:
     """Return the learning rate of the next step."""
-    rate = scheduled_rate(inputs.config.schedule, inputs.full_learning_rate, inputs.epoch(state.step) - 1)
+    schedule, full = inputs.config.schedule, inputs.full_learning_rate
+    if state.plan:
+        rate = min(full * state.plan.learning_rate_factor(state.step), schedule.max_learning_rate)
+    else:
+        rate = scheduled_rate(schedule, full, inputs.epoch(state.step) - 1)
     return rate * RECOVERY_FACTOR**state.recoveries
 
 
@@ -215,6 +235,7 @@ def metrics_line(
         "epoch": inputs.epoch(state.step - 1),
         "learning_rate": rate,
         "recoveries": state.recoveries,
+        **({"planned_steps": state.plan.total_steps} if state.plan else {}),
         **means,
         "samples_per_second": round(samples_per_step * steps_per_second, 3),
         "elapsed_seconds": round(elapsed_seconds, 3),
@@ -239,5 +260,10 @@ def recover_or_end(
     stops = [finding for finding in metrics["health"]["findings"] if finding["verdict"] == "stop"]
     if metrics["skipped_steps"]:
         state.recover()
-    fatal = [finding for finding in stops if finding["name"] == "not_finite" or stop_on_diagnosis]
-    return TrainingDivergedError(f"training diverged: {fatal[0]['reason']}", fatal[0]["suggestion"]) if fatal else None
+    for finding in stops:
+        if finding["name"] == "not_finite":
+            return TrainingDivergedError(f"training diverged: {finding['reason']}", finding["suggestion"])
+    if stops and stop_on_diagnosis:
+        reason, suggestion = stops[0]["reason"], stops[0]["suggestion"]
+        return TrainingDivergedError(f"training ends, as schedule.stop_on_diagnosis asks: {reason}", suggestion)
+    return None

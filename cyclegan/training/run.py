@@ -25,6 +25,7 @@ from cyclegan.training.initial_weights import initial_weights
 from cyclegan.training.inputs import Callback, TrainInputs
 from cyclegan.training.loop import TrainResult, train
 from cyclegan.training.step_runner import Log
+from cyclegan.training.time_plan import Stopwatch, TimePlan
 
 
 def run(  # noqa: PLR0913 (each has a default)
@@ -38,15 +39,18 @@ def run(  # noqa: PLR0913 (each has a default)
     on_picture: Callable[[], object] = lambda: None,
     on_inputs: Callable[[TrainInputs], object] = lambda _: None,
     ranks: Ranks | None = None,
+    stopwatch: Stopwatch | None = None,
 ) -> TrainResult:
     """Train a run in `folder`, or continue it; return how it ended.
 
     `fresh` moves an old run aside. `callbacks` are called with the state and a `StepInfo` after every step.
     `interrupted` is called after every step; if it returns true, everything is saved and training ends. `log` gets
     messages for the user. `on_picture` is called for every picture read, and `on_inputs` before the first step.
+    With `schedule.hours` the time counts from the start of `stopwatch`, by default that of this call.
     Raises `CycleganError` with a message and a hint for everything that the user can fix.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it announces itself
+    stopwatch = stopwatch or Stopwatch()
     target, config = Run(Path(folder)), with_device_count(config)
     ranks = ranks or join_ranks(config)
     tell = log if ranks.is_first else lambda _: None
@@ -57,7 +61,8 @@ def run(  # noqa: PLR0913 (each has a default)
                     check_continuation(config, target)
                     stack.enter_context(locked(target))
         with ranks.barrier():
-            inputs = replace(load_inputs(config, target, on_picture=on_picture, fresh=fresh), ranks=ranks)
+            loaded = load_inputs(config, target, on_picture=on_picture, fresh=fresh)
+            inputs = replace(loaded, ranks=ranks, stopwatch=stopwatch)
         on_inputs(inputs)
         if fresh:
             with ranks.barrier():
@@ -133,6 +138,7 @@ def load_inputs(
         precision="bf16" if uses_bf16(config.training.precision, device) else "fp32",
         initial_weights=initial_weights(config, teacher) if new else {},
         teacher=teacher,
+        plan=TimePlan.of_hours(hours, config.decay_share) if (hours := config.schedule.hours) != "none" else None,
     )
     if not new:
         check_moved_pictures(inputs)

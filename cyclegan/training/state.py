@@ -20,6 +20,7 @@ from cyclegan.training.diffaugment import DiffAugment
 from cyclegan.training.distributed import SINGLE_PROCESS, Ranks
 from cyclegan.training.nonfinite import NonFiniteFilter
 from cyclegan.training.pool import ImagePool
+from cyclegan.training.time_plan import TimePlan
 
 RANK_PREFIXES = ("pool.", "diffaugment.", "random.", "means")  # of the tensors that each rank has for itself
 
@@ -95,6 +96,7 @@ class TrainState:
     recoveries: int = 0  # how often the learning rate was halved after a skipped step
     means: RunningMeans = field(default_factory=RunningMeans)
     best: Best | None = None  # where there is validation
+    plan: TimePlan | None = None  # where the run fits itself to a time
 
     def generator(self, direction: str) -> nn.Module:
         """Return the generator that translations use: the averaged one, where there is one."""
@@ -159,6 +161,8 @@ class TrainState:
         if self.best:
             tensors |= _prefixed("best", self.best.weights)
             facts["best"] = {name: value for name, value in vars(self.best).items() if name != "weights"}
+        if self.plan:
+            facts["plan"] = self.plan.facts()
         return tensors, facts
 
     def load_state_dict(self, tensors: Tensors, facts: Mapping[str, Any]) -> None:
@@ -178,6 +182,8 @@ class TrainState:
                 torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
             self.best = Best(weights=_under("best", tensors), **facts["best"]) if "best" in facts else None
             self.step, self.recoveries = int(facts["step"]), int(facts["recoveries"])
+            if self.plan:
+                self.plan.resume(facts.get("plan"), self.step)
         except (LookupError, RuntimeError, TypeError, ValueError, OverflowError) as error:
             raise RunError(
                 f"the saved state does not fit these networks: {error}.", "Start again with --fresh."

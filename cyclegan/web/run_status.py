@@ -34,7 +34,7 @@ def run_facts(run: Run, config: Config) -> list[str]:
     last, age = metrics[-1], time.time() - run.metrics.stat().st_mtime
     facts = [f"step {last['step']:,}"]
     if isinstance(epoch := last.get("epoch"), int):
-        facts.append(f"epoch {epoch:,} of {config.schedule.epochs + config.schedule.decay_epochs:,}")
+        facts.append(f"epoch {epoch:,}" + (f" of {config.epochs:,}" if config.epochs else ""))
     if isinstance(speed := last.get("samples_per_second"), int | float):
         facts.append(f"{speed:.2f} samples/s")
     if verdict := verdict_of(last):

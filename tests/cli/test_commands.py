@@ -143,6 +143,7 @@ def test_a_run_from_training_to_report(program, command, folders, tmp_path):
 
     exported = command("export", "checkpoints/horses2zebras", "--output", "m.safetensors", "--unaveraged")
     assert exported.returncode == 0, exported.stderr
+    assert re.search(r"Model: horses2zebras, \d+ steps trained, from .*step-\d+\.safetensors", exported.stderr)
     assert command("translate", "zebras/1.png", "--model", "m.safetensors", "--output", "x.png").returncode == 0
 
     reported = command("report", "horses2zebras")

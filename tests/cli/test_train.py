@@ -186,3 +186,55 @@ def test_a_diverged_training_ends_with_3(command, folders, tmp_path, monkeypatch
     assert len(list((tmp_path / "checkpoints" / "horses2zebras" / "state").glob("step-*"))) == 1
     last = read_metrics(Run(tmp_path / "checkpoints" / "horses2zebras"))[-1]
     assert last["health"]["findings"][0]["name"] == "not_finite"
+
+
+def test_hours_choose_the_networks_and_continue_with_them(command, folders, tmp_path, monkeypatch):
+    monkeypatch.setattr("cyclegan.training.speed.measured_seconds_per_step", lambda _: 1.0)
+    timed = ["train", "horses", "zebras", "--hours", 1, "--device", "cpu", "--set", "generator.width=4"]
+    result = command(*timed, "--set", "schedule.max_steps=2")
+    assert result.returncode == 0, result.stderr
+    assert "For 1 h 00 min: 48 px cropped from 72, ResNet, residual blocks: 4, width 4" in result.stderr
+    assert re.search(r"About 2 steps at 1 s: \d\d\.\d of 60\.0 minutes left, until \d\d:\d\d; the learn", result.stderr)
+    config = Run(tmp_path / "checkpoints" / "horses2zebras").load_config()
+    assert (config.schedule.hours, config.data.size, config.logging.every) == (1.0, 48, 10)
+
+    monkeypatch.setattr("cyclegan.training.speed.measured_seconds_per_step", lambda _: 1e-5)
+    again = command(*timed, "--set", "schedule.max_steps=3")
+    assert again.returncode == 0, again.stderr
+    assert "Resuming from step 2, with " in again.stderr
+
+
+@pytest.mark.parametrize("other", ["--epochs", "--decay-epochs", "--max-steps", "--minutes"])
+def test_hours_exclude_every_other_length(command, folders, other):
+    assert_a_sentence(command("train", "horses", "zebras", "--hours", 1, other, 1), f"--hours and {other} both say")
+
+
+def test_epochs_replace_the_hours_of_a_run():
+    from cyclegan.cli.options import settings_of
+
+    assert settings_of({"epochs": 3}) == {"schedule": {"epochs": 3, "hours": "none"}}
+    assert settings_of({"minutes": 30}) == {"schedule": {"hours": 0.5}}
+
+
+def test_the_time_of_a_long_training_is_said_before(command, folders, monkeypatch):
+    monkeypatch.setattr("cyclegan.training.speed.measured_seconds_per_step", lambda _: 864.0)
+    result = command("train", "horses", "zebras", "--preset", "tiny", *TINY[2:])
+    assert "4 steps at 864 s: 57 min 36 s on this CPU, until" in result.stderr
+    monkeypatch.setattr("cyclegan.training.speed.measured_seconds_per_step", lambda _: 86400.0)
+    result = command("train", "horses", "zebras", "--name", "slow", *TINY)
+    assert re.search(r": 4 days on this CPU, until \d{4}-\d\d-\d\d\. `--hours 3` makes the best", result.stderr)
+
+
+def test_a_slow_training_shows_its_first_step(capsys):
+    from types import SimpleNamespace
+
+    from cyclegan.cli.display import TrainingDisplay
+
+    seconds = count(step=25)
+    display = TrainingDisplay(live=False, clock=lambda: next(seconds) // 3)
+    for step in range(1, 21):
+        info = SimpleNamespace(step=step, total_steps=90, epoch=1, total_epochs=4, metrics=None, last=False)
+        display(None, info)
+    printed = capsys.readouterr().err.splitlines()
+    assert printed[0] == "epoch 1/4 · step 1/90"
+    assert 2 <= len(printed) < 10

@@ -172,5 +172,8 @@ def test_ticks_enclose_the_curves(low: float, high: float):
 
 
 def test_training_time_includes_every_continuation():
-    assert trained_seconds([5.0, 10.0, 3.0, 4.0]) == 14.0
+    """Also one that took longer than the process before it, and those of versions that wrote no start."""
+    lines = [(1, 5.0), (1, 10.0), (2, 3.0), (2, 4.0), (3, 6.0), (None, 2.0), (None, 1.0)]
+    metrics = [{"started_seconds": start, "elapsed_seconds": elapsed} for start, elapsed in lines]
+    assert trained_seconds(metrics) == 10 + 4 + 6 + 2 + 1
     assert trained_seconds([]) == 0.0

@@ -201,7 +201,7 @@ def test_a_state_of_another_version_is_an_error(run: Run, folders, monkeypatch):
 def test_without_ema_the_model_holds_the_networks_themselves(run: Run, folders):
     train_run(run, folders, 2, {"training": {"ema_decay": 0}})
     info, weights = load_model(run.model)
-    _, bare = unaveraged_model(run)
+    _, _, bare = unaveraged_model(run)
     assert not info.averaged
     assert all(torch.equal(weights[name], bare[name]) for name in weights)
 

@@ -1,0 +1,77 @@
+"""A run that fits itself to a time, and the time that any run takes, as messages."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cyclegan.cli.console import duration, tell, tell_if_slow
+from cyclegan.config import Config, Settings, build_config
+
+if TYPE_CHECKING:
+    from cyclegan.training import TrainInputs
+
+LONG_SECONDS = 12 * 3600  # from which a run is not for an evening
+MEASURING = "Measuring how fast this machine trains."
+
+
+def choose_for_time(config: Config, layers: Sequence[Settings], folder: Path, *, fresh: bool, quiet: bool) -> Settings:
+    """Choose the settings beneath `layers` that make the best of `schedule.hours`, and print them.
+
+    A run that continues keeps those that were chosen when it began.
+    """
+    from cyclegan.checkpoints.run import Run
+    from cyclegan.checkpoints.states import has_state
+    from cyclegan.training import started_processes
+    from cyclegan.training.budget import chosen_before, settings_for_time
+    from cyclegan.training.speed import measured_seconds_per_step
+
+    run = Run(folder)
+    if not fresh and has_state(run):
+        return chosen_before(run.load_config())
+    if config.machine.devices > 1 or started_processes()[0] > 1:
+        tell("On several devices the time decides on the number of steps, and not on the networks.", quiet=quiet)
+        return {}
+    assert config.schedule.hours != "none"
+    with tell_if_slow(MEASURING, quiet=quiet):
+        settings = settings_for_time(config.schedule.hours, layers, measured_seconds_per_step)
+    tell(f"For {duration(config.schedule.hours * 3600)}: {described(build_config(settings, *layers))}.", quiet=quiet)
+    return settings
+
+
+def described(config: Config) -> str:
+    """Return what was chosen for a time, as part of a sentence."""
+    discriminator, threads = config.discriminator, config.machine.threads
+    return (
+        f"{config.data.size} px cropped from {config.data.short_side}, {config.generator_description}, "
+        f"discriminators of width {discriminator.width} and {discriminator.layers} layers, "
+        f"learning rate {config.optimizer.learning_rate:g}{', one thread' if threads == 1 else ''}"
+    )
+
+
+def plan_of(inputs: "TrainInputs") -> str:
+    """Measure a step of a new run; return how many there will be, their time and the end, as a sentence.
+
+    A run that fits itself to a time is planned by this measure.
+    """
+    from cyclegan.training.speed import measured_seconds_per_step
+
+    config, plan = inputs.config, inputs.plan
+    step = measured_seconds_per_step(config)
+    speed = f"{step:.2g} s" if step < 10 else f"{step:.0f} s"
+    if plan:
+        plan.count(inputs.stopwatch)
+        plan.replan(0, step)
+        about = f"About {inputs.total_steps:,} steps at {speed}"
+        return f"{about}: {plan.describe_rest()}; the learning rate falls in the last {config.decay_share:.0%}."
+    seconds = inputs.total_steps * step
+    machine = {"cpu": "this CPU", "cuda": "this GPU"}.get(inputs.device.type, "this machine")
+    text = f"{inputs.total_steps:,} steps at {speed}: {duration(seconds)} on {machine}, until {moment(seconds)}."
+    return text + (" `--hours 3` makes the best of an evening." if seconds > LONG_SECONDS else "")
+
+
+def moment(seconds: float) -> str:
+    """Return the local time in so many seconds, with its date unless that is today's."""
+    now = datetime.now()
+    end = now + timedelta(seconds=seconds)
+    return f"{end:%H:%M}" if end.date() == now.date() else f"{end:%Y-%m-%d}"
