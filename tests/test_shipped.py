@@ -28,10 +28,11 @@ def test_it_is_small():
 
 
 def test_every_shipped_model_has_a_card_with_its_figures():
-    assert set(shipped_models()) == {"horse2zebra"}
+    assert set(shipped_models()) == {"horse2zebra", "monet", "summer2winter"}
     for name, path in shipped_models().items():
         card = path.with_suffix(".md").read_text(encoding="utf-8")
         assert card.startswith(f"# {name}\n")
+        assert path.stat().st_size < 6e6
         assert f"{load_model_info(path).steps:,} steps" in card
     assert {path.suffix for path in SHIPPED.iterdir()} == {".safetensors", ".md"}
 

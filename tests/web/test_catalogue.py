@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cyclegan.checkpoints.find import shipped_models
 from cyclegan.checkpoints.model_file import load_model, save_model
 from cyclegan.errors import ModelFileError, RunError
 from cyclegan.web.catalogue import Catalogue, target_domains
@@ -16,7 +17,7 @@ def test_the_requested_model_comes_first_then_the_newest(tmp_path: Path):
         model = write_model(tmp_path / name / "model.safetensors")
         os.utime(model, (1000 - age, 1000 - age))
     asked = write_model(tmp_path / "asked.safetensors")
-    assert list(Catalogue(checkpoints=tmp_path).models()) == ["new", "older", "oldest", "horse2zebra"]
+    assert list(Catalogue(checkpoints=tmp_path).models()) == ["new", "older", "oldest", *shipped_models()]
     assert list(Catalogue(checkpoints=tmp_path, model=asked).models()) == [
         "asked",
         "new",
