@@ -31,8 +31,8 @@ def with_detail(pixels: Pixels, source: Images, translation: Images, *, color_on
     if color_only:
         change = without_luma(change)
     slope, offset = linear_fit(luma(source), change)
-    if color_only:
-        slope = without_luma(slope)  # again, as its limits are those of each channel
+    if color_only:  # again, as each channel's slope has limits of its own
+        slope, offset = without_luma(slope), without_luma(offset)
     return apply_fit(pixels, slope, offset)
 
 

@@ -82,6 +82,15 @@ def test_color_keeps_the_brightness():
     assert (output[..., 0].astype(int) - pixels[..., 0]).mean() > 15
 
 
+def test_color_keeps_the_brightness_where_contrast_is_limited():
+    pixels = photograph(160, 120) // 2 + 60
+    source = small(pixels)
+    after = source * torch.tensor([4.0, 1.0, -2.0]).view(1, 3, 1, 1)  # slopes beyond their limits
+    output = with_detail(pixels, source, after, color_only=True)
+    inside = (output > 0).all(axis=2) & (output < 255).all(axis=2)  # elsewhere clipping changes it
+    assert np.abs(luma(output) - luma(pixels))[inside].max() <= 0.6
+
+
 def test_a_picture_smaller_than_the_scale_is_translated_as_it_is(tmp_path):
     path = write_model(tmp_path / "m.safetensors", short_side=40)
     pixels = photograph(40, 50)
