@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cyclegan.images import Images
-from cyclegan.images.pixels import LUMA
+from cyclegan.images.pixels import luma
 
 MIN_STD = 1e-6  # of a channel, so that a flat one is not divided by zero
 PATCH_SIZE = 7  # pixels
@@ -132,10 +132,7 @@ def structural_similarity(images: Images, others: Images) -> Float[Tensor, " n"]
 
 def luminance(images: Images) -> Float[Tensor, "n 1 h w"]:
     """Return the luminance of images, from 0 to 1."""
-    scaled = images.add(1.0).div(2.0)
-    if scaled.shape[1] == 1:
-        return scaled
-    return torch.einsum("nchw,c->nhw", scaled, torch.tensor(LUMA).to(scaled))[:, None]
+    return luma(images.add(1.0).div(2.0))
 
 
 def gaussian() -> list[float]:

@@ -73,10 +73,15 @@ def export(
         name, (info, weights) = model_name(path), load_model(path)
     request.check_files(info, weights, overwrite=overwrite)
     tell(f"Model: {printable(name)}, {info.steps:,} steps trained, from {printable(path)}", quiet=quiet)
-    facts = {"written": str(output), "format": request.output_format, "model": str(path), "steps": info.steps}
-    facts, details = request.write(path, info, weights, facts)
+    facts: dict[str, Any] = {
+        "written": str(output),
+        "format": request.output_format,
+        "model": str(path),
+        "steps": info.steps,
+    }
+    more_facts, details = request.write(path, info, weights)
     if as_json:
-        say_json(facts)
+        say_json(facts | more_facts)
     elif not quiet:
         say(f"Written: {printable(output)}{details}")
 
@@ -120,25 +125,21 @@ class Request:
             if not overwrite:
                 refuse_to_overwrite(*reference_files(self.output, weights, info).values())
 
-    def write(
-        self, path: Path, info: "ModelInfo", weights: "Tensors", facts: dict[str, Any]
-    ) -> tuple[dict[str, Any], str]:
-        """Write the model; return the facts with what is known of the output, and details for people."""
+    def write(self, path: Path, info: "ModelInfo", weights: "Tensors") -> tuple[dict[str, Any], str]:
+        """Write the model; return facts about the output, and details for people."""
         from cyclegan.checkpoints.model_file import save_model
         from cyclegan.config.keep import parse_keep
         from cyclegan.export import export_reference, half_precision_model
 
         if self.is_program:
-            return self.write_program(path, info, weights, facts)
+            return self.write_program(path, info, weights)
         if self.output_format == "reference":
-            return {**facts, "files": [str(file) for file in export_reference(self.output, weights, info)]}, ""
+            return {"files": [str(file) for file in export_reference(self.output, weights, info)]}, ""
         info = replace(info, keep=str(parse_keep(self.keep))) if self.keep else info
         save_model(self.output, *(half_precision_model(info, weights) if self.half else (info, weights)))
-        return {**facts, "keep": info.keep}, ""
+        return {"keep": info.keep}, ""
 
-    def write_program(
-        self, path: Path, info: "ModelInfo", weights: "Tensors", facts: dict[str, Any]
-    ) -> tuple[dict[str, Any], str]:
+    def write_program(self, path: Path, info: "ModelInfo", weights: "Tensors") -> tuple[dict[str, Any], str]:
         """Write one generator as a program."""
         from cyclegan.checkpoints.model_file import generator_weights, weights_of
         from cyclegan.export import OPSET, ProgramOptions, export_program
@@ -150,7 +151,7 @@ class Request:
         opset = f"opset {OPSET}; " if kind == "onnx" else ""
         unit = " of 255 pixel values" * self.pictures
         details = f" ({opset}largest difference to PyTorch {difference:.2g}{unit})"
-        return {**facts, "direction": direction, "largest_difference": difference}, details
+        return {"direction": direction, "largest_difference": difference}, details
 
 
 def format_of(output: Path, asked: Format | None) -> Format:

@@ -9,8 +9,9 @@ from cyclegan.cli.budget import choose_for_time
 from cyclegan.cli.console import Json, Progress, Quiet
 from cyclegan.cli.datasets import find_data_set, missing_folders_error
 from cyclegan.cli.training import train_and_print
-from cyclegan.config import Settings, build_config, load_settings, parse_assignment, preset
+from cyclegan.config import build_config, is_set, load_settings, parse_assignment, preset
 
+VALIDATION_KEYS = ("validate", "validate_a", "validate_b")
 EXAMPLES = (
     "cyclegan train horses/ zebras/",
     "cyclegan train horses/ zebras/ --hours 3      as well as it can in this time",
@@ -65,7 +66,7 @@ def train(
         flags,
         *map(parse_assignment, assignments or []),
     ]
-    if data_set and preset_name != "paper" and not sets_validation(layers):
+    if data_set and preset_name != "paper" and not any(is_set(layers, "data", key) for key in VALIDATION_KEYS):
         layers.append({"data": data_set.validation})
     config = build_config(*layers)
     if not (config.data.folder_a and config.data.folder_b):
@@ -86,12 +87,6 @@ def train(
         as_json=as_json,
         started=started,
     )
-
-
-def sets_validation(layers: list[Settings]) -> bool:
-    """Tell whether any of the layers sets how to validate."""
-    sections = [section for layer in layers if isinstance(section := layer.get("data"), dict)]
-    return any(key.startswith("validate") for section in sections for key in section)
 
 
 def folders_and_names(a: Path | None, b: Path | None) -> dict[str, str]:

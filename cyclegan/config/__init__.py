@@ -2,7 +2,7 @@
 
 from cyclegan.config.changes import changed_settings, forbidden_changes
 from cyclegan.config.presets import PRESETS, Settings, preset
-from cyclegan.config.reading import build_config, load_settings, parse_assignment, save_config
+from cyclegan.config.reading import build_config, is_set, load_settings, parse_assignment, save_config
 from cyclegan.config.sections import (
     SECTIONS,
     Config,
@@ -34,6 +34,7 @@ __all__ = [
     "build_config",
     "changed_settings",
     "forbidden_changes",
+    "is_set",
     "load_settings",
     "parse_assignment",
     "preset",

@@ -38,6 +38,11 @@ def build_config(*layers: Settings) -> Config:
     return Config(**{section: SECTIONS[section](**values) for section, values in merged.items()})  # type: ignore[arg-type]
 
 
+def is_set(layers: Iterable[Settings], section: str, key: str) -> bool:
+    """Tell whether any layer holds this setting."""
+    return any(key in values for layer in layers if isinstance(values := layer.get(section), Mapping))
+
+
 def unknown_setting(name: str, known: Iterable[str]) -> ConfigError:
     """Return the error that names an unknown setting and those of its section."""
     return ConfigError(f"unknown setting {printable(name)}; known here: {', '.join(sorted(known))}.", SPELLING_HINT)

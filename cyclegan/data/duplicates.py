@@ -21,9 +21,8 @@ FREQUENCIES = 8  # in each dimension; 64 bits make the hash
 MAX_HASH_DISTANCE = 6  # bits of 64, between hashes of the same picture
 BANDS = MAX_HASH_DISTANCE + 1  # near hashes are equal in at least one of this many groups of bits
 BAND_BITS = 64 // BANDS
-MIN_COPY_CORRELATION = (
-    0.96  # of thumbnails of one picture; in horse2zebra copies have at least 0.965, others at most 0.950
-)
+# of thumbnails of one picture; in horse2zebra copies have at least 0.965, others at most 0.950
+MIN_COPY_CORRELATION = 0.96
 MAX_COMPARISONS = 2**16  # in memory at once
 
 BIT_COUNTS = np.array([number.bit_count() for number in range(2**16)], dtype=np.uint8)

@@ -236,13 +236,13 @@ def copying(history: History, domain: str, direction: str) -> Iterator[HealthFin
 
 
 # Healthy: from -0.25 up; domains that are each other's negatives: -0.8; made by hand: -1
-MIN_LOSS_CORRELATION = -0.5
+MIN_PICTURE_CORRELATION = -0.5
 
 
 def inversion(history: History, direction: str) -> Iterator[HealthFinding]:
     """Find a generator that inverts brightness and colours."""
     _, most = range_of_last(history, f"correlation_{direction}")
-    if most < MIN_LOSS_CORRELATION:
+    if most < MIN_PICTURE_CORRELATION:
         yield HealthFinding(
             "inversion",
             direction,

@@ -65,6 +65,13 @@ def with_channels(pixels: Pixels, channels: int) -> Pixels:
     return np.rint(pixels @ LUMA)[..., None].astype(pixels.dtype)
 
 
+def luma(images: Float[Tensor, "n _c h w"]) -> Float[Tensor, "n 1 h w"]:
+    """Return the luma of images in their own range: of grey ones, themselves."""
+    if images.shape[1] == 1:
+        return images
+    return torch.einsum("nchw,c->nhw", images, torch.tensor(LUMA).to(images))[:, None]
+
+
 def stack_alpha(pixels: Pixels, alpha: Alpha | None) -> Pixels:
     """Append alpha as the last channel."""
     return pixels if alpha is None else np.concatenate([pixels, alpha[..., None]], axis=2)

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cyclegan.images import Images, Pixels
-from cyclegan.images.pixels import LUMA
+from cyclegan.images.pixels import LUMA, luma
 
 RADIUS = 2  # pixels of the small picture around each, of the fit
 FLAT_VARIANCE = 0.01  # of the luma in [-1, 1]: where it varies less, the change does not follow it
@@ -77,14 +77,6 @@ def rows_between(values: Tensor, position: Tensor) -> Tensor:
 def luma_of_values(values: Tensor) -> Tensor:
     """Return the luma (h w 1) of pixel values (h w c)."""
     return values if values.shape[2] == 1 else (values @ torch.from_numpy(LUMA))[..., None]
-
-
-def luma(images: Images) -> Images:
-    """Return the luma (n 1 h w) of images (n c h w): of grey ones, themselves."""
-    if images.shape[1] == 1:
-        return images
-    weights = torch.from_numpy(LUMA).to(images).view(1, 3, 1, 1)
-    return (images * weights).sum(1, keepdim=True)
 
 
 def without_luma(change: Images) -> Images:

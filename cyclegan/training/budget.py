@@ -4,11 +4,11 @@ The rule: of the recipes below, take the last one that still sees enough samples
 from, and which of them are only reasoned, is in docs/experiments.md.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cyclegan.config import Config, Settings, build_config
+from cyclegan.config import Config, Settings, build_config, is_set
 from cyclegan.devices import choose_device
 from cyclegan.errors import ConfigError
 
@@ -86,7 +86,7 @@ def allowed_recipes(layers: Sequence[Settings], machine: Settings) -> Iterable[t
     errors: list[ConfigError] = []
     for recipe in RECIPES:
         settings = merged(recipe.settings, machine)
-        if says(layers, "data", "size"):
+        if is_set(layers, "data", "size"):
             del settings["data"]["load_size"]  # it belongs to the size
         try:
             yield recipe, build_config(settings, *layers), settings
@@ -121,11 +121,6 @@ def chosen_threads(layers: Sequence[Settings], seconds_per_step: Callable[[Confi
 def chosen_before(config: Config) -> Settings:
     """Return the settings of a saved run that were chosen for its time, as the layer beneath the others."""
     return {section: {key: getattr(getattr(config, section), key) for key in keys} for section, keys in CHOSEN.items()}
-
-
-def says(layers: Sequence[Settings], section: str, key: str) -> bool:
-    """Tell whether any layer holds this setting."""
-    return any(key in values for layer in layers if isinstance(values := layer.get(section), Mapping))
 
 
 def merged(first: Settings, second: Settings) -> dict[str, dict[str, Any]]:

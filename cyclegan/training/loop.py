@@ -100,10 +100,8 @@ def training_loop(
         state.means.add(numbers)  # stays on the device; nothing waits for it here
         state.step += 1
         stopped, logged = ranks.any(interrupted()), inputs.is_logged(state.step)
-        if state.plan:
-            state.plan.count(inputs.stopwatch)
-        if keeper and logged:  # nowhere else, so that the steps between two lines can be repeated
-            keeper.revise(state.step, ranks)
+        if keeper:
+            keeper.after_step(state.step, ranks, logged=logged)
         last = stopped or state.step >= inputs.total_steps
 
         metrics, diverged = None, None

@@ -118,6 +118,12 @@ class TimeKeeper:
     def __post_init__(self) -> None:
         self.lines = deque([(self.step, self.stopwatch.seconds())])
 
+    def after_step(self, step: int, ranks: Ranks, *, logged: bool) -> None:
+        """Count the time; revise the plan where a line ends, and nowhere else, so that its steps can be repeated."""
+        self.plan.count(self.stopwatch)
+        if logged:
+            self.revise(step, ranks)
+
     def revise(self, step: int, ranks: Ranks) -> None:
         """Plan anew at the end of a line if the run would end too early or too late; the first rank decides for all."""
         now = self.stopwatch.seconds()
