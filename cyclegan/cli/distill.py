@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cyclegan.cli import options
-from cyclegan.cli.console import OUTPUT, Json, Progress, Quiet
+from cyclegan.cli.console import OUTPUT, Console, Json, Progress, Quiet
 from cyclegan.cli.training import train_and_print
 from cyclegan.config import build_config, parse_assignment
 
@@ -64,6 +64,4 @@ def distill(
     teacher = find_run(run, checkpoints)
     config = build_config(student_settings(teacher), flags, *map(parse_assignment, assignments or []))
     name = name or f"{teacher.name}-small"
-    train_and_print(
-        config, checkpoints, name, fresh=fresh, dry_run=dry_run, progress=progress, quiet=quiet, as_json=as_json
-    )
+    train_and_print(config, checkpoints, name, Console(progress, quiet, as_json), fresh=fresh, dry_run=dry_run)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cyclegan.cli.console import Json, Quiet, say, say_json, tell
+from cyclegan.cli.console import Console, Json, Quiet
 from cyclegan.errors import ConfigError, printable
 
 if TYPE_CHECKING:
@@ -72,18 +72,11 @@ def export(
         path = find_model(model)
         name, (info, weights) = model_name(path), load_model(path)
     request.check_files(info, weights, overwrite=overwrite)
-    tell(f"Model: {printable(name)}, {info.steps:,} steps trained, from {printable(path)}", quiet=quiet)
-    facts: dict[str, Any] = {
-        "written": str(output),
-        "format": request.output_format,
-        "model": str(path),
-        "steps": info.steps,
-    }
+    console = Console(quiet=quiet, as_json=as_json)
+    console.tell(f"Model: {printable(name)}, {info.steps:,} steps trained, from {printable(path)}")
     more_facts, details = request.write(path, info, weights)
-    if as_json:
-        say_json(facts | more_facts)
-    elif not quiet:
-        say(f"Written: {printable(output)}{details}")
+    facts = {"written": str(output), "format": request.output_format, "model": str(path), "steps": info.steps}
+    console.result(facts | more_facts, f"Written: {printable(output)}{details}")
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,15 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cyclegan.cli.console import Json, Quiet, say, say_json
+from cyclegan.cli.console import Console, Json, Quiet
 from cyclegan.errors import ConfigError, printable
+
+if TYPE_CHECKING:
+    from cyclegan.checkpoints.model_file import ModelInfo
 
 
 def import_(
@@ -39,15 +42,19 @@ def import_(
     info, weights = import_model(files, domain_a=domain_a, domain_b=domain_b, direction=direction)
     save_model(output, info, weights)
     networks = sorted({name.partition(".")[0] for name in weights})
-    if as_json:
-        keys = ("generator", "discriminator", "channels_a", "channels_b")
-        facts = {key: value for key, value in dataclasses.asdict(info).items() if key in keys}
-        say_json({"model": str(output), "networks": networks} | facts)
-    elif not quiet:
-        config = info.generator
-        resnet = config.architecture == "resnet"
-        architecture = f"residual blocks: {config.blocks}" if resnet else f"U-Net of depth {config.depth}"
-        grey = [name for name, channels in (("A", info.channels_a), ("B", info.channels_b)) if channels == 1]
-        grey_domains = f"; grey: {' and '.join(grey)}" if grey else ""
-        description = f"{', '.join(networks)}; {architecture}, width {config.width}, {config.norm} norm{grey_domains}"
-        say(f"Imported: {printable(output)} ({description})")
+    keys = ("generator", "discriminator", "channels_a", "channels_b")
+    facts = {key: value for key, value in dataclasses.asdict(info).items() if key in keys}
+    Console(quiet=quiet, as_json=as_json).result(
+        {"model": str(output), "networks": networks} | facts,
+        f"Imported: {printable(output)} ({', '.join(networks)}; {described(info)})",
+    )
+
+
+def described(info: "ModelInfo") -> str:
+    """Describe the generators of a model, and its grey domains."""
+    config = info.generator
+    resnet = config.architecture == "resnet"
+    architecture = f"residual blocks: {config.blocks}" if resnet else f"U-Net of depth {config.depth}"
+    grey = [name for name, channels in (("A", info.channels_a), ("B", info.channels_b)) if channels == 1]
+    grey_domains = f"; grey: {' and '.join(grey)}" if grey else ""
+    return f"{architecture}, width {config.width}, {config.norm} norm{grey_domains}"

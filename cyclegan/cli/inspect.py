@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cyclegan.cli.console import Json, Quiet, counting, say, say_json, table
+from cyclegan.cli.console import Console, Json, Quiet, table
 from cyclegan.errors import printable
 
 if TYPE_CHECKING:
@@ -40,15 +40,13 @@ def inspect(
     as_json: Json = False,
 ) -> None:
     """Check folders of pictures, a run, a model file or this machine, and suggest improvements."""
-    from cyclegan.inspection import classify, inspect
+    from cyclegan.inspection import classify, inspect_targets
 
     targets = classify(paths or [])
-    with counting("Pictures", targets.pictures, quiet=quiet) as advance:
-        inspection = inspect(targets, size=size, on_picture=advance)
-    if as_json:
-        say_json(dataclasses.asdict(inspection))
-    elif not quiet:
-        say("\n\n".join(inspection_text(inspection)))
+    console = Console(quiet=quiet, as_json=as_json)
+    with console.counting("Pictures", targets.pictures) as advance:
+        inspection = inspect_targets(targets, size=size, on_picture=advance)
+    console.result(dataclasses.asdict(inspection), "\n\n".join(inspection_text(inspection)))
 
 
 def inspection_text(inspection: "Inspection") -> Iterator[str]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cyclegan.cli.console import Json, Quiet, say, say_json
+from cyclegan.cli.console import Console, Json, Quiet
 from cyclegan.errors import printable
 
 
@@ -19,7 +19,4 @@ def report(
     from cyclegan.reports import write_report
 
     written = write_report(find_run(run))
-    if as_json:
-        say_json({"report": str(written)})
-    elif not quiet:
-        say(f"Report: {printable(written)}")
+    Console(quiet=quiet, as_json=as_json).result({"report": str(written)}, f"Report: {printable(written)}")

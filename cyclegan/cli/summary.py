@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from cyclegan.cli.console import duration, table
+from cyclegan.cli.console import table
 from cyclegan.errors import printable
+from cyclegan.text import duration
 
 if TYPE_CHECKING:
     from cyclegan.training import TrainInputs
