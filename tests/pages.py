@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 BESIDES = {  # what a test adds to what a page says, so that it takes a second: the last of two that contradict counts
     "train": "--device cpu --set schedule.max_steps=2 --set data.size=32 --set data.load_size=36 "
     "--set generator.width=4 --set generator.blocks=1 --set discriminator.width=4 --set discriminator.layers=2",
+    "compare": "--size 32",
     "demo": "--quick",
     "evaluate": f"--extractor eye.pt2 --extractor-size {SIDE}",
 }

@@ -1,6 +1,7 @@
 """Translation of files and folders: planning, the pipeline, archives, scores, watching and Ray."""
 
 from cyclegan.inference.translator import Translator, choose_direction
+from cyclegan.translation.compared_models import ComparedModel, Comparison, compare, compared_models
 from cyclegan.translation.folders import TranslatePlan, translate_folder
 from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult
 from cyclegan.translation.outputs import check_folders, check_output, is_archive, translate_into_archive
@@ -13,6 +14,8 @@ from cyclegan.translation.targets import Target, in_formats, passed_over_in, pla
 from cyclegan.translation.watching import watch
 
 __all__ = [
+    "ComparedModel",
+    "Comparison",
     "Scorer",
     "Target",
     "TranslateJob",
@@ -23,6 +26,8 @@ __all__ = [
     "check_folders",
     "check_output",
     "choose_direction",
+    "compare",
+    "compared_models",
     "count_pictures_and_frames",
     "describe_sequences",
     "displayed",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from cyclegan.checkpoints.find import find_model, model_name, shipped_models, trained_runs
+from cyclegan.checkpoints.find import all_models, model_name
 from cyclegan.checkpoints.model_file import ModelInfo, networks_in
 from cyclegan.checkpoints.run import Run
 from cyclegan.directions import DirectionName
@@ -22,11 +22,7 @@ class Catalogue:
 
     def models(self) -> dict[str, Path]:
         """Return model files by name: the preferred one, the newest runs', the shipped ones."""
-        paths = [
-            *([self.model] if self.model else []),
-            *(find_model(run.folder) for run in trained_runs(self.checkpoints)),
-            *shipped_models().values(),
-        ]
+        paths = [*([self.model] if self.model else []), *all_models(self.checkpoints)]
         by_name: dict[str, Path] = {}
         for path in paths:
             by_name.setdefault(printable(model_name(path.absolute())), path)
