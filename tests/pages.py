@@ -57,7 +57,7 @@ def fill(folder: Path) -> None:
         draw(folder / name, 8, seed)
     for picture in (folder / "xrays").iterdir():
         Image.fromarray(np.asarray(Image.open(picture).convert("L"), np.uint16) * 257).save(picture)
-    for name in ("photo.jpg", "zebra.jpg", "in.png"):
+    for name in ("photo.jpg", "zebra.jpg", "in.png", "sky.png"):
         Image.open(folder / "testB" / "0.png").save(folder / name)
     make_video(folder / "clip.mp4")
     save_networks(folder)

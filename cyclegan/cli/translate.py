@@ -57,6 +57,7 @@ def translate(
     to: flags.To = None,
     direction: flags.Direction = None,
     size: flags.Size = None,
+    mask: flags.Mask = None,
     keep: flags.Keep = "auto",
     strength: flags.Strength = 1.0,
     steady: flags.Steady = 0.0,
@@ -80,6 +81,7 @@ def translate(
     options = TranslateOptions(
         size=size or None,
         strength=strength,
+        mask=mask,
         batch_size=batch_size,
         steady=steady,
         quality=quality or None,
@@ -130,12 +132,15 @@ class Request:
 
     def refuse_combinations(self, *, ray: bool, watch: bool) -> None:
         """Raise an error for options that exclude each other."""
-        from cyclegan.translation import is_archive
+        from cyclegan.translation import check_mask, is_archive
 
+        check_mask(self.options.mask)
         pipe = PIPE in self.inputs
         rules = {
             "a .zip archive is without -, --watch and --engine ray.": (is_archive(self.output), pipe, watch, ray),
-            "--engine ray is without -, --watch and --scores.": (ray, pipe, watch, self.scores),
+            "--engine ray is without -, --watch, --scores and --mask.": (
+                ray, pipe, watch, self.scores, self.options.mask,
+            ),
             "- stands for standard input, alone and without --watch, --scores and --json.": (
                 pipe, len(self.inputs) > 1, watch, self.scores, self.messages.as_json,
             ),

@@ -92,6 +92,15 @@ Strength = Annotated[
     float,
     typer.Option(min=0, max=1, help="1 is the translation; less blends it with the input.", rich_help_panel=LOOK),
 ]
+Mask = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE|FOLDER",
+        help="Translate only a part: a picture that is white there and black elsewhere, or a folder of such pictures "
+        "under the names of the inputs.",
+        rich_help_panel=LOOK,
+    ),
+]
 Keep = Annotated[
     str,
     typer.Option(

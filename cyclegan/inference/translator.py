@@ -7,6 +7,7 @@ from typing import Literal, overload
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
@@ -293,7 +294,7 @@ def choose_direction(info: ModelInfo, to: str | None, direction: str | None) -> 
     return matches[0]
 
 
-def blended(original: Pixels, output: Pixels, strength: float) -> Pixels:
+def blended(original: Pixels, output: Pixels, strength: float | Float[np.ndarray, "_h _w 1"]) -> Pixels:
     """Return the linear interpolation between the original (strength 0) and the output (strength 1)."""
     values: np.ndarray = np.rint(original + strength * (output.astype(np.float32) - original))
     return values.astype(output.dtype)

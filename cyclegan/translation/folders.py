@@ -13,6 +13,7 @@ from cyclegan.directions import DirectionName
 from cyclegan.errors import CycleganError
 from cyclegan.inference.translator import Translator, choose_direction
 from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult
+from cyclegan.translation.masks import check_mask
 from cyclegan.translation.outputs import check_folders, check_output, is_archive, translate_into_archive
 from cyclegan.translation.pipeline import count_pictures_and_frames, translate_targets
 from cyclegan.translation.scale import scale_note
@@ -69,6 +70,7 @@ def translate_folder(  # noqa: PLR0913 (by name)
     domain = info.domains(direction)[1]
     kept = info.resolved_keep(keep)
     check_output(paths, output, image_format, overwrite=options.overwrite)
+    check_mask(options.mask)
 
     def translate(output: Path | None) -> TranslateResult:
         targets = plan_targets(paths, domain, output=output, image_format=image_format)
