@@ -13,13 +13,13 @@ from cyclegan.text import duration
 EXAMPLES = ("cyclegan demo --quick", "cyclegan demo")
 
 Quick = Annotated[bool, options.option("Half a minute, at a size that learns little.", options.SCHEDULE, "--quick")]
-Seed = Annotated[int, options.option("Seed of all random choices.", options.SCHEDULE, default=0, min=0)]
+DemoSeed = Annotated[int, options.option("Seed of all random choices.", options.SCHEDULE, default=0, min=0)]
 Datasets = Annotated[Path, options.option("Folder for the drawn pictures.", options.DATA, default="datasets")]
 
 
 def demo(
     quick: Quick = False,
-    seed: Seed = 0,
+    seed: DemoSeed = 0,
     datasets: Datasets = Path("datasets"),
     checkpoints: options.Checkpoints = Path("checkpoints"),
     fresh: options.Fresh = False,

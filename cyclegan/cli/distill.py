@@ -21,31 +21,37 @@ Width = Annotated[
     int | None,
     options.option("Channels of the student's first layer.", options.NETWORK, default="a quarter of the run's"),
 ]
-Epochs = Annotated[int | None, options.option("Epochs at the full learning rate.", options.SCHEDULE, default=OF_RUN)]
-DecayEpochs = Annotated[
+StudentEpochs = Annotated[
+    int | None, options.option("Epochs at the full learning rate.", options.SCHEDULE, default=OF_RUN)
+]
+StudentDecayEpochs = Annotated[
     int | None,
     options.option("Epochs in which the learning rate then falls to zero.", options.SCHEDULE, default=OF_RUN),
 ]
-MaxSteps = Annotated[int | None, options.option("Steps after which training ends.", options.SCHEDULE, default=OF_RUN)]
-BatchSize = Annotated[
+StudentMaxSteps = Annotated[
+    int | None, options.option("Steps after which training ends.", options.SCHEDULE, default=OF_RUN)
+]
+StudentBatchSize = Annotated[
     int | None, options.option("Samples in a step, on each device.", options.SCHEDULE, default=OF_RUN)
 ]
-Device = Annotated[str | None, options.option("auto, cpu, cuda, cuda:1 or mps.", options.HARDWARE, default=OF_RUN)]
-RunName = Annotated[str | None, options.option("Name of the new run.", OUTPUT, "--name", default="<RUN>-small")]
+StudentDevice = Annotated[
+    str | None, options.option("auto, cpu, cuda, cuda:1 or mps.", options.HARDWARE, default=OF_RUN)
+]
+StudentName = Annotated[str | None, options.option("Name of the new run.", OUTPUT, "--name", default="<RUN>-small")]
 
 
 def distill(
     run: RunPath,
     width: Width = None,
-    epochs: Epochs = None,
-    decay_epochs: DecayEpochs = None,
-    max_steps: MaxSteps = None,
+    epochs: StudentEpochs = None,
+    decay_epochs: StudentDecayEpochs = None,
+    max_steps: StudentMaxSteps = None,
     hours: options.Hours = None,
     minutes: options.Minutes = None,
-    batch_size: BatchSize = None,
-    device: Device = None,
+    batch_size: StudentBatchSize = None,
+    device: StudentDevice = None,
     assignments: options.Assignments = None,
-    name: RunName = None,
+    name: StudentName = None,
     checkpoints: options.Checkpoints = Path("checkpoints"),
     fresh: options.Fresh = False,
     dry_run: options.DryRun = False,

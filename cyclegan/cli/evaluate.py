@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from cyclegan.cli import translate_options as flags
 from cyclegan.cli.console import Console, Json, Quiet, complain
 from cyclegan.cli.download import download_progress
 from cyclegan.cli.models import model_facts, tell_model
@@ -22,13 +23,8 @@ Translated = Annotated[
     Path, typer.Argument(metavar="TRANSLATED", help="Translated pictures; with --model, pictures to translate.")
 ]
 Real = Annotated[Path, typer.Argument(metavar="REAL", help="Real pictures of the target domain.")]
-Model = Annotated[
+ModelFirst = Annotated[
     Path | None, typer.Option(help="Translate first, with this model: a run's folder or name, or a model file.")
-]
-To = Annotated[str | None, typer.Option(metavar="DOMAIN", help="The domain to translate to.")]
-Direction = Annotated[
-    Literal["a2b", "b2a"] | None,
-    typer.Option(help="The direction, instead of --to.  [default: a2b]", show_default=False),
 ]
 Source = Annotated[
     Path | None,
@@ -51,25 +47,24 @@ Resize = Annotated[
     Literal["clean", "legacy", "both"],
     typer.Option(help="How pictures are resized for the extractor. Scores of the two do not compare."),
 ]
-Size = Annotated[
+SquareSize = Annotated[
     int, typer.Option(min=0, max=65_535, help="Pixels. All pictures become squares of this size; 0: unchanged.")
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 
 
 def evaluate(
     translated: Translated,
     real: Real,
-    model: Model = None,
-    to: To = None,
-    direction: Direction = None,
+    model: ModelFirst = None,
+    to: flags.To = None,
+    direction: flags.DirectionOption = None,
     source: Source = None,
     paired: Paired = False,
     extractor: ExtractorFile = None,
     extractor_size: ExtractorSize = 299,
     resize: Resize = "both",
-    size: Size = 256,
-    device: Device = "auto",
+    size: SquareSize = 256,
+    device: flags.InferenceDevice = "auto",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -84,7 +79,7 @@ def evaluate(
     inputs, real_folder = PictureFolder(translated, size or None), PictureFolder(real, size or None)
     network = load_extractor(extractor or inception_file(console), side=extractor_size, device=device)
     source_folder = PictureFolder(source, size or None) if source else inputs if model else None
-    translator = load_translator(model, to, direction, device, console) if model else None
+    translator = translator_to_evaluate(model, to, direction, device, console) if model else None
     total = len(inputs.paths) * (2 if model else 1) + len(real_folder.paths)
     with (
         console.counting("Pictures", total) as advance,
@@ -110,7 +105,7 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def load_translator(
+def translator_to_evaluate(
     model: Path, to: str | None, direction: Literal["a2b", "b2a"] | None, device: str, console: Console
 ) -> "Translator":
     """Load the model to evaluate, and print which it is."""

@@ -46,15 +46,12 @@ def import_(
     facts = {key: value for key, value in dataclasses.asdict(info).items() if key in keys}
     Console(quiet=quiet, as_json=as_json).result(
         {"model": str(output), "networks": networks} | facts,
-        f"Imported: {printable(output)} ({', '.join(networks)}; {described(info)})",
+        f"Imported: {printable(output)} ({', '.join(networks)}; {describe_generators(info)})",
     )
 
 
-def described(info: "ModelInfo") -> str:
+def describe_generators(info: "ModelInfo") -> str:
     """Describe the generators of a model, and its grey domains."""
-    config = info.generator
-    resnet = config.architecture == "resnet"
-    architecture = f"residual blocks: {config.blocks}" if resnet else f"U-Net of depth {config.depth}"
     grey = [name for name, channels in (("A", info.channels_a), ("B", info.channels_b)) if channels == 1]
     grey_domains = f"; grey: {' and '.join(grey)}" if grey else ""
-    return f"{architecture}, width {config.width}, {config.norm} norm{grey_domains}"
+    return f"{info.generator.description}, {info.generator.norm} norm{grey_domains}"

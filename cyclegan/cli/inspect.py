@@ -113,18 +113,13 @@ def model_rows(model: "ModelReport") -> list[tuple[str, str]]:
     info, generator = model.info, model.info.generator
     names = {"a2b": (info.domain_a, info.domain_b), "b2a": (info.domain_b, info.domain_a)}
     directions = [f"{printable(names[key][0])} to {printable(names[key][1])} ({key})" for key in model.directions]
-    architecture = (
-        f"U-Net, depth {generator.depth}"
-        if generator.architecture == "unet"
-        else f"ResNet, residual blocks: {generator.blocks}"
-    )
     parameters = ", ".join(f"{network} {count:,}" for network, count in model.parameters.items())
     return [
         ("model", f"{printable(model.path)}, {model.bytes / MIB:,.1f} MiB, of cyclegan {printable(info.version)}"),
         ("translates", ", ".join(directions) or "nothing: it holds no generator"),
         (
             "generators",
-            f"{architecture}, width {generator.width}, {generator.norm} norm{', dropout' * generator.dropout}",
+            f"{generator.description}, {generator.norm} norm{', dropout' * generator.dropout}",
         ),
         ("parameters", parameters or "none"),
         ("channels", f"{info.channels_a} of A, {info.channels_b} of B"),

@@ -5,7 +5,7 @@ from cyclegan.cli.console import Console, Json, Progress, Quiet
 from cyclegan.cli.list_models import print_models
 from cyclegan.cli.translate_modes import (
     PIPE,
-    TranslateRequest,
+    TranslateArguments,
     translate_files,
     translate_on_cluster,
     translate_pipe,
@@ -24,8 +24,8 @@ EXAMPLES = (
 
 def translate(
     inputs: flags.Inputs = None,
-    output: flags.Output = None,
-    image_format: flags.ImageFormat = None,
+    output: flags.OutputPath = None,
+    image_format: flags.OutputFormat = None,
     quality: flags.Quality = None,
     overwrite: flags.Overwrite = False,
     scores: flags.Scores = False,
@@ -34,16 +34,17 @@ def translate(
     model: flags.Model = None,
     list_models: flags.ListModels = False,
     to: flags.To = None,
-    direction: flags.Direction = None,
-    size: flags.Size = None,
-    keep: flags.Keep = "auto",
+    direction: flags.DirectionOption = None,
+    size: flags.ShortSide = None,
+    mask: flags.Mask = None,
+    keep: flags.KeptDetail = "auto",
     strength: flags.Strength = 1.0,
     steady: flags.Steady = 0.0,
-    engine: flags.Engine = "local",
-    batch_size: flags.BatchSize = 1,
+    engine: flags.EngineName = "local",
+    batch_size: flags.PicturesAtOnce = 1,
     tile: flags.Tile = None,
-    precision: flags.Precision = "auto",
-    device: flags.Device = "auto",
+    precision: flags.InferencePrecision = "auto",
+    device: flags.InferenceDevice = "auto",
     progress: Progress = "auto",
     quiet: Quiet = False,
     as_json: Json = False,
@@ -60,6 +61,7 @@ def translate(
     options = TranslateOptions(
         size=size or None,
         strength=strength,
+        mask=mask,
         batch_size=batch_size,
         steady=steady,
         quality=quality or None,
@@ -67,7 +69,7 @@ def translate(
         max_pixels=max_pixels,
     )
     translator_options = {"device": device, "precision": precision, "tile": tile or None, "keep": keep}
-    request = TranslateRequest(
+    request = TranslateArguments(
         inputs, output, image_format, model, to, direction, options, scores, translator_options, console
     )
     request.refuse_combinations(ray=engine == "ray", watch=watch)

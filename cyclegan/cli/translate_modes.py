@@ -24,7 +24,7 @@ PIPE = Path("-")
 
 
 @dataclass(frozen=True)
-class TranslateRequest:
+class TranslateArguments:
     """The arguments of the command."""
 
     inputs: list[Path]
@@ -40,12 +40,15 @@ class TranslateRequest:
 
     def refuse_combinations(self, *, ray: bool, watch: bool) -> None:
         """Raise an error for options that exclude each other."""
-        from cyclegan.translation import is_archive
+        from cyclegan.translation import check_mask, is_archive
 
+        check_mask(self.options.mask)
         pipe = PIPE in self.inputs
         rules = {
             "a .zip archive is without -, --watch and --engine ray.": (is_archive(self.output), pipe, watch, ray),
-            "--engine ray is without -, --watch and --scores.": (ray, pipe, watch, self.scores),
+            "--engine ray is without -, --watch, --scores and --mask.": (
+                ray, pipe, watch, self.scores, self.options.mask,
+            ),
             "- stands for standard input, alone and without --watch, --scores and --json.": (
                 pipe, len(self.inputs) > 1, watch, self.scores, self.console.as_json,
             ),
@@ -73,7 +76,7 @@ class TranslateRequest:
         return TranslateJob(translator, self.options, Scorer(translator) if self.scores else None)
 
 
-def translate_files(request: TranslateRequest) -> None:
+def translate_files(request: TranslateArguments) -> None:
     """Translate files and folders, with a progress bar."""
     from cyclegan.translation import translate_folder
 
@@ -116,7 +119,7 @@ def translate_files(request: TranslateRequest) -> None:
         exit_with_status(result, interrupted=interrupted())
 
 
-def watch_folders(request: TranslateRequest) -> None:
+def watch_folders(request: TranslateArguments) -> None:
     """Translate what appears in folders, until interrupted."""
     from cyclegan.atomic import require_writable
     from cyclegan.translation import check_output, plan_targets, root_of, watch, write_scores
@@ -150,7 +153,7 @@ def watch_folders(request: TranslateRequest) -> None:
         raise typer.Exit(130)
 
 
-def translate_on_cluster(request: TranslateRequest) -> None:
+def translate_on_cluster(request: TranslateArguments) -> None:
     """Translate on a Ray cluster, with a progress bar of files."""
     from cyclegan.translation import (
         check_folders,
@@ -180,7 +183,7 @@ def translate_on_cluster(request: TranslateRequest) -> None:
     exit_with_status(result, interrupted=stopped)
 
 
-def translate_pipe(request: TranslateRequest) -> None:
+def translate_pipe(request: TranslateArguments) -> None:
     """Translate one picture from standard input to standard output, or to a file."""
     from cyclegan.atomic import check_new_file
     from cyclegan.translation import Target, check_output, translate_targets

@@ -7,6 +7,7 @@ from typing import Literal, overload
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
@@ -155,11 +156,11 @@ class Translator:
 
         Grey pictures stay grey, unless the model colours them.
         """
-        channels_in, channels_out = self.channels
-        outputs = self._keeping([with_channels(picture.pixels, channels_in) for picture in pictures])
+        in_channels, out_channels = self.channels
+        outputs = self._keeping([with_channels(picture.pixels, in_channels) for picture in pictures])
         results = []
         for picture, pixels in zip(pictures, outputs, strict=True):
-            channels = picture.channels if channels_in == channels_out else channels_out
+            channels = picture.channels if in_channels == out_channels else out_channels
             output = with_channels(pixels, channels)
             if strength < 1:
                 output = blended(with_channels(picture.pixels, channels), output, strength)
@@ -293,7 +294,7 @@ def choose_direction(info: ModelInfo, to: str | None, direction: str | None) -> 
     return matches[0]
 
 
-def blended(original: Pixels, output: Pixels, strength: float) -> Pixels:
+def blended(original: Pixels, output: Pixels, strength: float | Float[np.ndarray, "_h _w 1"]) -> Pixels:
     """Return the linear interpolation between the original (strength 0) and the output (strength 1)."""
     values: np.ndarray = np.rint(original + strength * (output.astype(np.float32) - original))
     return values.astype(output.dtype)
