@@ -59,11 +59,11 @@ def compare(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Draw one sheet of pictures and their translations by several models."""
+    """Draw one sheet of pictures translated by several models."""
     from cyclegan.atomic import check_new_file
     from cyclegan.data.folders import list_pictures
     from cyclegan.images import FORMAT_OF, FORMATS, write_picture
-    from cyclegan.translation import compare, compared_models
+    from cyclegan.translation import compare_models, compared_models
 
     image_format = FORMAT_OF.get(output.suffix.lower(), "")
     if image_format not in FORMATS or FORMATS[image_format].written_as:
@@ -75,7 +75,7 @@ def compare(
     for name, problem in left_out.items():
         console.note(f"{printable(name)} is left out: {problem}")
     with console.counting("Translating", len(pictures) * len(models)) as advance:
-        comparison = compare(pictures, models, size=size, device=device, on_picture=advance)
+        comparison = compare_models(pictures, models, size=size, device=device, on_picture=advance)
     for error in comparison.failed:
         complain(error)
     if comparison.sheet:

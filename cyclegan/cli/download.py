@@ -32,7 +32,10 @@ def download(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Download, check and unpack a data set; the same command again resumes an interrupted download."""
+    """Download, check and unpack a data set.
+
+    The same command again resumes an interrupted download.
+    """
     from cyclegan.data.sets import find_set, known_sets
 
     console = Console(quiet=quiet, as_json=as_json)

@@ -24,7 +24,11 @@ Translated = Annotated[
 ]
 Real = Annotated[Path, typer.Argument(metavar="REAL", help="Real pictures of the target domain.")]
 ModelFirst = Annotated[
-    Path | None, typer.Option(help="Translate first, with this model: a run's folder or name, or a model file.")
+    Path | None,
+    typer.Option(
+        help="Translate first, with this model: a run's folder or name, or a model file.",
+        rich_help_panel=flags.MODEL_PANEL,
+    ),
 ]
 Source = Annotated[
     Path | None,

@@ -58,7 +58,10 @@ def export(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Write a model as a model file, as the authors' .pth files, or as a program that runs without cyclegan."""
+    """Write a model in another format.
+
+    A model file, .pth files for the authors' code, or a program that runs without cyclegan.
+    """
     from cyclegan.checkpoints.find import find_model, find_run, model_name
     from cyclegan.checkpoints.model_file import load_model
     from cyclegan.checkpoints.states import unaveraged_model

@@ -31,7 +31,10 @@ def import_(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Convert .pth files of pytorch-CycleGAN-and-pix2pix to a model file. Files with code are refused."""
+    """Convert the authors' .pth files to a model file.
+
+    They are those of pytorch-CycleGAN-and-pix2pix. Files with code are refused.
+    """
     from cyclegan.atomic import check_new_file, file_suffix
     from cyclegan.checkpoints.model_file import save_model
     from cyclegan.reference.importing import import_model

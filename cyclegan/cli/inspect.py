@@ -39,7 +39,10 @@ def inspect(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Check folders of pictures, a run, a model file or this machine, and suggest improvements."""
+    """Check pictures, runs, models or this machine.
+
+    Problems are named, each with a suggestion.
+    """
     from cyclegan.inspection import classify, inspect_targets
 
     targets = classify(paths or [])

@@ -14,7 +14,10 @@ def report(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Write one self-contained HTML page about a run: samples, curves, health, settings."""
+    """Write an HTML page about a run.
+
+    One file holds its samples, curves, health and settings.
+    """
     from cyclegan.checkpoints.find import find_run
     from cyclegan.reports import write_report
 

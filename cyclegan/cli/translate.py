@@ -36,7 +36,7 @@ def translate(
     to: flags.To = None,
     direction: flags.DirectionOption = None,
     size: flags.ShortSide = None,
-    mask: flags.Mask = None,
+    mask: flags.MaskPath = None,
     keep: flags.KeptDetail = "auto",
     strength: flags.Strength = 1.0,
     steady: flags.Steady = 0.0,
@@ -49,7 +49,10 @@ def translate(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Translate pictures and videos with a trained model; names, folders, formats and sizes stay as they are."""
+    """Translate pictures and videos with a trained model.
+
+    Names, folders, formats and sizes stay as they are.
+    """
     console = Console(progress, quiet, as_json)
     if list_models:
         print_models(console)

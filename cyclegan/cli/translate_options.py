@@ -92,7 +92,7 @@ Strength = Annotated[
     float,
     typer.Option(min=0, max=1, help="1 is the translation; less blends it with the input.", rich_help_panel=LOOK),
 ]
-Mask = Annotated[
+MaskPath = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE|FOLDER",

@@ -37,7 +37,10 @@ def ui(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Serve a local web page that translates pictures and shows the progress of runs."""
+    """Serve a local web page that translates pictures.
+
+    It also shows the progress of runs.
+    """
     from cyclegan.checkpoints.find import find_model
     from cyclegan.devices import choose_device
     from cyclegan.web import ServerSettings, serve
