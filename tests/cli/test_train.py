@@ -140,8 +140,8 @@ def test_the_live_display_shows_every_loss(tmp_path, folders):
         screens.append(console.export_text())
         console.file.close()
 
-    distilled = {"training": {"teacher": str(write_model(tmp_path / "m.safetensors"))}}
-    train_run(Run(tmp_path / "run"), folders, 8, distilled, callbacks=[show])
+    every_term = {"training": {"teacher": str(write_model(tmp_path / "m.safetensors"))}, "data": {"paired": True}}
+    train_run(Run(tmp_path / "run"), folders, 8, every_term, callbacks=[show])
     assert all(name in screens[-1] for name in LOSS_NAMES)
     assert "epoch 3/3 · step 8/8" in screens[-1]
     assert "health fine" in screens[-1]
