@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cyclegan.cli import translate_options as flags
-from cyclegan.cli.console import Json, Progress, Quiet, complain, counting, say, say_json, tell
+from cyclegan.cli.console import Console, Json, Progress, Quiet, complain
 from cyclegan.cli.models import model_facts
 from cyclegan.errors import ConfigError, printable
 
@@ -35,9 +35,11 @@ States = Annotated[
         rich_help_panel=flags.MODEL_PANEL,
     ),
 ]
-Output = Annotated[Path, typer.Option(metavar="FILE", help="The picture to write.", rich_help_panel=flags.FILES)]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.", rich_help_panel=flags.FILES)]
-Size = Annotated[
+SheetPath = Annotated[Path, typer.Option(metavar="FILE", help="The picture to write.", rich_help_panel=flags.FILES)]
+OverwriteSheet = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an existing file.", rich_help_panel=flags.FILES)
+]
+CellSize = Annotated[
     int,
     typer.Option(min=16, max=4096, help="Short side of each picture in pixels.", rich_help_panel=flags.LOOK),
 ]
@@ -48,20 +50,20 @@ def compare(
     model: Models = None,
     states: States = False,
     to: flags.To = None,
-    direction: flags.Direction = None,
-    output: Output = Path("comparison.png"),
-    overwrite: Overwrite = False,
-    size: Size = 256,
-    device: flags.Device = "auto",
+    direction: flags.DirectionOption = None,
+    output: SheetPath = Path("comparison.png"),
+    overwrite: OverwriteSheet = False,
+    size: CellSize = 256,
+    device: flags.InferenceDevice = "auto",
     progress: Progress = "auto",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Draw one sheet of pictures and their translations by several models."""
+    """Draw one sheet of pictures translated by several models."""
     from cyclegan.atomic import check_new_file
     from cyclegan.data.folders import list_pictures
     from cyclegan.images import FORMAT_OF, FORMATS, write_picture
-    from cyclegan.translation import compare, compared_models
+    from cyclegan.translation import compare_models, compared_models
 
     image_format = FORMAT_OF.get(output.suffix.lower(), "")
     if image_format not in FORMATS or FORMATS[image_format].written_as:
@@ -69,25 +71,23 @@ def compare(
     check_new_file(output, overwrite=overwrite)
     pictures = [path for photo in photos for path in (list_pictures(photo) if photo.is_dir() else [photo])]
     models, left_out = compared_models(model or (), to=to, direction=direction, states=states)
+    console = Console(progress, quiet, as_json)
     for name, problem in left_out.items():
-        tell(f"cyclegan: {printable(name)} is left out: {problem}", quiet=quiet)
-    total = len(pictures) * len(models)
-    with counting("Translating", total, progress=progress, quiet=quiet) as advance:
-        comparison = compare(pictures, models, size=size, device=device, on_picture=advance)
+        console.note(f"{printable(name)} is left out: {problem}")
+    with console.counting("Translating", len(pictures) * len(models)) as advance:
+        comparison = compare_models(pictures, models, size=size, device=device, on_picture=advance)
     for error in comparison.failed:
         complain(error)
     if comparison.sheet:
         write_picture(comparison.sheet, output, image_format)
-    if as_json:
-        say_json(
-            {
-                "written": str(output) if comparison.sheet else None,
-                "pictures": [str(path) for path in comparison.pictures],
-                "models": [model_facts(column.path, column.info, column.direction) for column in models],
-                "failed": [str(error) for error in comparison.failed],
-            }
-        )
-    elif comparison.sheet and not quiet:
-        say(f"{printable(output)}: pictures by rows, {len(comparison.pictures)}; models by columns, {len(models)}.")
+    facts = {
+        "written": str(output) if comparison.sheet else None,
+        "pictures": [str(path) for path in comparison.pictures],
+        "models": [model_facts(column.path, column.info, column.direction) for column in models],
+        "failed": [str(error) for error in comparison.failed],
+    }
+    count = len(comparison.pictures)
+    drawn = f"{printable(output)}: pictures by rows, {count}; models by columns, {len(models)}."
+    console.result(facts, drawn if comparison.sheet else "No picture can be read, so nothing was drawn.")
     if comparison.failed:
         raise typer.Exit(1)

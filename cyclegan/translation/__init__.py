@@ -1,7 +1,7 @@
 """Translation of files and folders: planning, the pipeline, archives, scores, watching and Ray."""
 
 from cyclegan.inference.translator import Translator, choose_direction
-from cyclegan.translation.compared_models import ComparedModel, Comparison, compare, compared_models
+from cyclegan.translation.compared_models import ComparedModel, Comparison, compare_models, compared_models
 from cyclegan.translation.folders import TranslatePlan, translate_folder
 from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult
 from cyclegan.translation.masks import check_mask
@@ -28,7 +28,7 @@ __all__ = [
     "check_mask",
     "check_output",
     "choose_direction",
-    "compare",
+    "compare_models",
     "compared_models",
     "count_pictures_and_frames",
     "describe_sequences",

@@ -83,7 +83,7 @@ def column_of(path: Path, to: str | None, direction: DirectionName | None) -> Co
     return ComparedModel(path, info, chosen)
 
 
-def compare(
+def compare_models(
     pictures: Sequence[Path],
     models: Sequence[ComparedModel],
     *,

@@ -21,7 +21,7 @@ from cyclegan.translation.scores import Scorer, write_scores
 from cyclegan.translation.sequences import describe_sequences
 from cyclegan.translation.targets import Target, passed_over_in, plan_targets
 
-Input = str | os.PathLike[str]
+InputPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class TranslatePlan:
 
 
 def translate_folder(  # noqa: PLR0913 (by name)
-    inputs: Input | Sequence[Input],
+    inputs: InputPath | Sequence[InputPath],
     model: str | Path | None = None,
     *,
-    output: Input | None = None,
+    output: InputPath | None = None,
     direction: DirectionName | None = None,
     to: str | None = None,
     image_format: str | None = None,

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from cyclegan.devices import memory_errors
 from cyclegan.images import Picture, Pixels, with_bits, with_channels
 from cyclegan.translation.job import TRANSLATION_MEMORY_HINT, Item, TranslateJob
-from cyclegan.translation.masks import Mask
+from cyclegan.translation.masks import TranslationMask
 from cyclegan.translation.scale import scaled_to_option
 from cyclegan.translation.scores import Score, Scorer, VideoScorer
 from cyclegan.translation.targets import is_clip
@@ -20,7 +20,9 @@ Translate = Callable[[Pixels], tuple[Pixels, Pixels]]  # a frame -> the frame at
 class FrameTranslator(FrameState):
     """Translates the frames of one video; `steady` is the weight of the previous frame in each, `mask` that of all."""
 
-    def __init__(self, translate: Translate, steady: float, scorer: Scorer | None, mask: Mask | None = None) -> None:
+    def __init__(
+        self, translate: Translate, steady: float, scorer: Scorer | None, mask: TranslationMask | None = None
+    ) -> None:
         self.translate = translate
         self.steady = steady
         self.scorer = scorer
@@ -100,7 +102,7 @@ def translate_video(item: Item, job: TranslateJob) -> None:
         item.score = translator.score()
 
 
-def _recipe(job: TranslateJob, mask: Mask | None) -> str:
+def _recipe(job: TranslateJob, mask: TranslationMask | None) -> str:
     """Return everything that changes the frames of a video: the model, the mask and the options that matter."""
     options = asdict(job.options)
     for name in ("batch_size", "overwrite", "max_pixels", "mask"):

@@ -7,7 +7,7 @@ from pathlib import Path
 from cyclegan.errors import CycleganError, PictureError, printable, report_hint
 from cyclegan.images import MAX_PIXELS, Picture
 from cyclegan.inference.translator import Translator
-from cyclegan.translation.masks import Mask
+from cyclegan.translation.masks import TranslationMask
 from cyclegan.translation.scores import Score, Scorer
 from cyclegan.translation.targets import Target
 
@@ -56,7 +56,7 @@ class Item:
 
     target: Target
     picture: Picture | None = None
-    mask: Mask | None = None
+    mask: TranslationMask | None = None
     error: CycleganError | None = None
     notes: list[str] = field(default_factory=list)
     score: Score | None = None

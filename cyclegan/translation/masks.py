@@ -12,7 +12,7 @@ from cyclegan.translation.targets import Target
 
 
 @dataclass(frozen=True)
-class Mask:
+class TranslationMask:
     """How much of each pixel is translated: white all of it, black nothing."""
 
     values: Pixels  # h w 1, of any size
@@ -33,7 +33,7 @@ def check_mask(mask: Path | None) -> None:
         raise DataError(f"there is no mask {printable(mask)}.", "Name a picture, or a folder of them, with --mask.")
 
 
-def mask_of(target: Target, masks: Path, max_pixels: int = MAX_PIXELS) -> Mask:
+def mask_of(target: Target, masks: Path, max_pixels: int = MAX_PIXELS) -> TranslationMask:
     """Read the mask of a target: `masks` itself or, in a folder, the picture of the same name, with any suffix.
 
     Transparent parts of a mask count as black. A mask that is missing or cannot be read is a `PictureError`.
@@ -47,7 +47,7 @@ def mask_of(target: Target, masks: Path, max_pixels: int = MAX_PIXELS) -> Mask:
     if picture.alpha is not None:
         alpha = picture.alpha[..., None] / np.float32(np.iinfo(picture.alpha.dtype).max)
         values = np.rint(values * alpha).astype(values.dtype)
-    return Mask(values)
+    return TranslationMask(values)
 
 
 def _same_name(target: Target, masks: Path) -> Path:

@@ -9,7 +9,7 @@ from cyclegan.checkpoints.run import Run
 from cyclegan.directions import DirectionName
 from cyclegan.errors import ModelFileError, RunError, printable
 
-HINT = "Choose another, or reload the page."
+RELOAD_HINT = "Choose another, or reload the page."
 FileVersion = tuple[int, int, int]  # time of the last change, bytes, inode
 
 
@@ -35,7 +35,7 @@ class Catalogue:
         try:
             return self.models()[str(name)]
         except KeyError:
-            raise ModelFileError(f"there is no model {printable(name)} here.", HINT) from None
+            raise ModelFileError(f"there is no model {printable(name)} here.", RELOAD_HINT) from None
 
     def runs(self) -> dict[str, Run]:
         """Return runs by name, the last changed first."""
@@ -47,7 +47,7 @@ class Catalogue:
         try:
             return self.runs()[str(name)]
         except KeyError:
-            raise RunError(f"there is no run {printable(name)} here.", HINT) from None
+            raise RunError(f"there is no run {printable(name)} here.", RELOAD_HINT) from None
 
 
 def last_change(run: Run) -> float:
