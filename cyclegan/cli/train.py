@@ -17,12 +17,14 @@ EXAMPLES = (
     "cyclegan train horses/ zebras/ --hours 3      as well as it can in this time",
     "cyclegan train horses/ zebras/ --name small --size 128 --epochs 50 --decay-epochs 50",
     "cyclegan train horses/ zebras/ --validate 0.1 --stop-on-plateau",
+    "cyclegan train labels/ streets/ --paired      pictures of the same name are pairs",
 )
 
 
 def train(
     a: options.FolderA = None,
     b: options.FolderB = None,
+    paired: options.Paired = None,
     validate: options.Validate = None,
     validate_a: options.ValidateA = None,
     validate_b: options.ValidateB = None,

@@ -83,10 +83,11 @@ def training_loop(
 
     last = state.step >= inputs.total_steps or plateau_epoch(state, inputs) > 0
     while not last:
-        real_a, real_b = (to_device(batch, inputs, state) for batch in next(data))
+        batch = next(data)
+        real_a, real_b = to_device(batch.a, inputs, state), to_device(batch.b, inputs, state)
         rate = learning_rate(state, inputs)
         with memory_errors(inputs.device, TRAINING_MEMORY_HINT):
-            numbers = run_step(real_a, real_b, rate)
+            numbers = run_step(real_a, real_b, rate, batch.is_pair)
         state.means.add(numbers)  # stays on the device; nothing waits for it here
         state.step += 1
         stopped, logged = ranks.any(interrupted()), inputs.is_logged(state.step)

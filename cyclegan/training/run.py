@@ -14,6 +14,7 @@ from cyclegan.checkpoints.states import has_state
 from cyclegan.config import Config, forbidden_changes
 from cyclegan.data.domains import load_domain
 from cyclegan.data.overlap import check_folders_apart
+from cyclegan.data.samples import find_pairs, unlike_shapes_note
 from cyclegan.devices import choose_device, uses_bf16
 from cyclegan.errors import ConfigError, RunError, TrainingDivergedError, printable, require_extra
 from cyclegan.reports import write_report
@@ -140,6 +141,9 @@ def load_inputs(
         teacher=teacher,
         plan=TimePlan.of_hours(hours, config.decay_share) if (hours := config.schedule.hours) != "none" else None,
     )
+    if config.data.paired:
+        pairing = find_pairs(inputs.domain_a, inputs.domain_b)
+        inputs.domain_b.notes.extend(unlike_shapes_note(inputs.domain_a, inputs.domain_b, pairing))
     if not new:
         check_moved_pictures(inputs)
     return inputs

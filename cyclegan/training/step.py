@@ -14,7 +14,7 @@ from cyclegan.config import LossConfig
 from cyclegan.diagnostics.measures import Numbers, discriminator_measures
 from cyclegan.directions import DirectionName
 from cyclegan.images import Images
-from cyclegan.losses import discriminator_loss, gan_loss, l1, term_name
+from cyclegan.losses import discriminator_loss, gan_loss, l1, paired_l1, term_name
 from cyclegan.training.diffaugment import DiffAugment
 from cyclegan.training.ema import ema_weight, update_ema
 from cyclegan.training.state import TrainState, set_learning_rate
@@ -33,6 +33,7 @@ class Direction:
     augment: DiffAugment  # of what that discriminator sees
     cycle_weight: float
     identity_weight: float
+    is_pair: Tensor | None  # 1 for samples whose real target is the truth; None: not trained on pairs
     teacher: nn.Module | None
 
 
@@ -48,6 +49,7 @@ def directions(state: TrainState) -> tuple[Direction, Direction]:
             augment=state.diffaugment_b,
             cycle_weight=weights.cycle_a,
             identity_weight=weights.identity * weights.cycle_b,
+            is_pair=state.is_pair,
             teacher=teachers.get("a2b"),
         ),
         Direction(
@@ -58,19 +60,22 @@ def directions(state: TrainState) -> tuple[Direction, Direction]:
             augment=state.diffaugment_a,
             cycle_weight=weights.cycle_b,
             identity_weight=weights.identity * weights.cycle_a,
+            is_pair=state.is_pair,
             teacher=teachers.get("b2a"),
         ),
     )
 
 
-def prepare_step(state: TrainState, learning_rate: float, batch_size: int) -> None:
-    """Set what differs from step to step: the learning rate, the EMA's weight, all random choices.
+def prepare_step(state: TrainState, learning_rate: float, batch_size: int, is_pair: Tensor | None = None) -> None:
+    """Set what differs from step to step: the learning rate, the EMA's weight, pairs, all random choices.
 
     They lie in tensors of fixed addresses, so that a CUDA graph of the step reads the new values.
     """
     for optimizer in (state.optimizer_g, state.optimizer_d):
         set_learning_rate(optimizer, learning_rate)
     state.ema_weight.fill_(ema_weight(state.step, state.ema_decay))
+    if state.is_pair is not None and is_pair is not None:
+        state.is_pair.copy_(is_pair)
     for random in (state.pool_a, state.pool_b, state.diffaugment_a, state.diffaugment_b):
         random.draw(batch_size)
 
@@ -118,6 +123,8 @@ def generator_losses(
         fake = direction.generator(real)
     losses["gan"] = gan_loss(direction.discriminator(direction.augment.of_fakes(fake)), weights.adversarial)
     losses["cycle"] = direction.cycle_weight * l1(direction.inverse(fake), real)
+    if direction.is_pair is not None:
+        losses["paired"] = weights.paired * paired_l1(fake, real_target, direction.is_pair)
     if direction.teacher is not None:
         losses["distill"] = weights.distill * l1(fake, direction.teacher(real))
     return fake, {term_name(term, direction.name): loss for term, loss in losses.items()}

@@ -84,6 +84,15 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(run: Run, folders, tm
     assert contents(broken) == contents(run)
 
 
+def test_an_interrupted_run_on_pairs_ends_like_an_uninterrupted_one(run: Run, folders, tmp_path):
+    (folders[1] / "1.png").rename(folders[1] / "other.png")
+    paired, broken = {"data": {"paired": True}}, Run(tmp_path / "broken")
+    train_run(run, folders, STEPS, paired)
+    train_run(broken, folders, STEPS, paired, **stop_at(6))
+    assert train_run(broken, folders, STEPS, paired).finished
+    assert contents(broken) == contents(run)
+
+
 def test_a_truncated_state_is_skipped_for_the_one_before(run: Run, folders, tmp_path):
     train_run(run, folders, STEPS)
     broken = Run(tmp_path / "broken")
