@@ -53,9 +53,9 @@ def load_domain(
         else (data.name_b, data.folder_b, data.channels_b)
     )
     domain = Domain(name, Path(folder))
+    files, held_out = training_and_held_out(config, letter)
     if others := describe_passed_over(passed_over(domain.folder)):
         domain.notes.append(f"{printable(domain.folder)}: {others}")
-    files, held_out = training_and_held_out(config, letter)
     store = PictureStore(memory_budget(config.machine.cache), scratch)
     short_sides: list[int] = []  # of the training pictures in their files, in pixels
 
