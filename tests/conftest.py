@@ -43,6 +43,12 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return paths
 
 
+@pytest.fixture(autouse=True)
+def only_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make torch the automatic backend, whatever is installed: shape checks do not let others trace a generator."""
+    monkeypatch.setattr("cyclegan.inference.backends.find_spec", lambda _: None)
+
+
 @pytest.fixture
 def traceable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Disable shape checks, which would tie a traced program to the shapes of its trace."""

@@ -11,7 +11,8 @@ from cyclegan.checkpoints.model_file import ModelInfo, load_model_info
 from cyclegan.config.keep import Keep
 from cyclegan.directions import DirectionName
 from cyclegan.errors import CycleganError
-from cyclegan.inference.translator import Translator, choose_direction
+from cyclegan.inference.loading import choose_direction
+from cyclegan.inference.translator import Translator
 from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult
 from cyclegan.translation.outputs import check_folders, check_output, is_archive, translate_into_archive
 from cyclegan.translation.pipeline import count_pictures_and_frames, translate_targets
