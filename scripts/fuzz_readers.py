@@ -31,7 +31,7 @@ from cyclegan.reference.importing import read_network
 from cyclegan.reports import write_report
 from cyclegan.training import load_inputs, run
 from cyclegan.training.build import build_state
-from cyclegan.training.loop import resume
+from cyclegan.training.continuing import resume
 from cyclegan.translation import Translator
 from cyclegan.translation.scores import TABLE, Score, write_scores
 from cyclegan.translation.targets import Target
@@ -113,7 +113,7 @@ def states(folder: Path) -> ValidFiles:
     trained, config = train_small_run(folder)
     inputs = load_inputs(config, trained)
     state, _ = build_state(inputs)
-    return [*trained.states.glob("step-*")], lambda _: resume(state, inputs)
+    return [*trained.states.glob("step-*")], lambda _: resume(state, inputs, lambda _: None)
 
 
 def settings(folder: Path) -> ValidFiles:

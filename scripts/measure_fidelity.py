@@ -29,7 +29,7 @@ from cyclegan.checkpoints.model_file import ModelInfo, save_model
 from cyclegan.config import build_config
 from cyclegan.images import FORMAT_OF, Pixels
 from cyclegan.images.plugins import readable_formats
-from cyclegan.models import build_networks, resolved_generator
+from cyclegan.models import build_networks
 from cyclegan.translation import Target, TranslateJob, TranslateOptions, Translator, plan_targets, translate_targets
 
 say = partial(print, flush=True)
@@ -186,7 +186,7 @@ def translate_unchanged(folder: Path, output: Path) -> tuple[list[Target], list[
         size=config.data.size,
         steps=0,
         averaged=True,
-        generator=resolved_generator(config),
+        generator=config.resolved_generator,
         discriminator=config.discriminator,
     )
     weights = {

@@ -4,13 +4,13 @@ from pathlib import Path
 
 from cyclegan.checkpoints.model_file import ModelInfo, save_model
 from cyclegan.config import Config
-from cyclegan.models import build_networks, resolved_generator
+from cyclegan.models import build_networks
 
 
 def write_untrained_model(path: Path, config: Config) -> Path:
     """Write all four networks of these settings, not trained, as a model file."""
     info = ModelInfo(
-        generator=resolved_generator(config),
+        generator=config.resolved_generator,
         discriminator=config.discriminator,
         domain_a="a",
         domain_b="b",

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 BESIDES = {  # what a test adds to what a page says, so that it takes a second: the last of two that contradict counts
     "train": "--device cpu --set schedule.max_steps=2 --set data.size=32 --set data.load_size=36 "
     "--set generator.width=4 --set generator.blocks=1 --set discriminator.width=4 --set discriminator.layers=2",
+    "compare": "--size 32",
     "demo": "--quick",
     "evaluate": f"--extractor eye.pt2 --extractor-size {SIDE}",
 }
@@ -56,7 +57,7 @@ def fill(folder: Path) -> None:
         draw(folder / name, 8, seed)
     for picture in (folder / "xrays").iterdir():
         Image.fromarray(np.asarray(Image.open(picture).convert("L"), np.uint16) * 257).save(picture)
-    for name in ("photo.jpg", "zebra.jpg", "in.png"):
+    for name in ("photo.jpg", "zebra.jpg", "in.png", "sky.png"):
         Image.open(folder / "testB" / "0.png").save(folder / name)
     make_video(folder / "clip.mp4")
     save_networks(folder)

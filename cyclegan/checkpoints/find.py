@@ -54,6 +54,11 @@ def trained_runs(checkpoints: Path) -> list[Run]:
     return [Run(model.parent) for model in models]
 
 
+def all_models(checkpoints: Path = Path("checkpoints")) -> list[Path]:
+    """Return a model file of each run, the newest first, and the shipped ones."""
+    return [*(find_model(run.folder) for run in trained_runs(checkpoints)), *shipped_models().values()]
+
+
 def model_name(path: Path) -> str:
     """Return the name of a model file: its run's, or its own."""
     return path.resolve().parent.name if path.stem in ("model", "best") else path.stem

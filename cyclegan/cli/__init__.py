@@ -50,11 +50,25 @@ def cyclegan(
 
 
 def _add_commands() -> None:
-    from cyclegan.cli import demo, distill, download, evaluate, export, importing, inspect, report, train, translate, ui
+    from cyclegan.cli import (
+        compare,
+        demo,
+        distill,
+        download,
+        evaluate,
+        export,
+        importing,
+        inspect,
+        report,
+        train,
+        translate,
+        ui,
+    )
 
     commands = (
         train.train,
         translate.translate,
+        compare.compare,
         distill.distill,
         demo.demo,
         inspect.inspect,

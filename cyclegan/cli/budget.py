@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cyclegan.cli.console import duration, tell, tell_if_slow
+from cyclegan.cli.console import Console
 from cyclegan.config import Config, Settings, build_config
+from cyclegan.text import duration
 
 if TYPE_CHECKING:
     from cyclegan.training import TrainInputs
@@ -16,8 +17,10 @@ FEW_SAMPLES = 8_000
 MEASURING = "Measuring how fast this machine trains."
 
 
-def choose_for_time(config: Config, layers: Sequence[Settings], folder: Path, *, fresh: bool, quiet: bool) -> Settings:
-    """Choose the settings beneath `layers` that make the best of `schedule.hours`, and print them.
+def choose_for_time(
+    config: Config, layers: Sequence[Settings], folder: Path, console: Console, *, fresh: bool
+) -> list[Settings]:
+    """Choose the layers of settings beneath `layers` that make the best of `schedule.hours`, and print them.
 
     A run that continues keeps those that were chosen when it began.
     """
@@ -29,17 +32,15 @@ def choose_for_time(config: Config, layers: Sequence[Settings], folder: Path, *,
 
     run = Run(folder)
     if not fresh and has_state(run):
-        return chosen_before(run.load_config())
+        return [chosen_before(run.load_config())]
     if config.machine.devices > 1 or started_processes()[0] > 1:
-        tell("On several devices the time decides on the number of steps, and not on the networks.", quiet=quiet)
-        return {}
+        console.tell("On several devices the time decides on the number of steps, and not on the networks.")
+        return []
     assert config.schedule.hours != "none"
-    with tell_if_slow(MEASURING, quiet=quiet):
+    with console.tell_if_slow(MEASURING):
         settings = settings_for_time(config.schedule.hours, layers, measured_seconds_per_step)
-    tell(
-        f"For {duration(config.schedule.hours * 3600)}: {described_choice(build_config(settings, *layers))}.",
-        quiet=quiet,
-    )
+    choice = described_choice(build_config(*settings, *layers))
+    console.tell(f"For {duration(config.schedule.hours * 3600)}: {choice}.")
     return settings
 
 

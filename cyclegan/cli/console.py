@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
 from types import FrameType
@@ -91,15 +92,67 @@ def uses_descriptor_2(stream: TextIO | None) -> bool:
         return False
 
 
+@dataclass(frozen=True)
+class Console:
+    """What a command prints, as its options `--progress`, `--quiet` and `--json` say."""
+
+    progress: ProgressStyle = "auto"
+    quiet: bool = False
+    as_json: bool = False
+
+    def tell(self, line: str) -> None:
+        """Print a message on standard error."""
+        tell(line, quiet=self.quiet)
+
+    def note(self, text: str) -> None:
+        """Print a message that begins with the program's name, as errors do."""
+        self.tell(f"cyclegan: {text}")
+
+    def result(self, facts: Any, text: str) -> None:
+        """Print the result on standard output: the facts as one line of JSON, or the text."""
+        if self.as_json:
+            say(json.dumps(facts))
+        elif not self.quiet:
+            say(text)
+
+    @contextmanager
+    def tell_if_slow(self, line: str, *, seconds: float = 1.0) -> Iterator[None]:
+        """Print a message on standard error if the block takes longer than so many seconds."""
+        timer = Timer(seconds, self.tell, [line])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    @contextmanager
+    def counting(self, label: str, total: int) -> Iterator[Callable[[], None]]:
+        """Show a bar that advances by one at each call; where there is no terminal, a line now and then."""
+        style = progress_style(self.progress)
+        if self.quiet or style == "none":
+            yield lambda: None
+            return
+        if style == "plain":
+            yield plain_count(label, total)
+            return
+        from rich import progress as rich
+
+        columns = (
+            rich.TextColumn("{task.description}", markup=False),
+            rich.BarColumn(),
+            rich.MofNCompleteColumn(),
+            rich.TimeRemainingColumn(),
+        )
+        with rich.Progress(*columns, console=terminal(), transient=True) as bar:
+            task = bar.add_task(label, total=total)
+            yield lambda: bar.advance(task)
+
+
 def say(line: str) -> None:
     """Print a result, as it is, on standard output."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
-
-
-def say_json(result: Any) -> None:
-    """Print a result as one line of JSON."""
-    say(json.dumps(result))
 
 
 def tell(line: str, *, quiet: bool = False) -> None:
@@ -108,18 +161,6 @@ def tell(line: str, *, quiet: bool = False) -> None:
         with suppress(OSError):  # a closed terminal is no reason to stop
             sys.stderr.write(f"{line}\n")
             sys.stderr.flush()
-
-
-@contextmanager
-def tell_if_slow(line: str, *, quiet: bool, seconds: float = 1.0) -> Iterator[None]:
-    """Print a message on standard error if the block takes longer than so many seconds."""
-    timer = Timer(seconds, tell, [line], {"quiet": quiet})
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def complain(error: CycleganError) -> None:
@@ -131,40 +172,6 @@ def table(rows: list[tuple[str, str]]) -> str:
     """Return two aligned columns."""
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
-
-
-def duration(seconds: float) -> str:
-    """Return a time as `10 days`, `1 h 05 min`, `5 min 20 s` or `20 s`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours >= 48:
-        return f"{round(hours / 24)} days"
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
-
-
-@contextmanager
-def counting(label: str, total: int, *, quiet: bool, progress: ProgressStyle = "auto") -> Iterator[Callable[[], None]]:
-    """Show a bar that advances by one at each call; where there is no terminal, a line now and then."""
-    style = progress_style(progress)
-    if quiet or style == "none":
-        yield lambda: None
-        return
-    if style == "plain":
-        yield plain_count(label, total)
-        return
-    from rich import progress as rich
-
-    columns = (
-        rich.TextColumn("{task.description}", markup=False),
-        rich.BarColumn(),
-        rich.MofNCompleteColumn(),
-        rich.TimeRemainingColumn(),
-    )
-    with rich.Progress(*columns, console=terminal(), transient=True) as bar:
-        task = bar.add_task(label, total=total)
-        yield lambda: bar.advance(task)
 
 
 def terminal() -> Any:

@@ -5,20 +5,21 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclegan.cli import options
-from cyclegan.cli.console import Json, Progress, Quiet, duration, say, say_json, tell
+from cyclegan.cli.console import Console, Json, Progress, Quiet
 from cyclegan.cli.training import print_train_result, run_training
 from cyclegan.errors import printable
+from cyclegan.text import duration
 
 EXAMPLES = ("cyclegan demo --quick", "cyclegan demo")
 
 Quick = Annotated[bool, options.option("Half a minute, at a size that learns little.", options.SCHEDULE, "--quick")]
-Seed = Annotated[int, options.option("Seed of all random choices.", options.SCHEDULE, default=0, min=0)]
+DemoSeed = Annotated[int, options.option("Seed of all random choices.", options.SCHEDULE, default=0, min=0)]
 Datasets = Annotated[Path, options.option("Folder for the drawn pictures.", options.DATA, default="datasets")]
 
 
 def demo(
     quick: Quick = False,
-    seed: Seed = 0,
+    seed: DemoSeed = 0,
     datasets: Datasets = Path("datasets"),
     checkpoints: options.Checkpoints = Path("checkpoints"),
     fresh: options.Fresh = False,
@@ -34,24 +35,23 @@ def demo(
     from cyclegan.demo import FULL, QUICK, demo_config, draw_demo, score_demo
     from cyclegan.training import check_continuation
 
-    started = time.monotonic()
+    started, console = time.monotonic(), Console(progress, quiet, as_json)
     name, scale = ("demo-quick", QUICK) if quick else ("demo", FULL)
     folder, run = datasets / name, Run(checkpoints / name)
     config = demo_config(scale, folder, seed)
     if not fresh:
         check_continuation(config, run)
-    tell(f"Drawing {scale.training} pictures of each domain in {printable(folder)}.", quiet=quiet)
+    console.tell(f"Drawing {scale.training} pictures of each domain in {printable(folder)}.")
     draw_demo(scale, folder, seed)
-    result = run_training(config, run.folder, fresh=fresh, progress=progress, quiet=quiet)
+    result = run_training(config, run.folder, console, fresh=fresh)
     if not result.finished:
-        print_train_result(result, quiet=quiet, as_json=as_json)
+        print_train_result(result, console)
         return
-    tell("Translating the held-out pictures and comparing them with their true counterparts.", quiet=quiet)
+    console.tell("Translating the held-out pictures and comparing them with their true counterparts.")
     scores = score_demo(run, folder)
-    if as_json:
-        say_json(scores | {"report": str(run.report), "seconds": round(time.monotonic() - started, 1)})
-    elif not quiet:
-        say(demo_summary(scores, run, folder, time.monotonic() - started))
+    seconds = time.monotonic() - started
+    facts = scores | {"report": str(run.report), "seconds": round(seconds, 1)}
+    console.result(facts, demo_summary(scores, run, folder, seconds))
 
 
 def demo_summary(scores: dict[str, Any], run: Any, folder: Path, seconds: float) -> str:

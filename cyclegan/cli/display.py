@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cyclegan.cli.console import duration, tell, terminal
+from cyclegan.cli.console import tell, terminal
 from cyclegan.losses import LOSS_NAMES
+from cyclegan.text import duration
 
 if TYPE_CHECKING:
     from cyclegan.training import StepInfo

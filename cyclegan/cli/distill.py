@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cyclegan.cli import options
-from cyclegan.cli.console import OUTPUT, Json, Progress, Quiet
+from cyclegan.cli.console import OUTPUT, Console, Json, Progress, Quiet
 from cyclegan.cli.training import train_and_print
 from cyclegan.config import build_config, parse_assignment
 
@@ -21,31 +21,37 @@ Width = Annotated[
     int | None,
     options.option("Channels of the student's first layer.", options.NETWORK, default="a quarter of the run's"),
 ]
-Epochs = Annotated[int | None, options.option("Epochs at the full learning rate.", options.SCHEDULE, default=OF_RUN)]
-DecayEpochs = Annotated[
+StudentEpochs = Annotated[
+    int | None, options.option("Epochs at the full learning rate.", options.SCHEDULE, default=OF_RUN)
+]
+StudentDecayEpochs = Annotated[
     int | None,
     options.option("Epochs in which the learning rate then falls to zero.", options.SCHEDULE, default=OF_RUN),
 ]
-MaxSteps = Annotated[int | None, options.option("Steps after which training ends.", options.SCHEDULE, default=OF_RUN)]
-BatchSize = Annotated[
+StudentMaxSteps = Annotated[
+    int | None, options.option("Steps after which training ends.", options.SCHEDULE, default=OF_RUN)
+]
+StudentBatchSize = Annotated[
     int | None, options.option("Samples in a step, on each device.", options.SCHEDULE, default=OF_RUN)
 ]
-Device = Annotated[str | None, options.option("auto, cpu, cuda, cuda:1 or mps.", options.HARDWARE, default=OF_RUN)]
-RunName = Annotated[str | None, options.option("Name of the new run.", OUTPUT, "--name", default="<RUN>-small")]
+StudentDevice = Annotated[
+    str | None, options.option("auto, cpu, cuda, cuda:1 or mps.", options.HARDWARE, default=OF_RUN)
+]
+StudentName = Annotated[str | None, options.option("Name of the new run.", OUTPUT, "--name", default="<RUN>-small")]
 
 
 def distill(
     run: RunPath,
     width: Width = None,
-    epochs: Epochs = None,
-    decay_epochs: DecayEpochs = None,
-    max_steps: MaxSteps = None,
+    epochs: StudentEpochs = None,
+    decay_epochs: StudentDecayEpochs = None,
+    max_steps: StudentMaxSteps = None,
     hours: options.Hours = None,
     minutes: options.Minutes = None,
-    batch_size: BatchSize = None,
-    device: Device = None,
+    batch_size: StudentBatchSize = None,
+    device: StudentDevice = None,
     assignments: options.Assignments = None,
-    name: RunName = None,
+    name: StudentName = None,
     checkpoints: options.Checkpoints = Path("checkpoints"),
     fresh: options.Fresh = False,
     dry_run: options.DryRun = False,
@@ -64,6 +70,4 @@ def distill(
     teacher = find_run(run, checkpoints)
     config = build_config(student_settings(teacher), flags, *map(parse_assignment, assignments or []))
     name = name or f"{teacher.name}-small"
-    train_and_print(
-        config, checkpoints, name, fresh=fresh, dry_run=dry_run, progress=progress, quiet=quiet, as_json=as_json
-    )
+    train_and_print(config, checkpoints, name, Console(progress, quiet, as_json), fresh=fresh, dry_run=dry_run)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cyclegan.cli.console import Json, Quiet, progress_style, say, say_json, tell, terminal
+from cyclegan.cli.console import Console, Json, Quiet, progress_style, tell, terminal
 from cyclegan.cli.datasets import DATASETS
 from cyclegan.errors import ConfigError, printable
 
@@ -32,11 +32,15 @@ def download(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Download, check and unpack a data set; the same command again resumes an interrupted download."""
+    """Download, check and unpack a data set.
+
+    The same command again resumes an interrupted download.
+    """
     from cyclegan.data.sets import find_set, known_sets
 
+    console = Console(quiet=quiet, as_json=as_json)
     if list_sets:
-        print_sets(list(known_sets().values()), quiet=quiet, as_json=as_json)
+        print_sets(list(known_sets().values()), console)
         return
     if name is None:
         raise ConfigError("no data set is named.", "cyclegan download --list lists the known ones.")
@@ -44,39 +48,38 @@ def download(
     from cyclegan.data.installing import install
 
     try:
-        with download_progress(data_set.name, quiet=quiet) as progress:
+        with download_progress(data_set.name, console) as progress:
             installed = install(data_set, folder, source=source, progress=progress)
     except KeyboardInterrupt:
-        tell("Interrupted. The same command resumes the download.", quiet=quiet)
+        console.tell("Interrupted. The same command resumes the download.")
         raise
-    print_installed(data_set, installed, quiet=quiet, as_json=as_json)
+    print_installed(data_set, installed, console)
 
 
-def print_sets(data_sets: list["DataSet"], *, quiet: bool, as_json: bool) -> None:
+def print_sets(data_sets: list["DataSet"], console: Console) -> None:
     """Print the known data sets."""
-    if as_json:
-        say_json([asdict(data_set) for data_set in data_sets])
-    elif not quiet:
-        width = max(len(data_set.name) for data_set in data_sets)
-        for data_set in data_sets:
-            size = format_bytes(data_set.size) if data_set.size else "unknown"
-            say(f"{data_set.name:<{width}}  {size:>8}  {data_set.licence}")
+    width = max(len(data_set.name) for data_set in data_sets)
+    sizes = [format_bytes(data_set.size) if data_set.size else "unknown" for data_set in data_sets]
+    lines = [
+        f"{data_set.name:<{width}}  {size:>8}  {data_set.licence}"
+        for data_set, size in zip(data_sets, sizes, strict=True)
+    ]
+    console.result([asdict(data_set) for data_set in data_sets], "\n".join(lines))
 
 
-def print_installed(data_set: "DataSet", installed: "InstalledSet", *, quiet: bool, as_json: bool) -> None:
+def print_installed(data_set: "DataSet", installed: "InstalledSet", console: Console) -> None:
     """Print the folder of a data set, its pictures, and the command that trains on it."""
     from cyclegan.data.folders import find_domains
 
-    if as_json:
-        say_json({"folder": str(installed.folder), "pictures": installed.pictures, "new": installed.new})
-    elif not quiet:
-        name = printable(installed.folder)
-        counts = ", ".join(f"{count:,} in {printable(part)}" for part, count in sorted(installed.pictures.items()))
-        state = "Downloaded" if installed.new else "Already downloaded"
-        say(f"{state}: {name} ({counts}). Licence: {data_set.licence}.")
-        if find_domains(installed.folder):
-            is_default = installed.folder == DATASETS / data_set.name
-            say(f"Train on it with: cyclegan train {data_set.name if is_default else name}")
+    name = printable(installed.folder)
+    counts = ", ".join(f"{count:,} in {printable(part)}" for part, count in sorted(installed.pictures.items()))
+    state = "Downloaded" if installed.new else "Already downloaded"
+    text = f"{state}: {name} ({counts}). Licence: {data_set.licence}."
+    if find_domains(installed.folder):
+        is_default = installed.folder == DATASETS / data_set.name
+        text += f"\nTrain on it with: cyclegan train {data_set.name if is_default else name}"
+    facts = {"folder": str(installed.folder), "pictures": installed.pictures, "new": installed.new}
+    console.result(facts, text)
 
 
 def format_bytes(count: int) -> str:
@@ -85,13 +88,13 @@ def format_bytes(count: int) -> str:
 
 
 @contextmanager
-def download_progress(name: str, *, quiet: bool) -> Iterator["ProgressCallbacks"]:
+def download_progress(name: str, console: Console) -> Iterator["ProgressCallbacks"]:
     """Show the progress of a download: bars on a terminal, elsewhere a line for every tenth."""
     from cyclegan.data.installing import NO_PROGRESS, ProgressCallbacks
 
-    if quiet:
+    if console.quiet:
         yield NO_PROGRESS
-    elif progress_style("auto") == "bar":
+    elif progress_style(console.progress) == "bar":
         with bars() as show:
             yield ProgressCallbacks(
                 on_bytes=lambda done, total: show(name, done, total),

@@ -1,32 +1,34 @@
 """`cyclegan evaluate`."""
 
 import dataclasses
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cyclegan.cli.console import Json, Quiet, complain, counting, say, say_json, tell
+from cyclegan.cli import translate_options as flags
+from cyclegan.cli.console import Console, Json, Quiet, complain
 from cyclegan.cli.download import download_progress
 from cyclegan.cli.models import model_facts, tell_model
 from cyclegan.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from cyclegan.evaluation import Evaluation, PictureFolder
+    from cyclegan.translation import Translator
 
 
 Translated = Annotated[
     Path, typer.Argument(metavar="TRANSLATED", help="Translated pictures; with --model, pictures to translate.")
 ]
 Real = Annotated[Path, typer.Argument(metavar="REAL", help="Real pictures of the target domain.")]
-Model = Annotated[
-    Path | None, typer.Option(help="Translate first, with this model: a run's folder or name, or a model file.")
-]
-To = Annotated[str | None, typer.Option(metavar="DOMAIN", help="The domain to translate to.")]
-Direction = Annotated[
-    Literal["a2b", "b2a"] | None,
-    typer.Option(help="The direction, instead of --to.  [default: a2b]", show_default=False),
+ModelFirst = Annotated[
+    Path | None,
+    typer.Option(
+        help="Translate first, with this model: a run's folder or name, or a model file.",
+        rich_help_panel=flags.MODEL_PANEL,
+    ),
 ]
 Source = Annotated[
     Path | None,
@@ -49,94 +51,104 @@ Resize = Annotated[
     Literal["clean", "legacy", "both"],
     typer.Option(help="How pictures are resized for the extractor. Scores of the two do not compare."),
 ]
-Size = Annotated[
+SquareSize = Annotated[
     int, typer.Option(min=0, max=65_535, help="Pixels. All pictures become squares of this size; 0: unchanged.")
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 
 
 def evaluate(
     translated: Translated,
     real: Real,
-    model: Model = None,
-    to: To = None,
-    direction: Direction = None,
+    model: ModelFirst = None,
+    to: flags.To = None,
+    direction: flags.DirectionOption = None,
     source: Source = None,
     paired: Paired = False,
     extractor: ExtractorFile = None,
     extractor_size: ExtractorSize = 299,
     resize: Resize = "both",
-    size: Size = 256,
-    device: Device = "auto",
+    size: SquareSize = 256,
+    device: flags.InferenceDevice = "auto",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Measure FID, KID and faithfulness of translations."""
-    from cyclegan.checkpoints.find import find_model
-    from cyclegan.checkpoints.model_file import load_model_info
-    from cyclegan.evaluation import RESIZINGS, PictureFolder, load_extractor
-    from cyclegan.evaluation import evaluate as evaluate_folders
-    from cyclegan.evaluation.preparation import translated_folder
-    from cyclegan.translation import Translator, choose_direction
+    from cyclegan.evaluation import RESIZINGS, PictureFolder, evaluate_folders, load_extractor
 
     if model is None and (to or direction):
         raise ConfigError("--to and --direction need a model.", "Name one with --model, or leave them out.")
     if model is not None and source is not None:
         raise ConfigError("--source is for pictures that are already translated.", "Leave out --source or --model.")
+    console = Console(quiet=quiet, as_json=as_json)
     inputs, real_folder = PictureFolder(translated, size or None), PictureFolder(real, size or None)
-    network = load_extractor(extractor or inception_file(quiet=quiet), side=extractor_size, device=device)
+    network = load_extractor(extractor or inception_file(console), side=extractor_size, device=device)
     source_folder = PictureFolder(source, size or None) if source else inputs if model else None
-    facts: dict[str, Any] = {}
-    path: Path | None = None
-    if model is not None:
-        path = find_model(model)
-        info = load_model_info(path)
-        chosen = choose_direction(info, to, direction)
-        tell_model(path, info, chosen, quiet=quiet)
-        facts = model_facts(path, info, chosen) | {"precision": "fp32"}
+    translator = translator_to_evaluate(model, to, direction, device, console) if model else None
     total = len(inputs.paths) * (2 if model else 1) + len(real_folder.paths)
-    with counting("Pictures", total, quiet=quiet) as advance:
-        outputs: Any = nullcontext(inputs)
-        if path is not None:
-            translator = Translator(path, direction=chosen, device=device, precision="fp32")
-            outputs = translated_folder(translator, inputs, on_picture=advance)
-        with outputs as output_folder:
-            evaluation = evaluate_folders(
-                output_folder,
-                real_folder,
-                network,
-                resizings=RESIZINGS if resize == "both" else (resize,),
-                source=source_folder,
-                paired=paired,
-                on_picture=advance,
-            )
-    warn_of_skipped_files(translated, real, quiet=quiet)
+    with (
+        console.counting("Pictures", total) as advance,
+        translations(inputs, translator, advance) as outputs,
+    ):
+        evaluation = evaluate_folders(
+            outputs,
+            real_folder,
+            network,
+            resizings=RESIZINGS if resize == "both" else (resize,),
+            source=source_folder,
+            paired=paired,
+            on_picture=advance,
+        )
+    note_skipped_files(translated, real, console=console)
     for error in evaluation.failed:
         complain(error)
-    if as_json:
-        say_json(facts | as_facts(evaluation, inputs, real_folder))
-    elif not quiet:
-        say(as_text(evaluation, inputs, real_folder))
+    facts = as_facts(evaluation, inputs, real_folder)
+    if translator:
+        facts |= model_facts(translator.path, translator.info, translator.direction) | {"precision": "fp32"}
+    console.result(facts, as_text(evaluation, inputs, real_folder))
     if evaluation.failed:
         raise typer.Exit(1)
 
 
-def warn_of_skipped_files(*folders: Path, quiet: bool) -> None:
+def translator_to_evaluate(
+    model: Path, to: str | None, direction: Literal["a2b", "b2a"] | None, device: str, console: Console
+) -> "Translator":
+    """Load the model to evaluate, and print which it is."""
+    from cyclegan.checkpoints.find import find_model
+    from cyclegan.checkpoints.model_file import load_model_info
+    from cyclegan.translation import Translator, choose_direction
+
+    path = find_model(model)
+    info = load_model_info(path)
+    chosen = choose_direction(info, to, direction)
+    tell_model(path, info, chosen, console)
+    return Translator(path, direction=chosen, device=device, precision="fp32")
+
+
+def translations(
+    inputs: "PictureFolder", translator: "Translator | None", advance: Callable[[], object]
+) -> AbstractContextManager["PictureFolder"]:
+    """Lend the folder of the translations; without a model, the inputs are those."""
+    from cyclegan.evaluation.preparation import translated_folder
+
+    return translated_folder(translator, inputs, on_picture=advance) if translator else nullcontext(inputs)
+
+
+def note_skipped_files(*folders: Path, console: Console) -> None:
     """Print which files in the folders are no pictures."""
     from cyclegan.data.folders import describe_passed_over, passed_over
 
     for folder in folders:
         if description := describe_passed_over(passed_over(folder)):
-            tell(f"cyclegan: {printable(folder)}: {description}", quiet=quiet)
+            console.note(f"{printable(folder)}: {description}")
 
 
-def inception_file(*, quiet: bool) -> Path:
+def inception_file(console: Console) -> Path:
     """Return Inception's weights; a download is announced."""
     from cyclegan.evaluation.preparation import fetch_inception
 
-    with download_progress("Inception's weights", quiet=quiet) as progress:
+    with download_progress("Inception's weights", console) as progress:
         return fetch_inception(
-            on_begin=lambda host: tell(f"Downloading Inception's weights (91 MiB) from {host}.", quiet=quiet),
+            on_begin=lambda host: console.tell(f"Downloading Inception's weights (91 MiB) from {host}."),
             on_progress=progress.on_bytes,
         )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cyclegan.cli.console import Json, Quiet, say, say_json, tell
+from cyclegan.cli.console import Console, Json, Quiet
 from cyclegan.errors import ConfigError, printable
 
 if TYPE_CHECKING:
@@ -58,7 +58,10 @@ def export(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Write a model as a model file, as the authors' .pth files, or as a program that runs without cyclegan."""
+    """Write a model in another format.
+
+    A model file, .pth files for the authors' code, or a program that runs without cyclegan.
+    """
     from cyclegan.checkpoints.find import find_model, find_run, model_name
     from cyclegan.checkpoints.model_file import load_model
     from cyclegan.checkpoints.states import unaveraged_model
@@ -72,18 +75,11 @@ def export(
         path = find_model(model)
         name, (info, weights) = model_name(path), load_model(path)
     request.check_files(info, weights, overwrite=overwrite)
-    tell(f"Model: {printable(name)}, {info.steps:,} steps trained, from {printable(path)}", quiet=quiet)
-    facts: dict[str, Any] = {
-        "written": str(output),
-        "format": request.output_format,
-        "model": str(path),
-        "steps": info.steps,
-    }
+    console = Console(quiet=quiet, as_json=as_json)
+    console.tell(f"Model: {printable(name)}, {info.steps:,} steps trained, from {printable(path)}")
     more_facts, details = request.write(path, info, weights)
-    if as_json:
-        say_json(facts | more_facts)
-    elif not quiet:
-        say(f"Written: {printable(output)}{details}")
+    facts = {"written": str(output), "format": request.output_format, "model": str(path), "steps": info.steps}
+    console.result(facts | more_facts, f"Written: {printable(output)}{details}")
 
 
 @dataclass(frozen=True)

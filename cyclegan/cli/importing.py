@@ -2,12 +2,15 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cyclegan.cli.console import Json, Quiet, say, say_json
+from cyclegan.cli.console import Console, Json, Quiet
 from cyclegan.errors import ConfigError, printable
+
+if TYPE_CHECKING:
+    from cyclegan.checkpoints.model_file import ModelInfo
 
 
 def import_(
@@ -28,7 +31,10 @@ def import_(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Convert .pth files of pytorch-CycleGAN-and-pix2pix to a model file. Files with code are refused."""
+    """Convert the authors' .pth files to a model file.
+
+    They are those of pytorch-CycleGAN-and-pix2pix. Files with code are refused.
+    """
     from cyclegan.atomic import check_new_file, file_suffix
     from cyclegan.checkpoints.model_file import save_model
     from cyclegan.reference.importing import import_model
@@ -39,15 +45,16 @@ def import_(
     info, weights = import_model(files, domain_a=domain_a, domain_b=domain_b, direction=direction)
     save_model(output, info, weights)
     networks = sorted({name.partition(".")[0] for name in weights})
-    if as_json:
-        keys = ("generator", "discriminator", "channels_a", "channels_b")
-        facts = {key: value for key, value in dataclasses.asdict(info).items() if key in keys}
-        say_json({"model": str(output), "networks": networks} | facts)
-    elif not quiet:
-        config = info.generator
-        resnet = config.architecture == "resnet"
-        architecture = f"residual blocks: {config.blocks}" if resnet else f"U-Net of depth {config.depth}"
-        grey = [name for name, channels in (("A", info.channels_a), ("B", info.channels_b)) if channels == 1]
-        grey_domains = f"; grey: {' and '.join(grey)}" if grey else ""
-        description = f"{', '.join(networks)}; {architecture}, width {config.width}, {config.norm} norm{grey_domains}"
-        say(f"Imported: {printable(output)} ({description})")
+    keys = ("generator", "discriminator", "channels_a", "channels_b")
+    facts = {key: value for key, value in dataclasses.asdict(info).items() if key in keys}
+    Console(quiet=quiet, as_json=as_json).result(
+        {"model": str(output), "networks": networks} | facts,
+        f"Imported: {printable(output)} ({', '.join(networks)}; {describe_generators(info)})",
+    )
+
+
+def describe_generators(info: "ModelInfo") -> str:
+    """Describe the generators of a model, and its grey domains."""
+    grey = [name for name, channels in (("A", info.channels_a), ("B", info.channels_b)) if channels == 1]
+    grey_domains = f"; grey: {' and '.join(grey)}" if grey else ""
+    return f"{info.generator.description}, {info.generator.norm} norm{grey_domains}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cyclegan.cli.console import Json, Quiet, counting, say, say_json, table
+from cyclegan.cli.console import Console, Json, Quiet, table
 from cyclegan.errors import printable
 
 if TYPE_CHECKING:
@@ -39,16 +39,17 @@ def inspect(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Check folders of pictures, a run, a model file or this machine, and suggest improvements."""
-    from cyclegan.inspection import classify, inspect
+    """Check pictures, runs, models or this machine.
+
+    Problems are named, each with a suggestion.
+    """
+    from cyclegan.inspection import classify, inspect_targets
 
     targets = classify(paths or [])
-    with counting("Pictures", targets.pictures, quiet=quiet) as advance:
-        inspection = inspect(targets, size=size, on_picture=advance)
-    if as_json:
-        say_json(dataclasses.asdict(inspection))
-    elif not quiet:
-        say("\n\n".join(inspection_text(inspection)))
+    console = Console(quiet=quiet, as_json=as_json)
+    with console.counting("Pictures", targets.pictures) as advance:
+        inspection = inspect_targets(targets, size=size, on_picture=advance)
+    console.result(dataclasses.asdict(inspection), "\n\n".join(inspection_text(inspection)))
 
 
 def inspection_text(inspection: "Inspection") -> Iterator[str]:
@@ -115,18 +116,13 @@ def model_rows(model: "ModelReport") -> list[tuple[str, str]]:
     info, generator = model.info, model.info.generator
     names = {"a2b": (info.domain_a, info.domain_b), "b2a": (info.domain_b, info.domain_a)}
     directions = [f"{printable(names[key][0])} to {printable(names[key][1])} ({key})" for key in model.directions]
-    architecture = (
-        f"U-Net, depth {generator.depth}"
-        if generator.architecture == "unet"
-        else f"ResNet, residual blocks: {generator.blocks}"
-    )
     parameters = ", ".join(f"{network} {count:,}" for network, count in model.parameters.items())
     return [
         ("model", f"{printable(model.path)}, {model.bytes / MIB:,.1f} MiB, of cyclegan {printable(info.version)}"),
         ("translates", ", ".join(directions) or "nothing: it holds no generator"),
         (
             "generators",
-            f"{architecture}, width {generator.width}, {generator.norm} norm{', dropout' * generator.dropout}",
+            f"{generator.description}, {generator.norm} norm{', dropout' * generator.dropout}",
         ),
         ("parameters", parameters or "none"),
         ("channels", f"{info.channels_a} of A, {info.channels_b} of B"),

@@ -4,17 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cyclegan.cli.console import complain, say, say_json, table
+from cyclegan.cli.console import Console, complain, table
 from cyclegan.errors import ModelFileError, printable
 
 
-def print_models(*, quiet: bool, as_json: bool) -> None:
+def print_models(console: Console) -> None:
     """Print the models in the package and the runs under `checkpoints/`, a line each."""
     models = list(listed_models(Path("checkpoints")))
-    if as_json:
-        say_json(models)
-    elif not quiet:
-        say(table([(printable(model["name"]), printable(model["about"])) for model in models]))
+    console.result(models, table([(printable(model["name"]), printable(model["about"])) for model in models]))
 
 
 def listed_models(checkpoints: Path) -> Iterator[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cyclegan.cli.console import tell
+from cyclegan.cli.console import Console
 from cyclegan.errors import printable
 
 if TYPE_CHECKING:
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from cyclegan.directions import DirectionName
 
 
-def tell_model(path: Path, info: "ModelInfo", direction: "DirectionName", *, quiet: bool) -> None:
+def tell_model(path: Path, info: "ModelInfo", direction: "DirectionName", console: Console) -> None:
     """Print the model and its direction."""
     from cyclegan.checkpoints.find import model_name
 
     source, target = info.domains(direction)
     steps = f"{info.steps:,} steps trained" if info.steps else "imported"
     domains = f"{printable(source)} to {printable(target)} ({direction})"
-    tell(f"Model: {printable(model_name(path))}, {domains}, {steps}, from {printable(path)}", quiet=quiet)
+    console.tell(f"Model: {printable(model_name(path))}, {domains}, {steps}, from {printable(path)}")
 
 
 def model_facts(path: Path, info: "ModelInfo", direction: "DirectionName") -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cyclegan.cli.console import Json, Quiet, say, say_json
+from cyclegan.cli.console import Console, Json, Quiet
 from cyclegan.errors import printable
 
 
@@ -14,12 +14,12 @@ def report(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Write one self-contained HTML page about a run: samples, curves, health, settings."""
+    """Write an HTML page about a run.
+
+    One file holds its samples, curves, health and settings.
+    """
     from cyclegan.checkpoints.find import find_run
     from cyclegan.reports import write_report
 
     written = write_report(find_run(run))
-    if as_json:
-        say_json({"report": str(written)})
-    elif not quiet:
-        say(f"Report: {printable(written)}")
+    Console(quiet=quiet, as_json=as_json).result({"report": str(written)}, f"Report: {printable(written)}")

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from cyclegan.cli.console import duration, table
+from cyclegan.cli.console import table
 from cyclegan.errors import printable
+from cyclegan.text import duration
 
 if TYPE_CHECKING:
     from cyclegan.training import TrainInputs
@@ -71,11 +72,11 @@ def validation(inputs: "TrainInputs") -> str:
 
 def teacher(inputs: "TrainInputs", model: "Teacher") -> str:
     """Return the teacher, and the ratio of its multiply-adds to those of the student."""
-    from cyclegan.models import multiply_adds, resolved_generator
+    from cyclegan.models import multiply_adds
 
     channels, size = model.info.channels("a2b"), inputs.config.data.size
     teacher_cost, student_cost = (
-        multiply_adds(config, channels, size) for config in (model.info.generator, resolved_generator(inputs.config))
+        multiply_adds(config, channels, size) for config in (model.info.generator, inputs.config.resolved_generator)
     )
     return f"{printable(inputs.config.training.teacher)}, of {teacher_cost / student_cost:.3g} times the multiply-adds"
 

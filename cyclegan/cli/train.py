@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cyclegan.cli import options
 from cyclegan.cli.budget import choose_for_time
-from cyclegan.cli.console import Json, Progress, Quiet
+from cyclegan.cli.console import Console, Json, Progress, Quiet
 from cyclegan.cli.datasets import find_data_set, missing_folders_error
 from cyclegan.cli.training import train_and_print
 from cyclegan.config import build_config, is_set, load_settings, parse_assignment, preset
@@ -57,6 +57,7 @@ def train(
 
     The same command continues an interrupted run.
     """
+    started, console = time.perf_counter(), Console(progress, quiet, as_json)
     flags = options.settings_of(locals())
     data_set = find_data_set(a) if a is not None and b is None else None
     layers = [
@@ -72,21 +73,9 @@ def train(
     if not (config.data.folder_a and config.data.folder_b):
         raise missing_folders_error(a)
     name = name or (data_set.name if data_set else f"{config.data.name_a}2{config.data.name_b}")
-    started = time.perf_counter()
     if (hours is not None or minutes is not None) and preset_name != "paper":
-        layers.insert(0, choose_for_time(config, layers, checkpoints / name, fresh=fresh, quiet=quiet))
-        config = build_config(*layers)
-    train_and_print(
-        config,
-        checkpoints,
-        name,
-        fresh=fresh,
-        dry_run=dry_run,
-        progress=progress,
-        quiet=quiet,
-        as_json=as_json,
-        started=started,
-    )
+        config = build_config(*choose_for_time(config, layers, checkpoints / name, console, fresh=fresh), *layers)
+    train_and_print(config, checkpoints, name, console, fresh=fresh, dry_run=dry_run, started=started)
 
 
 def folders_and_names(a: Path | None, b: Path | None) -> dict[str, str]:

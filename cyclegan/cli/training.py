@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,22 +12,11 @@ import typer
 
 from cyclegan.atomic import is_file_name
 from cyclegan.cli.budget import MEASURING, plan_of
-from cyclegan.cli.console import (
-    ProgressStyle,
-    complain,
-    counting,
-    duration,
-    interruptible,
-    progress_style,
-    say,
-    say_json,
-    share_stderr,
-    tell,
-    tell_if_slow,
-)
+from cyclegan.cli.console import Console, complain, interruptible, progress_style, share_stderr
 from cyclegan.cli.summary import train_summary
 from cyclegan.config import Config
 from cyclegan.errors import ConfigError, printable
+from cyclegan.text import duration
 
 if TYPE_CHECKING:
     from cyclegan.training import TrainInputs, TrainResult
@@ -38,12 +26,10 @@ def train_and_print(
     config: Config,
     checkpoints: Path,
     name: str,
+    console: Console,
     *,
     fresh: bool,
     dry_run: bool,
-    progress: ProgressStyle,
-    quiet: bool,
-    as_json: bool,
     started: float | None = None,
 ) -> None:
     """Train the run of this name, and print how that ended; exit with 130 if it was interrupted.
@@ -53,15 +39,13 @@ def train_and_print(
     if not is_file_name(name):
         raise ConfigError(f"{printable(name)} cannot be a run's name.", "Choose one without slashes.")
     if dry_run:
-        print_dry_run(config, checkpoints / name, fresh=fresh, progress=progress, quiet=quiet, as_json=as_json)
+        print_dry_run(config, checkpoints / name, console, fresh=fresh)
     else:
-        result = run_training(config, checkpoints / name, fresh=fresh, progress=progress, quiet=quiet, started=started)
-        print_train_result(result, quiet=quiet, as_json=as_json)
+        result = run_training(config, checkpoints / name, console, fresh=fresh, started=started)
+        print_train_result(result, console)
 
 
-def print_dry_run(
-    config: Config, folder: Path, *, fresh: bool, progress: ProgressStyle, quiet: bool, as_json: bool
-) -> None:
+def print_dry_run(config: Config, folder: Path, console: Console, *, fresh: bool) -> None:
     """Print the summary of a training, and train nothing."""
     from cyclegan.checkpoints.run import Run
     from cyclegan.training import Ranks, load_inputs, with_device_count
@@ -69,25 +53,17 @@ def print_dry_run(
     config = with_device_count(config)
     with (
         interruptible(quiet=True) as interrupted,
-        reading_pictures(config, interrupted, progress=progress, quiet=quiet) as on_picture,
+        reading_pictures(config, interrupted, console) as on_picture,
     ):
         loaded = load_inputs(config, Run(folder), on_picture=on_picture, fresh=fresh)
     inputs = replace(loaded, ranks=Ranks(count=config.machine.devices))
-    print_notes(inputs, quiet=quiet)
-    if as_json:
-        say_json({"run": str(folder), "steps": inputs.total_steps, "config": dataclasses.asdict(config)})
-    elif not quiet:
-        say(train_summary(inputs))
+    print_notes(inputs, console)
+    facts = {"run": str(folder), "steps": inputs.total_steps, "config": dataclasses.asdict(config)}
+    console.result(facts, train_summary(inputs))
 
 
 def run_training(
-    config: Config,
-    folder: Path,
-    *,
-    fresh: bool,
-    progress: ProgressStyle,
-    quiet: bool,
-    started: float | None = None,
+    config: Config, folder: Path, console: Console, *, fresh: bool, started: float | None = None
 ) -> "TrainResult":
     """Train in `folder` and show the progress."""
     from cyclegan.checkpoints.states import has_state
@@ -99,31 +75,31 @@ def run_training(
     if config.machine.devices > 1:
         start_processes_once(config.machine.devices)
     ranks = join_ranks(config)
-    quiet = quiet or not ranks.is_first
+    console = replace(console, quiet=console.quiet or not ranks.is_first)
     with ExitStack() as stack:
         interrupted = stack.enter_context(interruptible(quiet=not ranks.is_first))
         reading = stack.enter_context(ExitStack())
-        on_picture = reading.enter_context(reading_pictures(config, interrupted, progress=progress, quiet=quiet))
+        on_picture = reading.enter_context(reading_pictures(config, interrupted, console))
 
         def on_inputs(inputs: "TrainInputs") -> None:
             reading.close()
             if ranks.is_first:
-                print_notes(inputs, quiet=quiet)
-            tell(train_summary(inputs), quiet=quiet)
-            if ranks.count == 1 and (fresh or not has_state(inputs.run)) and not (quiet and inputs.plan is None):
-                with tell_if_slow(MEASURING, quiet=quiet):
+                print_notes(inputs, console)
+            console.tell(train_summary(inputs))
+            if ranks.count == 1 and (fresh or not has_state(inputs.run)) and not (console.quiet and not inputs.plan):
+                with console.tell_if_slow(MEASURING):
                     plan = plan_of(inputs)
-                tell(plan, quiet=quiet)
+                console.tell(plan)
 
-        style = progress_style(progress)
-        callbacks = [stack.enter_context(TrainingDisplay(live=style == "bar"))] if style != "none" and not quiet else []
+        style = "none" if console.quiet else progress_style(console.progress)
+        callbacks = [stack.enter_context(TrainingDisplay(live=style == "bar"))] if style != "none" else []
         return run(
             config,
             folder,
             fresh=fresh,
             callbacks=callbacks,
             interrupted=interrupted,
-            log=partial(tell, quiet=quiet),
+            log=console.tell,
             on_picture=on_picture,
             on_inputs=on_inputs,
             ranks=ranks,
@@ -132,11 +108,9 @@ def run_training(
 
 
 @contextmanager
-def reading_pictures(
-    config: Config, interrupted: Callable[[], bool], *, progress: ProgressStyle, quiet: bool
-) -> Iterator[Callable[[], None]]:
+def reading_pictures(config: Config, interrupted: Callable[[], bool], console: Console) -> Iterator[Callable[[], None]]:
     """Show a bar of the pictures that are read; yield a function to call after each."""
-    with counting("Reading pictures", total_pictures(config), progress=progress, quiet=quiet) as advance:
+    with console.counting("Reading pictures", total_pictures(config)) as advance:
 
         def on_picture() -> None:
             advance()
@@ -155,14 +129,14 @@ def total_pictures(config: Config) -> int:
     return sum(len(list_pictures(Path(folder))) for folder in folders)
 
 
-def print_notes(inputs: "TrainInputs", *, quiet: bool) -> None:
+def print_notes(inputs: "TrainInputs", console: Console) -> None:
     """Print which pictures cannot be read, and notes on the others."""
     from cyclegan.data.overlap import overlap_warnings
 
     for error in inputs.domain_a.skipped + inputs.domain_b.skipped:
         complain(error)
     for note in inputs.domain_a.notes + inputs.domain_b.notes + overlap_warnings(inputs.domain_a, inputs.domain_b):
-        tell(f"cyclegan: {note}", quiet=quiet)
+        console.note(note)
 
 
 def start_processes_once(devices: int) -> None:
@@ -175,29 +149,25 @@ def start_processes_once(devices: int) -> None:
         raise typer.Exit(start_processes(devices, sys.argv[1:]))
 
 
-def print_train_result(result: "TrainResult", *, quiet: bool, as_json: bool) -> None:
+def print_train_result(result: "TrainResult", console: Console) -> None:
     """Print how a training ended, on the first rank; exit with 130 if it was interrupted."""
     from cyclegan.checkpoints.find import find_model
 
     if not result.ranks.is_first:
         return
     for note in result.notes:
-        tell(f"cyclegan: {note}", quiet=quiet)
-    if as_json:
-        say_json(
-            {
-                "run": str(result.run.folder),
-                "model": str(find_model(result.run.folder)),
-                "step": result.step,
-                "total_steps": result.total_steps,
-                "finished": result.finished,
-                "plateau": result.plateau > 0,
-                "steps_done": result.steps_done,
-                "seconds": round(result.seconds, 3),
-            }
-        )
-    elif not quiet:
-        say(ending(result))
+        console.note(note)
+    facts = {
+        "run": str(result.run.folder),
+        "model": str(find_model(result.run.folder)),
+        "step": result.step,
+        "total_steps": result.total_steps,
+        "finished": result.finished,
+        "plateau": result.plateau > 0,
+        "steps_done": result.steps_done,
+        "seconds": round(result.seconds, 3),
+    }
+    console.result(facts, ending(result))
     if not result.finished:
         raise typer.Exit(130)
 

@@ -11,7 +11,7 @@ Inputs = Annotated[
     list[Path] | None,
     typer.Argument(metavar="INPUT…", help="Pictures, videos, and folders of them. - is one picture on standard input."),
 ]
-Output = Annotated[
+OutputPath = Annotated[
     Path | None,
     typer.Option(
         help="A folder, a .zip archive, or a file for a single input.  [default: <input>_<domain> beside the input]",
@@ -19,7 +19,7 @@ Output = Annotated[
         show_default=False,
     ),
 ]
-ImageFormat = Annotated[
+OutputFormat = Annotated[
     Literal["jpg", "png", "webp", "tif", "bmp", "gif", "avif"] | None,
     typer.Option(
         "--format",
@@ -72,13 +72,13 @@ ListModels = Annotated[
 To = Annotated[
     str | None, typer.Option(metavar="DOMAIN", help="Translate to this domain.", rich_help_panel=MODEL_PANEL)
 ]
-Direction = Annotated[
+DirectionOption = Annotated[
     Literal["a2b", "b2a"] | None,
     typer.Option(
         help="The direction, instead of --to.  [default: a2b]", rich_help_panel=MODEL_PANEL, show_default=False
     ),
 ]
-Size = Annotated[
+ShortSide = Annotated[
     int | None,
     typer.Option(
         min=0,
@@ -92,7 +92,16 @@ Strength = Annotated[
     float,
     typer.Option(min=0, max=1, help="1 is the translation; less blends it with the input.", rich_help_panel=LOOK),
 ]
-Keep = Annotated[
+MaskPath = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE|FOLDER",
+        help="Translate only a part: a picture that is white there and black elsewhere, or a folder of such pictures "
+        "under the names of the inputs.",
+        rich_help_panel=LOOK,
+    ),
+]
+KeptDetail = Annotated[
     str,
     typer.Option(
         metavar="none|detail|color|auto",
@@ -110,7 +119,7 @@ Steady = Annotated[
         rich_help_panel=LOOK,
     ),
 ]
-Engine = Annotated[
+EngineName = Annotated[
     Literal["local", "ray"],
     typer.Option(
         "--engine",
@@ -118,7 +127,7 @@ Engine = Annotated[
         rich_help_panel=HARDWARE,
     ),
 ]
-BatchSize = Annotated[
+PicturesAtOnce = Annotated[
     int, typer.Option(min=1, help="Pictures of one size that are translated at once.", rich_help_panel=HARDWARE)
 ]
 Tile = Annotated[
@@ -130,7 +139,7 @@ Tile = Annotated[
         show_default=False,
     ),
 ]
-Precision = Annotated[
+InferencePrecision = Annotated[
     Literal["auto", "fp32", "bf16"], typer.Option(help="Precision of the network.", rich_help_panel=HARDWARE)
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=HARDWARE)]
+InferenceDevice = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=HARDWARE)]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cyclegan.cli.console import Json, Quiet, say, say_json, tell
+from cyclegan.cli.console import Console, Json, Quiet
 
 
 def ui(
@@ -37,17 +37,19 @@ def ui(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Serve a local web page that translates pictures and shows the progress of runs."""
+    """Serve a local web page that translates pictures.
+
+    It also shows the progress of runs.
+    """
     from cyclegan.checkpoints.find import find_model
     from cyclegan.devices import choose_device
     from cyclegan.web import ServerSettings, serve
 
+    console = Console(quiet=quiet, as_json=as_json)
+
     def show(address: str) -> None:
-        if as_json:
-            say_json({"address": address})
-        elif not quiet:
-            say(address)
-        tell("Press Ctrl-C to stop.", quiet=quiet)
+        console.result({"address": address}, address)
+        console.tell("Press Ctrl-C to stop.")
         if open_:
             webbrowser.open(address)
 

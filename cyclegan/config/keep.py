@@ -6,7 +6,7 @@ from typing import Literal
 from cyclegan.errors import ConfigError, printable
 
 MIN_SIZE, MAX_SIZE = 16, 4096  # pixels
-HINT = "Write none, color, detail, or one of the last two with a size, as in detail=128."
+KEEP_HINT = "Write none, color, detail, or one of the last two with a size, as in detail=128."
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ def parse_keep(text: str) -> Keep:
     if name == "none" and not has_size:
         return Keep()
     if name not in ("detail", "color"):
-        raise ConfigError(f"{printable(text)!r} is nothing that a translation can keep.", HINT)
+        raise ConfigError(f"{printable(text)!r} is nothing that a translation can keep.", KEEP_HINT)
     mode: Literal["detail", "color"] = "detail" if name == "detail" else "color"
     if not has_size:
         return Keep(mode)
     if not (size.isascii() and size.isdecimal() and MIN_SIZE <= int(size[:6]) <= MAX_SIZE):
-        raise ConfigError(f"{printable(text)!r} needs a size of {MIN_SIZE} to {MAX_SIZE} pixels.", HINT)
+        raise ConfigError(f"{printable(text)!r} needs a size of {MIN_SIZE} to {MAX_SIZE} pixels.", KEEP_HINT)
     return Keep(mode, int(size))

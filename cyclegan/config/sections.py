@@ -77,6 +77,13 @@ class GeneratorConfig(Section):
         object.__setattr__(self, "depth" if self.architecture == "resnet" else "blocks", "auto")
         super().__post_init__()
 
+    @property
+    def description(self) -> str:
+        """The network, for people; of resolved settings."""
+        unet = self.architecture == "unet"
+        layers = f"U-Net, depth {self.depth}" if unet else f"ResNet, residual blocks: {self.blocks}"
+        return f"{layers}, width {self.width}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class DiscriminatorConfig(Section):
@@ -230,11 +237,14 @@ class Config:
         return 9 if self.data.size >= 256 else 6
 
     @property
+    def resolved_generator(self) -> GeneratorConfig:
+        """The generator's settings without "auto": model files describe networks by numbers."""
+        return dataclasses.replace(self.generator, blocks=self.resnet_blocks, depth=self.unet_depth)
+
+    @property
     def generator_description(self) -> str:
         """The generators, for people."""
-        unet = self.generator.architecture == "unet"
-        layers = f"U-Net, depth {self.unet_depth}" if unet else f"ResNet, residual blocks: {self.resnet_blocks}"
-        return f"{layers}, width {self.generator.width}"
+        return self.resolved_generator.description
 
     @property
     def unet_depth(self) -> int:

@@ -1,11 +1,10 @@
 """A domain in training: its pictures are decoded and resized once, and cached in memory or on disk."""
 
 import hashlib
-import tempfile
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import psutil
@@ -13,16 +12,15 @@ import torch
 
 from cyclegan.config import Config
 from cyclegan.data.folders import describe_passed_over, list_pictures, passed_over
+from cyclegan.data.store import PictureStore
 from cyclegan.devices import free_memory
-from cyclegan.errors import DataError, PictureError, disk_errors, printable
+from cyclegan.errors import DataError, PictureError, printable
 from cyclegan.images import Picture, Pixels, read_picture, resized, size_with_short_side, with_bits, with_channels
 from cyclegan.prefetch import map_ahead
 
 MEMORY_SHARE = 0.4  # of the free memory that one domain's pictures may take
 SMALL_FACTOR = 2  # enlargement to the training size from which pictures are called small
 MIN_HELD_OUT = 2  # pictures of a domain that can be held out: two sets are to be compared
-
-StoredArray = tuple[int, tuple[int, ...], np.dtype]  # in the store's file: first byte, shape, type
 
 
 @dataclass
@@ -40,62 +38,25 @@ class Domain:
     notes: list[str] = field(default_factory=list)  # messages about pictures that are used
 
 
-class PictureStore:
-    """Stores pictures in memory up to a budget, and the rest in one file that is mapped into memory."""
-
-    def __init__(self, budget: int, folder: Path) -> None:
-        self.budget = budget  # bytes
-        self.folder = folder
-        self.entries: list[Pixels | StoredArray] = []
-        self.file: IO[bytes] | None = None
-
-    def add(self, pixels: Pixels) -> None:
-        """Add a picture."""
-        if pixels.nbytes <= self.budget:
-            self.budget -= pixels.nbytes
-            self.entries.append(pixels)
-            return
-        with disk_errors(self.folder):
-            if self.file is None:
-                self.file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115 (it lives as long as the map)
-            self.entries.append((self.file.tell(), pixels.shape, pixels.dtype))
-            self.file.write(pixels.tobytes())
-
-    def pictures(self) -> list[Pixels]:
-        """Return all pictures in the order they came."""
-        if self.file is None:
-            return [entry for entry in self.entries if not isinstance(entry, tuple)]
-        with self.file:  # the map keeps it open
-            self.file.flush()
-            mapped = np.memmap(self.file, dtype=np.uint8, mode="r")
-        return [
-            mapped[entry[0] :][: int(np.prod(entry[1])) * entry[2].itemsize].view(entry[2]).reshape(entry[1])
-            if isinstance(entry, tuple)
-            else entry
-            for entry in self.entries
-        ]
-
-
-def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callable[[], object] = lambda: None) -> Domain:
+def load_domain(
+    config: Config, letter: str, *, scratch: Path, on_picture: Callable[[], object] = lambda: None
+) -> Domain:
     """Load domain `a` or `b`: decode and resize every picture of its folder, and the held-out ones.
 
     Damaged pictures are skipped and listed; fewer left than a batch needs is an error. Pictures that do not fit in
     memory go to an unnamed file in `scratch` that disappears with the process.
     """
-    folder = Path(config.data.folder_a if side == "a" else config.data.folder_b)
-    domain = Domain(config.data.name_a if side == "a" else config.data.name_b, folder)
-    budget = {"memory": 2**63, "disk": 0}.get(
-        config.machine.cache, int(free_memory(torch.device("cpu")) * MEMORY_SHARE)
+    data = config.data
+    name, folder, channels = (
+        (data.name_a, data.folder_a, data.channels_a)
+        if letter == "a"
+        else (data.name_b, data.folder_b, data.channels_b)
     )
-    store = PictureStore(budget, scratch)
-    files, held_out = training_and_held_out(config, side)
-
-    if others := describe_passed_over(passed_over(folder)):
-        domain.notes.append(f"{printable(folder)}: {others}")
-
-    channels = config.data.channels_a if side == "a" else config.data.channels_b
-
-    short_side = config.data.short_side
+    domain = Domain(name, Path(folder))
+    if others := describe_passed_over(passed_over(domain.folder)):
+        domain.notes.append(f"{printable(domain.folder)}: {others}")
+    files, held_out = training_and_held_out(config, letter)
+    store = PictureStore(memory_budget(config.machine.cache), scratch)
     short_sides: list[int] = []  # of the training pictures in their files, in pixels
 
     def prepare(path: Path) -> tuple[Picture, int] | PictureError:
@@ -103,47 +64,41 @@ def load_domain(config: Config, side: str, *, scratch: Path, on_picture: Callabl
             picture = read_picture(path)
         except PictureError as error:
             return error
-        ready = for_training(picture, short_side, channels, keep_aspect=config.data.keep_aspect)
+        ready = for_training(picture, data.short_side, channels, keep_aspect=data.keep_aspect)
         return ready, min(picture.pixels.shape[:2])
 
-    workers = psutil.cpu_count() or 1
-    everything = files + held_out
-    for number, loaded in enumerate(map_ahead(prepare, everything, workers=workers)):
-        path = everything[number]
+    paths, workers = files + held_out, psutil.cpu_count() or 1
+    for number, loaded in enumerate(map_ahead(prepare, paths, workers=workers)):
+        path, is_training = paths[number], number < len(files)
         if isinstance(loaded, PictureError):
             domain.skipped.append(loaded)
         else:
-            picture, short_side_in_file = loaded
-            short_sides += [short_side_in_file] if number < len(files) else []
-            (domain.files if number < len(files) else domain.held_out_files).append(path)
+            picture, short_side = loaded
+            (domain.files if is_training else domain.held_out_files).append(path)
+            short_sides += [short_side] if is_training else []
             domain.sizes[path] = path.stat().st_size
             domain.notes += [picture.first_frame_note(path)] if picture.frames > 1 else []
             store.add(picture.pixels)
         on_picture()
-    check_most_were_read(domain, len(everything))
-    if len(domain.files) < config.training.batch_size:
-        worst = f", such as {str(domain.skipped[0]).rstrip('.')}" if domain.skipped else ""
-        raise DataError(
-            f"{printable(folder)} holds {len(domain.files)} readable pictures, fewer than a batch of "
-            f"{config.training.batch_size}; {len(domain.skipped)} cannot be read{worst}.",
-            "Add pictures, or choose a smaller --batch-size.",
-        )
-    if (held_out or config.data.validate) and len(domain.held_out_files) < MIN_HELD_OUT:
-        raise DataError(
-            f"{len(domain.held_out_files)} pictures of {printable(domain.name)} are held out for validation, "
-            f"and at least {MIN_HELD_OUT} are needed.",
-            "Hold out more, as in --validate 0.2, or name folders with --validate-a and --validate-b.",
-        )
-    domain.notes += small_picture_warnings(domain.name, short_sides, short_side)
+
+    check_enough_pictures(domain, len(paths), config.training.batch_size, validates=bool(held_out or data.validate))
+    domain.notes += small_picture_warnings(domain.name, short_sides, data.short_side)
     pictures = store.pictures()
     domain.pictures, domain.held_out = pictures[: len(domain.files)], pictures[len(domain.files) :]
     return domain
 
 
-def training_and_held_out(config: Config, side: str) -> tuple[list[Path], list[Path]]:
+def memory_budget(cache: str) -> int:
+    """Return the bytes that one domain's pictures may take in memory, by the setting `machine.cache`."""
+    if cache == "auto":
+        return int(free_memory(torch.device("cpu")) * MEMORY_SHARE)
+    return 0 if cache == "disk" else sys.maxsize
+
+
+def training_and_held_out(config: Config, letter: str) -> tuple[list[Path], list[Path]]:
     """Return the files of domain `a` or `b` to train on, and those held out."""
     data = config.data
-    folder, other = (data.folder_a, data.validate_a) if side == "a" else (data.folder_b, data.validate_b)
+    folder, other = (data.folder_a, data.validate_a) if letter == "a" else (data.folder_b, data.validate_b)
     files = list_pictures(Path(folder))
     if other:
         return files, list_pictures(Path(other))
@@ -159,13 +114,26 @@ def is_held_out(name: Path, share: float) -> bool:
     return int.from_bytes(number, "big") < share * 2**64
 
 
-def check_most_were_read(domain: Domain, count: int) -> None:
-    """Raise an error if more than half of a domain's `count` pictures cannot be read: the rest is not the domain."""
-    if len(domain.skipped) * 2 > count:
+def check_enough_pictures(domain: Domain, count: int, batch_size: int, *, validates: bool) -> None:
+    """Raise an error if most of a domain's `count` pictures cannot be read, or too few of them can."""
+    if len(domain.skipped) * 2 > count:  # the rest is not the domain
         first = domain.skipped[0]
         raise DataError(
             f"{len(domain.skipped)} of {count} pictures of {printable(domain.name)} cannot be read; the first: {first}",
             f"{first.hint} Or take them out of {printable(domain.folder)}.".strip(),
+        )
+    if len(domain.files) < batch_size:
+        worst = f", such as {str(domain.skipped[0]).rstrip('.')}" if domain.skipped else ""
+        raise DataError(
+            f"{printable(domain.folder)} holds {len(domain.files)} readable pictures, fewer than a batch of "
+            f"{batch_size}; {len(domain.skipped)} cannot be read{worst}.",
+            "Add pictures, or choose a smaller --batch-size.",
+        )
+    if validates and len(domain.held_out_files) < MIN_HELD_OUT:
+        raise DataError(
+            f"{len(domain.held_out_files)} pictures of {printable(domain.name)} are held out for validation, "
+            f"and at least {MIN_HELD_OUT} are needed.",
+            "Hold out more, as in --validate 0.2, or name folders with --validate-a and --validate-b.",
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from cyclegan.errors import DataError, printable
 from cyclegan.images import FORMAT_OF
 
-Entry = TypeVar("Entry")
+Element = TypeVar("Element")
 MAX_SUFFIXES_NAMED = 8  # of files that were passed over
 SYSTEM_NAMES = (  # thumbnails, resource forks and bins of network drives, macOS and Windows
     "@eadir", "#recycle", "__macosx", "$recycle.bin", "system volume information", "thumbs.db", "desktop.ini"
@@ -100,7 +100,7 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in SYSTEM_NAMES
 
 
-def evenly_spaced(items: Sequence[Entry], most: int) -> list[Entry]:
+def evenly_spaced(items: Sequence[Element], most: int) -> list[Element]:
     """Return at most `most` items, evenly spaced from the first to the last."""
     return [items[index] for index in np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)]
 

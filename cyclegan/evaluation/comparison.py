@@ -62,7 +62,7 @@ class Evaluation:
         return f"torch-fidelity {version('torch-fidelity')}"
 
 
-def evaluate(  # noqa: PLR0913 (options have defaults)
+def evaluate_folders(  # noqa: PLR0913 (options have defaults)
     translated: PictureFolder,
     real: PictureFolder,
     extractor: Extractor,

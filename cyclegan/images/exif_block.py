@@ -23,7 +23,7 @@ class ExifError(ValueError):
 
 
 @dataclass(frozen=True)
-class Entry:
+class IfdEntry:
     """One tag of a directory, at `position`; its value lies at `start`, and `end` may be outside the block."""
 
     position: int
@@ -40,7 +40,7 @@ class Directory:
 
     start: int
     end: int
-    entries: list[Entry]
+    entries: list[IfdEntry]
     next: int
 
     def outside_values(self) -> list[Span]:
@@ -92,11 +92,11 @@ class Block:
             raise ExifError("a directory is cut off")
         return end
 
-    def _entry(self, position: int) -> Entry:
+    def _entry(self, position: int) -> IfdEntry:
         tag, kind, count, offset = self.unpack("HHII", position)
         size = TYPE_BYTES.get(kind, 0) * count
         start = position + 8 if size <= 4 else offset
-        return Entry(position, tag, kind, count, start, start + size)
+        return IfdEntry(position, tag, kind, count, start, start + size)
 
     def directories(self) -> Iterator[Directory]:
         """Yield IFD0 and the directories that it points to, each once; invalid pointers are passed over."""
@@ -110,11 +110,11 @@ class Block:
                     with suppress(ExifError):
                         queue.append(self.directory(start))
 
-    def target(self, pointer: Entry) -> int:
+    def target(self, pointer: IfdEntry) -> int:
         """Return the offset that a pointer holds."""
         return self.unpack("I", pointer.position + 8)[0]
 
-    def is_damaged(self, entry: Entry) -> bool:
+    def is_damaged(self, entry: IfdEntry) -> bool:
         """Tell whether an entry's type is unknown, or its value is not in the block."""
         if self.data[entry.position : entry.position + 12] == bytes(12):
             return False  # some cameras reserve room
@@ -128,7 +128,7 @@ class Block:
             return True
         return False
 
-    def numbers(self, entry: Entry) -> tuple[int, ...]:
+    def numbers(self, entry: IfdEntry) -> tuple[int, ...]:
         """Return an entry's integers; none of another type or of a damaged entry."""
         if entry.type not in (SHORT, LONG) or entry.end > len(self.data):
             return ()
@@ -152,13 +152,13 @@ class Block:
         self.pack("I", entry.position + 8, len(self.data))
         self.data += value
 
-    def set_number(self, entry: Entry, number: int) -> None:
+    def set_number(self, entry: IfdEntry, number: int) -> None:
         """Make an entry one integer: a SHORT if it was one and the number fits, else a LONG."""
         kind = SHORT if entry.type == SHORT and number < 2**16 else LONG
         self.pack("HI", entry.position + 2, kind, 1)
         self.pack("HH" if kind == SHORT else "I", entry.position + 8, *([number, 0] if kind == SHORT else [number]))
 
-    def remove(self, directory: Directory, entries: list[Entry]) -> None:
+    def remove(self, directory: Directory, entries: list[IfdEntry]) -> None:
         """Remove entries from a directory; the later ones move up, their values stay."""
         removed = {entry.position for entry in entries}
         positions = [entry.position for entry in directory.entries if entry.position not in removed]

@@ -24,6 +24,7 @@ STORAGE_TAGS = {
     529, 530, 531, 532, 700, 33723, 34377, 34675, *ORIGINAL_TAGS,
 }  # fmt: skip
 XMP_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
+XMP_IN_PNG = "XML:com.adobe.xmp"
 XMP_IN_GIF = b"\x21\xff\x0bXMP DataXMP"
 # leads a reader of sub-blocks safely over the packet (Adobe's XMP specification, part 3, 2020)
 END_OF_XMP_IN_GIF = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
@@ -127,7 +128,7 @@ def gif_xmp_block(xmp: bytes) -> bytes:
 
 def _xmp(image: Image.Image) -> bytes:
     """Return a file's XMP packet."""
-    packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+    packet = image.info.get("xmp") or image.info.get(XMP_IN_PNG) or b""
     if packet:
         return packet.encode() if isinstance(packet, str) else bytes(packet)
     if isinstance(image, GifImagePlugin.GifImageFile):

@@ -99,7 +99,7 @@ def size_with_short_side(height: int, width: int, short_side: int) -> tuple[int,
     return max(short_side, round(height * scale)), max(short_side, round(width * scale))
 
 
-def blended(original: Pixels, output: Pixels, strength: float) -> Pixels:
+def blended(original: Pixels, output: Pixels, strength: float | Float[np.ndarray, "_h _w 1"]) -> Pixels:
     """Return the linear interpolation between the original (strength 0) and the output (strength 1)."""
     values: np.ndarray = np.rint(original + strength * (output.astype(np.float32) - original))
     return values.astype(output.dtype)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from cyclegan.errors import UnreadableError
 from cyclegan.images.exif_block import EXIF_HEADER
+from cyclegan.images.metadata import XMP_IN_PNG
 from cyclegan.images.picture import Picture
 from cyclegan.images.pixels import stack_alpha
 
@@ -53,7 +54,7 @@ def encode_png(picture: Picture) -> bytes:
     if metadata.exif:
         chunks += _chunk(b"eXIf", metadata.exif.removeprefix(EXIF_HEADER))
     if metadata.xmp:
-        chunks += _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp)
+        chunks += _chunk(b"iTXt", XMP_IN_PNG.encode() + b"\0\0\0\0\0" + metadata.xmp)
     for key, text in metadata.text.items():
         chunks += _chunk(b"iTXt", key.encode("latin-1", "replace") + b"\0\0\0\0\0" + text.encode())
     for key, text in metadata.png_texts().items():

@@ -12,7 +12,7 @@ from cyclegan.images import exif, xmp
 from cyclegan.images.encoding import encoding_options
 from cyclegan.images.exif_block import EXIF_HEADER
 from cyclegan.images.formats import FORMATS
-from cyclegan.images.metadata import Metadata, gif_xmp_block
+from cyclegan.images.metadata import XMP_IN_PNG, Metadata, gif_xmp_block
 from cyclegan.images.photoshop import MAX_SEGMENT_BYTES, jpeg_segments
 from cyclegan.images.picture import Picture
 from cyclegan.images.pixels import with_channels
@@ -139,5 +139,5 @@ def _png_info(metadata: Metadata) -> PngImagePlugin.PngInfo:
     for key, text in metadata.png_texts().items():
         info.add_text(key, text, zip=True)
     if metadata.xmp:
-        info.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode(errors="replace"))
+        info.add_itxt(XMP_IN_PNG, metadata.xmp.decode(errors="replace"))
     return info

@@ -1,9 +1,10 @@
 """Pictures of any size through any generator, in overlapping tiles whose instance norms agree.
 
-A norm with the statistics of each tile would give each tile its own colours. Here all tiles are normalised by the mean
-and variance that a thumbnail of the whole picture has at that layer (Chen et al. 2021, "Towards Ultra-Resolution Neural
-Style Transfer via Thumbnail Instance Normalization"), and neighbours fade into each other. This is an approximation;
-`inference.strips` is exact, for the ResNet generator.
+If each tile were normalised by its own mean and variance, each would get its own colours. So a thumbnail of the whole
+picture goes through the network first, and every tile is normalised by the thumbnail's mean and variance at the same
+layer (Chen et al. 2021, "Towards Ultra-Resolution Neural Style Transfer via Thumbnail Instance Normalization").
+Neighbours are cross-faded where they overlap. The result is approximate; for the ResNet generator, `inference.strips`
+is exact.
 """
 
 import copy
@@ -14,7 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cyclegan.images import Images, scaled
+from cyclegan.images import Images, resized, to_images
 from cyclegan.inference.padding import PaddedPicture, multiple_of
 from cyclegan.models.layers import EPSILON, replace_instance_norms
 
@@ -69,9 +70,12 @@ def thumbnail(picture: PaddedPicture, side: int) -> Images:
     height, width = picture.images.shape[2:]
     scale = min((side**2 / height / width) ** 0.5, 1)
     small = [multiple_of(picture.generator.stride, length * scale) for length in (height, width)]
-    floats = picture.images if picture.images.is_floating_point() else scaled(picture.images)
-    small_images = F.interpolate(floats.float(), small, mode="bicubic", antialias=True)
-    return small_images.to(picture.device, picture.dtype)
+    if picture.images.is_floating_point():
+        images = F.interpolate(picture.images.float(), small, mode="bicubic", antialias=True)
+    else:  # the whole picture in floats would take four times its memory
+        pixels = picture.images[0].permute(1, 2, 0).cpu().numpy()
+        images = to_images(resized(pixels, small[1], small[0]))
+    return images.to(picture.device, picture.dtype)
 
 
 def tile_starts(length: int, tile: int, overlap: int) -> list[int]:

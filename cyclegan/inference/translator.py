@@ -169,11 +169,11 @@ class Translator:
 
         Grey pictures stay grey, unless the model colours them.
         """
-        channels_in, channels_out = self.channels
-        outputs = self._keeping([with_channels(picture.pixels, channels_in) for picture in pictures])
+        in_channels, out_channels = self.channels
+        outputs = self._keeping([with_channels(picture.pixels, in_channels) for picture in pictures])
         results = []
         for picture, pixels in zip(pictures, outputs, strict=True):
-            channels = picture.channels if channels_in == channels_out else channels_out
+            channels = picture.channels if in_channels == out_channels else out_channels
             output = with_channels(pixels, channels)
             if strength < 1:
                 output = blended(with_channels(picture.pixels, channels), output, strength)

@@ -28,7 +28,7 @@ __all__ = [
     "RunReport",
     "Targets",
     "classify",
-    "inspect",
+    "inspect_targets",
 ]
 
 
@@ -78,7 +78,7 @@ def classify(paths: Sequence[Path], checkpoints: Path = Path("checkpoints")) -> 
     return Targets(data_folders(folders), runs, models)
 
 
-def inspect(
+def inspect_targets(
     targets: Targets, *, size: int = 256, on_picture: Callable[[], object] = lambda: None, disk: Path = Path()
 ) -> Inspection:
     """Inspect all targets, pictures for training at `size` pixels; without targets, the machine and a folder's disk."""

@@ -12,7 +12,6 @@ from cyclegan.models.networks import (
     load_weights,
     meta_module,
     multiply_adds,
-    resolved_generator,
 )
 from cyclegan.models.resnet import ResNetGenerator
 from cyclegan.models.unet import UNetGenerator
@@ -32,5 +31,4 @@ __all__ = [
     "load_weights",
     "meta_module",
     "multiply_adds",
-    "resolved_generator",
 ]

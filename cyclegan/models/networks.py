@@ -1,7 +1,6 @@
 """One table of architectures, and the four networks of a training built from it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeVar, overload
 
 import torch
@@ -23,17 +22,17 @@ NetworkConfig = GeneratorConfig | DiscriminatorConfig
 # By the name of the architecture in settings and model files: how a generator is built from resolved settings and the
 # channels of its input and output, and a discriminator from its settings and channels.
 GENERATORS: Mapping[str, Callable[[GeneratorConfig, int, int], Generator]] = {
-    "resnet": lambda config, channels_in, channels_out: ResNetGenerator(
-        channels_in,
-        channels_out,
+    "resnet": lambda config, in_channels, out_channels: ResNetGenerator(
+        in_channels,
+        out_channels,
         width=config.width,
         blocks=int(config.blocks),
         norm=config.norm,
         dropout=config.dropout,
     ),
-    "unet": lambda config, channels_in, channels_out: UNetGenerator(
-        channels_in,
-        channels_out,
+    "unet": lambda config, in_channels, out_channels: UNetGenerator(
+        in_channels,
+        out_channels,
         width=config.width,
         depth=int(config.depth),
         norm=config.norm,
@@ -59,14 +58,9 @@ class Networks(nn.Module):
         self.disc_b = disc_b
 
 
-def resolved_generator(config: Config) -> GeneratorConfig:
-    """Return the generator's settings without "auto": model files describe networks by numbers."""
-    return replace(config.generator, blocks=config.resnet_blocks, depth=config.unet_depth)
-
-
-def build_generator(config: GeneratorConfig, channels_in: int = 3, channels_out: int = 3) -> Generator:
+def build_generator(config: GeneratorConfig, in_channels: int = 3, out_channels: int = 3) -> Generator:
     """Build a generator from resolved settings, its weights not yet initialised."""
-    return GENERATORS[config.architecture](config, channels_in, channels_out)
+    return GENERATORS[config.architecture](config, in_channels, out_channels)
 
 
 def build_discriminator(config: DiscriminatorConfig, channels: int = 3) -> Discriminator:
@@ -77,7 +71,7 @@ def build_discriminator(config: DiscriminatorConfig, channels: int = 3) -> Discr
 def build_networks(config: Config) -> Networks:
     """Build the four networks; their first weights depend on the seed alone."""
     a, b = config.data.channels_a, config.data.channels_b
-    generator = resolved_generator(config)
+    generator = config.resolved_generator
     networks = Networks(
         a2b=build_generator(generator, a, b),
         b2a=build_generator(generator, b, a),

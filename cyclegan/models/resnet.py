@@ -24,8 +24,8 @@ class ResNetGenerator(nn.Module):
 
     def __init__(
         self,
-        channels_in: int = 3,
-        channels_out: int = 3,
+        in_channels: int = 3,
+        out_channels: int = 3,
         *,
         width: int = 64,
         blocks: int = 9,
@@ -37,7 +37,7 @@ class ResNetGenerator(nn.Module):
         self.dropout = dropout
         self.body = nn.Sequential(
             ReflectionPad(3),
-            nn.Conv2d(channels_in, width, kernel_size=7, bias=False),
+            nn.Conv2d(in_channels, width, kernel_size=7, bias=False),
             norm_layer(norm, width),
             nn.ReLU(inplace=True),
             *down(width, width * 2, norm),
@@ -46,7 +46,7 @@ class ResNetGenerator(nn.Module):
             *up(width * 4, width * 2, norm),
             *up(width * 2, width, norm),
             ReflectionPad(3),
-            nn.Conv2d(width, channels_out, kernel_size=7),
+            nn.Conv2d(width, out_channels, kernel_size=7),
             nn.Tanh(),  # back to [-1, 1]
         )
 

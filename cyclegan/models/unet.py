@@ -19,8 +19,8 @@ class UNetGenerator(nn.Module):
 
     def __init__(
         self,
-        channels_in: int = 3,
-        channels_out: int = 3,
+        in_channels: int = 3,
+        out_channels: int = 3,
         *,
         width: int = 64,
         depth: int = 8,
@@ -36,7 +36,7 @@ class UNetGenerator(nn.Module):
             nn.Sequential(
                 *([nn.LeakyReLU(0.2)] if level > 0 else []),
                 nn.Conv2d(
-                    widths[level - 1] if level > 0 else channels_in,
+                    widths[level - 1] if level > 0 else in_channels,
                     widths[level],
                     kernel_size=4,
                     stride=2,
@@ -52,7 +52,7 @@ class UNetGenerator(nn.Module):
                 nn.ReLU(),
                 nn.ConvTranspose2d(
                     widths[level] if level == bottleneck else widths[level] * 2,
-                    widths[level - 1] if level > 0 else channels_out,
+                    widths[level - 1] if level > 0 else out_channels,
                     kernel_size=4,
                     stride=2,
                     padding=1,

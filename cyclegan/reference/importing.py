@@ -29,7 +29,7 @@ DOMAIN_LETTERS = {
     "disc_a": "A",
     "disc_b": "B",
 }  # of a network's input and, for a generator, output
-DEFAULT_SIZE = 256  # pixels; the reference's default crop
+REFERENCE_SIZE = 256  # pixels; the reference's default crop
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def model_info(networks: Mapping[str, ImportedNetwork], domain_a: str, domain_b:
         domain_b=domain_b,
         channels_a=channels_of_domain(networks, "A"),
         channels_b=channels_of_domain(networks, "B"),
-        size=2 ** int(generator.depth) if generator.architecture == "unet" else DEFAULT_SIZE,
+        size=2 ** int(generator.depth) if generator.architecture == "unet" else REFERENCE_SIZE,
         steps=0,  # the files do not say
         averaged=False,
         discriminator=discriminators.pop() if discriminators else None,

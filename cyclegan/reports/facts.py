@@ -13,10 +13,10 @@ from cyclegan.config import Config
 RECENT_LINES = 20  # of the metrics; their median is the current speed
 MAX_VALUE = 1e12  # larger values are damaged
 
-Rows = Sequence[tuple[str, str]]
+FactRows = Sequence[tuple[str, str]]
 
 
-def headline_facts(config: Config, metrics: Sequence[dict[str, Any]]) -> Rows:
+def headline_facts(config: Config, metrics: Sequence[dict[str, Any]]) -> FactRows:
     """Return the progress, speed and quality of a run."""
     last = metrics[-1] if metrics else {"step": 0}
     rows = [("Steps", f"{last['step']:,}")]
@@ -51,7 +51,7 @@ def trained_seconds(metrics: Sequence[dict[str, Any]]) -> float:
     return sum(float(line["elapsed_seconds"]) for line in [*ends, *lines[-1:]])
 
 
-def training_facts(config: Config) -> Rows:
+def training_facts(config: Config) -> FactRows:
     """Return the data, the networks and the schedule."""
     data, loss, optimizer = config.data, config.loss, config.optimizer
     training, schedule = config.training, config.schedule
@@ -75,7 +75,7 @@ def training_facts(config: Config) -> Rows:
     ]
 
 
-def commands(run: Run) -> Rows:
+def commands(run: Run) -> FactRows:
     """Return purposes and the command lines that serve them."""
     folder, again = shlex.quote(str(run.folder)), shlex.quote(f"{run.name}-again")
     settings, parent, name = (shlex.quote(str(part)) for part in (run.config, run.folder.parent, run.name))

@@ -4,9 +4,9 @@ from cyclegan.training.distillation import student_settings
 from cyclegan.training.distributed import Ranks
 from cyclegan.training.fabric import join_ranks, started_processes, with_device_count
 from cyclegan.training.inputs import Callback, StepInfo, TrainInputs
-from cyclegan.training.loop import TrainResult, train
+from cyclegan.training.loop import TrainResult, train_locked
 from cyclegan.training.run import check_continuation, load_inputs, run
-from cyclegan.training.time_plan import Stopwatch
+from cyclegan.training.timing import Stopwatch
 
 __all__ = [
     "Callback",
@@ -21,6 +21,6 @@ __all__ = [
     "run",
     "started_processes",
     "student_settings",
-    "train",
+    "train_locked",
     "with_device_count",
 ]

@@ -59,8 +59,8 @@ CHOSEN = {section: tuple(keys) for section, keys in RECIPES[0].settings.items()}
 
 def settings_for_time(
     hours: float, layers: Sequence[Settings], seconds_per_step: Callable[[Config], float]
-) -> Settings:
-    """Choose the settings that lie beneath `layers`, for a new run of so many hours.
+) -> list[Settings]:
+    """Choose the layers of settings that lie beneath `layers`, for a new run of so many hours.
 
     What the layers say stays. `seconds_per_step` measures a step with some settings. On a CPU the search ends with the
     first recipe that takes too long; on a GPU small networks are hardly faster than large ones, so all are measured.
@@ -68,7 +68,7 @@ def settings_for_time(
     seconds = hours * 3600
     machine = chosen_threads(layers, seconds_per_step)
     best: tuple[Settings, Config, float] | None = None
-    for recipe, config, settings in allowed_recipes(layers, machine):
+    for recipe, config, settings in allowed_recipes([machine, *layers]):
         if best and all(getattr(config, part) == getattr(best[1], part) for part in recipe.settings):
             continue  # the layers say all in which the two differ
         step = seconds_per_step(config)
@@ -78,14 +78,14 @@ def settings_for_time(
             break
     assert best is not None
     settings, config, step = best
-    return merged(settings, settings_that_follow(config, seconds, step))
+    return [settings, machine, settings_that_follow(config, seconds, step)]
 
 
-def allowed_recipes(layers: Sequence[Settings], machine: Settings) -> Iterable[tuple[Recipe, Config, Settings]]:
+def allowed_recipes(layers: Sequence[Settings]) -> Iterable[tuple[Recipe, Config, Settings]]:
     """Yield the recipes that the layers allow, the small ones first; if they allow none, raise the first error."""
     errors: list[ConfigError] = []
     for recipe in RECIPES:
-        settings = merged(recipe.settings, machine)
+        settings = recipe.settings
         if is_set(layers, "data", "size"):
             del settings["data"]["load_size"]  # it belongs to the size
         try:
@@ -110,19 +110,14 @@ def settings_that_follow(config: Config, seconds: float, step: float) -> Setting
 
 def chosen_threads(layers: Sequence[Settings], seconds_per_step: Callable[[Config], float]) -> Settings:
     """Return one thread of arithmetic where it is faster than all: on a CPU that has other work."""
-    _, config, _ = next(iter(allowed_recipes(layers, {})))
+    _, config, _ = next(iter(allowed_recipes(layers)))
     if config.machine.threads != "auto" or choose_device(config.machine.device).type != "cpu":
         return {}
     one: Settings = {"machine": {"threads": 1}}
-    _, single, _ = next(iter(allowed_recipes(layers, one)))
+    _, single, _ = next(iter(allowed_recipes([one, *layers])))
     return one if seconds_per_step(single) * MIN_SPEEDUP < seconds_per_step(config) else {}
 
 
 def chosen_before(config: Config) -> Settings:
     """Return the settings of a saved run that were chosen for its time, as the layer beneath the others."""
     return {section: {key: getattr(getattr(config, section), key) for key in keys} for section, keys in CHOSEN.items()}
-
-
-def merged(first: Settings, second: Settings) -> dict[str, dict[str, Any]]:
-    """Return the settings of both, those of the second over those of the first."""
-    return {section: dict(first.get(section, {})) | dict(second.get(section, {})) for section in {**first, **second}}

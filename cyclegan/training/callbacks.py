@@ -10,7 +10,6 @@ from cyclegan.checkpoints.run import Run, require_run
 from cyclegan.checkpoints.states import save_state
 from cyclegan.errors import TrainingDivergedError
 from cyclegan.images import read_picture
-from cyclegan.models import resolved_generator
 from cyclegan.training.grids import center_crops, sample_grid, save_grid
 from cyclegan.training.inputs import StepInfo, TrainInputs
 from cyclegan.training.state import TrainState, merge_ranks, of_one_rank
@@ -112,7 +111,7 @@ def save_networks(inputs: TrainInputs, path: Path, steps: int, weights: Tensors)
     """Save a model file of the weights after so many steps."""
     data = inputs.config.data
     info = ModelInfo(
-        generator=resolved_generator(inputs.config),
+        generator=inputs.config.resolved_generator,
         discriminator=inputs.config.discriminator,
         domain_a=data.name_a,
         domain_b=data.name_b,

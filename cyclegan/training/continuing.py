@@ -1,14 +1,18 @@
-"""Changes between a saved run and its continuation: moved folders, a longer schedule."""
+"""Continuing a saved run: its state, and what changed since: moved folders, a longer schedule, other devices."""
 
 import os
 from dataclasses import replace
 
+from cyclegan.checkpoints.records import delete_old_held_out, delete_records_after
 from cyclegan.checkpoints.run import Run
 from cyclegan.checkpoints.states import latest_step, load_state
 from cyclegan.config import Config
 from cyclegan.errors import RunError, printable
-from cyclegan.training.inputs import TrainInputs
+from cyclegan.training.callbacks import save_models
+from cyclegan.training.inputs import Log, TrainInputs
 from cyclegan.training.schedule import scheduled_rate
+from cyclegan.training.state import TrainState, select_rank
+from cyclegan.training.time_plan import TimePlan
 
 RATE_TOLERANCE = 0.01  # of a learning rate: smaller rises are rounding
 
@@ -34,6 +38,49 @@ def check_moved_pictures(inputs: TrainInputs) -> None:
                 "Name the folder that holds the same pictures, give this run another --name, "
                 "or move the old one aside with --fresh.",
             )
+
+
+def resume(state: TrainState, inputs: TrainInputs, log: Log) -> tuple[TrainInputs, list[str]]:
+    """Load the newest saved state, if there is one, and delete the records of later steps.
+
+    Return the inputs with the batches that were taken before, and notes for the user.
+    """
+    ranks, saved = inputs.ranks, load_state(inputs.run)
+    if saved is None:
+        if ranks.is_first:
+            delete_records_after(inputs.run, 0)
+        return inputs, []
+    tensors, facts, notes = saved
+    state.load_state_dict(select_rank(ranks.rank, tensors, state.state_dict()[0]), facts)
+    if state.plan and (plan := facts.get("plan")):
+        before, after = TimePlan(**plan).learning_rate_factor(state.step - 1), inputs.learning_rate(state.step)
+        notes += rise_notes(before * inputs.full_learning_rate, after)
+    # On another number of devices a step takes another number of batches.
+    ranks_before = facts.get("ranks", 1)
+    batch_offset = facts.get("batch_offset", 0) + state.step * (ranks_before - ranks.count)
+    inputs = replace(inputs, batch_offset=batch_offset)
+    if ranks.is_first:
+        save_models(inputs, state)  # a kill between a state and its models leaves older ones
+        delete_records_after(inputs.run, state.step)
+        delete_old_held_out(inputs.run)
+    if state.plan:
+        state.plan.count(inputs.stopwatch)
+    left = f", with {state.plan.describe_rest()}" if state.plan and state.step < inputs.total_steps else ""
+    log(f"Resuming from step {state.step:,}{left}.")
+    if ranks_before != ranks.count:
+        notes.append(
+            f"the last save is of {ranks_before} devices and training continues on {ranks.count}: every picture still "
+            "comes when it is due, but steps have another number of samples, and past fakes and random states are not "
+            "those that were saved, so this continuation is not exact."
+        )
+    notes += [
+        f"the pictures of {printable(domain.name)} are not those of the last save, so this continuation is not exact."
+        for domain, before, now in zip(
+            (inputs.domain_a, inputs.domain_b), facts["pictures"], inputs.fingerprints, strict=True
+        )
+        if now != before
+    ]
+    return inputs, notes
 
 
 def continuation_notes(inputs: TrainInputs) -> list[str]:
@@ -74,4 +121,4 @@ def learning_rates(inputs: TrainInputs) -> tuple[float, float]:
     before = scheduled_rate(inputs.run.load_config().schedule, full, inputs.epoch(max(step - 1, 0)) - 1)
     if step >= inputs.total_steps:
         return before, before
-    return before, scheduled_rate(inputs.config.schedule, full, inputs.epoch(step) - 1)
+    return before, inputs.learning_rate(step)

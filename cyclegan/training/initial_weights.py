@@ -9,7 +9,7 @@ from cyclegan.checkpoints.find import find_model
 from cyclegan.checkpoints.model_file import Tensors, load_model, weights_of
 from cyclegan.config import Config, forbidden_changes
 from cyclegan.errors import ConfigError, ModelFileError, printable
-from cyclegan.models import Networks, resolved_generator
+from cyclegan.models import Networks
 from cyclegan.training.distillation import Teacher
 
 
@@ -29,7 +29,7 @@ def weights_of_model(config: Config) -> Tensors:
         generator=info.generator,
         discriminator=info.discriminator or config.discriminator,
     )
-    if differences := forbidden_changes(of_model, replace(config, generator=resolved_generator(config))):
+    if differences := forbidden_changes(of_model, replace(config, generator=config.resolved_generator)):
         raise ConfigError(
             f"{printable(path)} holds networks of other settings: {'; '.join(differences)}.",
             "Train with those of the model, as in --set generator.blocks=6, or without --init-from.",

@@ -15,9 +15,10 @@ from cyclegan.data.domains import Domain
 from cyclegan.data.loader import batches_per_epoch
 from cyclegan.training.distillation import Teacher
 from cyclegan.training.distributed import SINGLE_PROCESS, Ranks
-from cyclegan.training.schedule import epoch_of
+from cyclegan.training.schedule import epoch_of, scheduled_rate
 from cyclegan.training.state import TrainState
-from cyclegan.training.time_plan import Stopwatch, TimePlan
+from cyclegan.training.time_plan import TimePlan
+from cyclegan.training.timing import Stopwatch
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,13 @@ class TrainInputs:
         factors = {"none": 1.0, "sqrt": math.sqrt(self.ranks.count), "linear": float(self.ranks.count)}
         return self.config.optimizer.learning_rate * factors[self.config.optimizer.scale]
 
+    def learning_rate(self, step: int) -> float:
+        """Return the scheduled learning rate of a step, counted from 0."""
+        schedule, full = self.config.schedule, self.full_learning_rate
+        if self.plan:
+            return min(full * self.plan.learning_rate_factor(step), schedule.max_learning_rate)
+        return scheduled_rate(schedule, full, self.epoch(step) - 1)
+
     def is_logged(self, step: int) -> bool:
         """Tell whether a line of the metrics ends with this step, counted from 1."""
         return step % self.config.logging.every == 0 or step == self.total_steps
@@ -103,6 +111,7 @@ class StepInfo:
 
 
 Callback = Callable[[TrainState, StepInfo], None]
+Log = Callable[[str], object]  # of messages for the user
 
 
 def domain_fingerprint(domain: Domain) -> str:

@@ -22,10 +22,10 @@ from cyclegan.training.distillation import load_teacher
 from cyclegan.training.distributed import Ranks
 from cyclegan.training.fabric import join_ranks, with_device_count
 from cyclegan.training.initial_weights import initial_weights
-from cyclegan.training.inputs import Callback, TrainInputs
-from cyclegan.training.loop import TrainResult, train
-from cyclegan.training.step_runner import Log
-from cyclegan.training.time_plan import Stopwatch, TimePlan
+from cyclegan.training.inputs import Callback, Log, TrainInputs
+from cyclegan.training.loop import TrainResult, train_locked
+from cyclegan.training.time_plan import TimePlan
+from cyclegan.training.timing import Stopwatch
 
 
 def run(  # noqa: PLR0913 (each has a default)
@@ -81,7 +81,7 @@ def train_and_report(
 ) -> TrainResult:
     """Train, and write the report, also where training diverged."""
     try:
-        result = train(inputs, callbacks=callbacks, interrupted=interrupted, log=log)
+        result = train_locked(inputs, callbacks=callbacks, interrupted=interrupted, log=log)
     except TrainingDivergedError:
         write_report(inputs.run)
         raise

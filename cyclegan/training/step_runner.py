@@ -19,11 +19,10 @@ from cyclegan.errors import first_line
 from cyclegan.images import Images
 from cyclegan.models import Networks
 from cyclegan.training.build import TRAINING_MEMORY_HINT
-from cyclegan.training.inputs import TrainInputs
+from cyclegan.training.inputs import Log, TrainInputs
 from cyclegan.training.state import TrainState, cpu_copy
 from cyclegan.training.step import prepare_step, train_step
 
-Log = Callable[[str], object]
 Replay = Callable[[], object]
 Capture = Callable[[Callable[[], Numbers]], tuple[Numbers, Replay]]
 

@@ -7,31 +7,20 @@ the speed seen, the run would end too early or too late. The plan is part of the
 every step until the plan changes.
 """
 
-import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from cyclegan.text import duration
 from cyclegan.training.distributed import Ranks
+from cyclegan.training.timing import Stopwatch
 
 END_TOLERANCE = 0.01  # of the time, by which a run may end early or late before it is planned anew
 SPEED_WINDOW = 0.1  # of the time, over which the speed is averaged
 END_SHARE, MAX_END_SECONDS = 0.05, 10.0  # of the time, left for the last save and the report
 FIRST_GUESS = 0.01  # seconds per step until they are measured: so short that the rate does not fall before
-
-
-class Stopwatch:
-    """Seconds since this process began to work on a run."""
-
-    def __init__(self, clock: Callable[[], float] = time.perf_counter, started: float | None = None) -> None:
-        self.clock = clock  # seconds
-        self.started = clock() if started is None else started
-
-    def seconds(self) -> float:
-        """Return the seconds so far."""
-        return self.clock() - self.started
 
 
 @dataclass
@@ -85,10 +74,9 @@ class TimePlan:
 
     def describe_rest(self) -> str:
         """Return how much of the time is left, and until when."""
-        unit, name = (3600, "hours") if self.seconds > 2 * 3600 else (60, "minutes")
         left = max(self.seconds - self.used, 0.0)
         end = datetime.now() + timedelta(seconds=left)
-        return f"{left / unit:.1f} of {self.seconds / unit:.1f} {name} left, until {end:%H:%M}"
+        return f"{duration(left)} of {duration(self.seconds)} left, until {end:%H:%M}"
 
     def facts(self) -> dict[str, Any]:
         """Return the plan as a saved state holds it."""

@@ -2,8 +2,10 @@
 
 from cyclegan.inference.loading import choose_direction
 from cyclegan.inference.translator import Translator
+from cyclegan.translation.compared_models import ComparedModel, Comparison, compare_models, compared_models
 from cyclegan.translation.folders import TranslatePlan, translate_folder
 from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult
+from cyclegan.translation.masks import check_mask
 from cyclegan.translation.outputs import check_folders, check_output, is_archive, translate_into_archive
 from cyclegan.translation.pipeline import count_pictures_and_frames, translate_targets
 from cyclegan.translation.ray_data import displayed, passed_over_remote, plan_remote_targets, translate_on_ray
@@ -14,6 +16,8 @@ from cyclegan.translation.targets import Target, in_formats, passed_over_in, pla
 from cyclegan.translation.watching import watch
 
 __all__ = [
+    "ComparedModel",
+    "Comparison",
     "Scorer",
     "Target",
     "TranslateJob",
@@ -22,8 +26,11 @@ __all__ = [
     "TranslateResult",
     "Translator",
     "check_folders",
+    "check_mask",
     "check_output",
     "choose_direction",
+    "compare_models",
+    "compared_models",
     "count_pictures_and_frames",
     "describe_sequences",
     "displayed",

@@ -14,6 +14,7 @@ from cyclegan.errors import CycleganError
 from cyclegan.inference.loading import choose_direction
 from cyclegan.inference.translator import Translator
 from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult
+from cyclegan.translation.masks import check_mask
 from cyclegan.translation.outputs import check_folders, check_output, is_archive, translate_into_archive
 from cyclegan.translation.pipeline import count_pictures_and_frames, translate_targets
 from cyclegan.translation.scale import scale_note
@@ -21,7 +22,7 @@ from cyclegan.translation.scores import Scorer, write_scores
 from cyclegan.translation.sequences import describe_sequences
 from cyclegan.translation.targets import Target, passed_over_in, plan_targets
 
-Input = str | os.PathLike[str]
+InputPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,10 @@ class TranslatePlan:
 
 
 def translate_folder(  # noqa: PLR0913 (by name)
-    inputs: Input | Sequence[Input],
+    inputs: InputPath | Sequence[InputPath],
     model: str | Path | None = None,
     *,
-    output: Input | None = None,
+    output: InputPath | None = None,
     direction: DirectionName | None = None,
     to: str | None = None,
     image_format: str | None = None,
@@ -70,6 +71,7 @@ def translate_folder(  # noqa: PLR0913 (by name)
     domain = info.domains(direction)[1]
     kept = info.resolved_keep(keep)
     check_output(paths, output, image_format, overwrite=options.overwrite)
+    check_mask(options.mask)
 
     def translate(output: Path | None) -> TranslateResult:
         targets = plan_targets(paths, domain, output=output, image_format=image_format)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from cyclegan.devices import memory_errors
 from cyclegan.images import Picture, Pixels, with_bits, with_channels
 from cyclegan.translation.job import TRANSLATION_MEMORY_HINT, Item, TranslateJob
+from cyclegan.translation.masks import TranslationMask
 from cyclegan.translation.scale import scaled_to_option
 from cyclegan.translation.scores import Score, Scorer, VideoScorer
 from cyclegan.translation.targets import is_clip
@@ -17,12 +18,15 @@ Translate = Callable[[Pixels], tuple[Pixels, Pixels]]  # a frame -> the frame at
 
 
 class FrameTranslator(FrameState):
-    """Translates the frames of one video; `steady` is the weight of the previous frame in each."""
+    """Translates the frames of one video; `steady` is the weight of the previous frame in each, `mask` that of all."""
 
-    def __init__(self, translate: Translate, steady: float, scorer: Scorer | None) -> None:
+    def __init__(
+        self, translate: Translate, steady: float, scorer: Scorer | None, mask: TranslationMask | None = None
+    ) -> None:
         self.translate = translate
         self.steady = steady
         self.scorer = scorer
+        self.mask = mask
         self.smoother = TemporalSmoother(steady)
         self.unsmoothed, self.output = VideoScorer(None), VideoScorer(scorer)
         self.parts = {"smoother.": self.smoother, "unsmoothed.": self.unsmoothed, "output.": self.output}
@@ -33,6 +37,8 @@ class FrameTranslator(FrameState):
         if self.steady:
             self.unsmoothed.add(source, output)
             output = self.smoother(source, output)
+        if self.mask:
+            output = self.mask.apply(source, output)
         if self.steady or self.scorer:
             self.output.add(source, output)
         return output
@@ -74,7 +80,7 @@ def translate_video(item: Item, job: TranslateJob) -> None:
             output = job.translator.translate_picture(Picture(scaled), options.strength).pixels
         return scaled, with_channels(with_bits(output, 8), 3)
 
-    translator = FrameTranslator(translate, options.steady, job.scorer)
+    translator = FrameTranslator(translate, options.steady, job.scorer, item.mask)
     video_options = VideoOptions(
         mark=job.mark,
         composite=job.composite,
@@ -82,7 +88,7 @@ def translate_video(item: Item, job: TranslateJob) -> None:
         max_pixels=options.max_pixels,
         on_frame=job.on_frame if is_clip(item.target) else lambda: None,
         interrupted=job.interrupted,
-        recipe=_recipe(job),
+        recipe=_recipe(job, item.mask),
         state=translator,
     )
     map_frames = map_video if is_clip(item.target) else map_animation
@@ -96,10 +102,10 @@ def translate_video(item: Item, job: TranslateJob) -> None:
         item.score = translator.score()
 
 
-def _recipe(job: TranslateJob) -> str:
-    """Return everything that changes the frames of a video: the model and the options that matter."""
+def _recipe(job: TranslateJob, mask: TranslationMask | None) -> str:
+    """Return everything that changes the frames of a video: the model, the mask and the options that matter."""
     options = asdict(job.options)
-    for name in ("batch_size", "overwrite", "max_pixels"):
+    for name in ("batch_size", "overwrite", "max_pixels", "mask"):
         del options[name]
     translator = job.translator
     with translator.path.open("rb") as model:
@@ -111,6 +117,7 @@ def _recipe(job: TranslateJob) -> str:
             translator.dtype,
             str(translator.keep),
             job.scorer is not None,
+            mask and hashlib.sha256(mask.values.tobytes()).hexdigest(),
             sorted(options.items()),
         )
     )

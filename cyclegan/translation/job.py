@@ -7,6 +7,7 @@ from pathlib import Path
 from cyclegan.errors import CycleganError, PictureError, printable, report_hint
 from cyclegan.images import MAX_PIXELS, Picture
 from cyclegan.inference.translator import Translator
+from cyclegan.translation.masks import TranslationMask
 from cyclegan.translation.scores import Score, Scorer
 from cyclegan.translation.targets import Target
 
@@ -19,6 +20,7 @@ class TranslateOptions:
 
     size: int | None = None  # pixels of the output's short side; None: those of the input
     strength: float = 1.0  # 1: the translation; less: blended with the original
+    mask: Path | None = None  # a picture, white where the translation counts; or a folder of such, by name
     batch_size: int = 1  # consecutive pictures of one size that go through the network together
     steady: float = 0.0  # weight of the previous frame in each frame of a video, along its motion; below 1
     quality: int | None = None  # of lossy formats, 1 to 100; None: the input's, and at least 90
@@ -39,7 +41,8 @@ class TranslateJob:
     @property
     def composite(self) -> bool:
         """Whether the outputs are made of the inputs too, as their metadata must say."""
-        return self.options.strength < 1 or self.translator.keep.is_active
+        options = self.options
+        return options.strength < 1 or options.mask is not None or self.translator.keep.is_active
 
     @property
     def mark(self) -> str:
@@ -53,6 +56,7 @@ class Item:
 
     target: Target
     picture: Picture | None = None
+    mask: TranslationMask | None = None
     error: CycleganError | None = None
     notes: list[str] = field(default_factory=list)
     score: Score | None = None

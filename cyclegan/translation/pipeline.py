@@ -15,6 +15,7 @@ from cyclegan.images import FORMAT_OF, FORMATS, Picture, Pixels, read_picture, w
 from cyclegan.prefetch import map_ahead
 from cyclegan.translation.frame_translator import translate_video
 from cyclegan.translation.job import TRANSLATION_MEMORY_HINT, Item, TranslateJob, TranslateOptions, TranslateResult
+from cyclegan.translation.masks import mask_of
 from cyclegan.translation.scale import scaled_to_option
 from cyclegan.translation.scores import already_scored
 from cyclegan.translation.sequences import SteadySequences
@@ -107,6 +108,7 @@ def _open(item: Item, options: TranslateOptions) -> Item:
     source, output = item.target.source, item.target.path
 
     def read() -> Picture | None:
+        item.mask = mask_of(item.target, options.mask, options.max_pixels) if options.mask else None
         if is_clip(item.target) or (source.suffix.lower() == output.suffix.lower() and _is_animation(source)):
             item.is_video = True
             return None
@@ -160,12 +162,13 @@ def _network_outputs(items: Sequence[Item], job: TranslateJob) -> list[Picture]:
 
 
 def _finish(item: Item, output: Picture | None, job: TranslateJob, sequences: SteadySequences) -> Picture | None:
-    """Return the translation of a picture, smoothed, scored and marked; `output` is the one of its batch."""
+    """Return the translation of a picture, smoothed, masked, scored and marked; `output` is that of its batch."""
     if item.picture is None:
         return None
     try:
         picture = output or _network_outputs([item], job)[0]
-        picture = replace(picture, pixels=sequences.smoothed(item.target, item.picture.pixels, picture.pixels))
+        pixels = sequences.smoothed(item.target, item.picture.pixels, picture.pixels)
+        picture = replace(picture, pixels=item.mask.apply(item.picture.pixels, pixels) if item.mask else pixels)
         if job.scorer:
             with memory_errors(job.translator.device, TRANSLATION_MEMORY_HINT):
                 item.score = job.scorer.score(item.picture, picture)

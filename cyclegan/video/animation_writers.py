@@ -16,10 +16,9 @@ import numpy as np
 from PIL import GifImagePlugin, Image
 from PIL.PngImagePlugin import PngInfo, getchunks, putchunk
 
-from cyclegan.images.metadata import gif_xmp_block
+from cyclegan.images.metadata import XMP_IN_PNG, gif_xmp_block
 
 DEFAULT_WEBP_QUALITY = 95
-XMP_IN_PNG = "XML:com.adobe.xmp"
 OPAQUE_ALPHA = 128  # of 255; a GIF's pixels with less are transparent
 
 

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from cyclegan.checkpoints.find import find_model, model_name, shipped_models, trained_runs
+from cyclegan.checkpoints.find import all_models, model_name
 from cyclegan.checkpoints.model_file import ModelInfo, networks_in
 from cyclegan.checkpoints.run import Run
 from cyclegan.directions import DirectionName
 from cyclegan.errors import ModelFileError, RunError, printable
 
-HINT = "Choose another, or reload the page."
+RELOAD_HINT = "Choose another, or reload the page."
 FileVersion = tuple[int, int, int]  # time of the last change, bytes, inode
 
 
@@ -22,11 +22,7 @@ class Catalogue:
 
     def models(self) -> dict[str, Path]:
         """Return model files by name: the preferred one, the newest runs', the shipped ones."""
-        paths = [
-            *([self.model] if self.model else []),
-            *(find_model(run.folder) for run in trained_runs(self.checkpoints)),
-            *shipped_models().values(),
-        ]
+        paths = [*([self.model] if self.model else []), *all_models(self.checkpoints)]
         by_name: dict[str, Path] = {}
         for path in paths:
             by_name.setdefault(printable(model_name(path.absolute())), path)
@@ -39,7 +35,7 @@ class Catalogue:
         try:
             return self.models()[str(name)]
         except KeyError:
-            raise ModelFileError(f"there is no model {printable(name)} here.", HINT) from None
+            raise ModelFileError(f"there is no model {printable(name)} here.", RELOAD_HINT) from None
 
     def runs(self) -> dict[str, Run]:
         """Return runs by name, the last changed first."""
@@ -51,7 +47,7 @@ class Catalogue:
         try:
             return self.runs()[str(name)]
         except KeyError:
-            raise RunError(f"there is no run {printable(name)} here.", HINT) from None
+            raise RunError(f"there is no run {printable(name)} here.", RELOAD_HINT) from None
 
 
 def last_change(run: Run) -> float:

@@ -107,7 +107,7 @@ def test_a_closed_pipe_is_no_error():
 def test_without_a_terminal_progress_is_plain_lines(capsys, monkeypatch):
     seconds = iter(range(0, 1000, 10))
     monkeypatch.setattr(console.time, "monotonic", lambda: next(seconds))
-    with console.counting("Looking", 1000, quiet=False) as advance:
+    with console.Console().counting("Looking", 1000) as advance:
         for _ in range(5):
             advance()
     assert re.fullmatch(r"Looking: \d of 1,000\n", capsys.readouterr().err)

@@ -22,7 +22,7 @@ def test_an_import_says_what_it_found(command, tmp_path):
     save_networks(tmp_path / "theirs")
     result = command("import", "theirs", "--output", "m.safetensors")
     assert result.stdout == (
-        "Imported: m.safetensors (a2b, b2a, disc_a, disc_b; residual blocks: 1, width 4, instance norm)\n"
+        "Imported: m.safetensors (a2b, b2a, disc_a, disc_b; ResNet, residual blocks: 1, width 4, instance norm)\n"
     )
     again = ("import", "theirs", "--output", "m.safetensors", "--overwrite")
     facts = json.loads(command(*again, "--json", "--quiet").stdout)
@@ -34,7 +34,7 @@ def test_an_import_says_what_it_found(command, tmp_path):
 def test_a_grey_domain_is_told(command, tmp_path):
     save_networks(tmp_path / "theirs", a=1)
     result = command("import", "theirs", "--output", "m.safetensors")
-    assert result.stdout.endswith("residual blocks: 1, width 4, instance norm; grey: A)\n")
+    assert result.stdout.endswith("ResNet, residual blocks: 1, width 4, instance norm; grey: A)\n")
     facts = json.loads(command("import", "theirs", "--output", "m.safetensors", "--overwrite", "--json").stdout)
     assert (facts["channels_a"], facts["channels_b"]) == (1, 3)
 
@@ -209,7 +209,7 @@ def test_a_place_that_cannot_be_written_is_told_before_an_export(command, tmp_pa
 def test_a_wrapped_file_is_imported(command, tmp_path, key: str):
     torch.save({key: to_reference(small_generator()), "epoch": 3}, tmp_path / "latest_net_G_A.pth")
     result = command("import", "latest_net_G_A.pth", "--output", "m.safetensors")
-    assert result.stdout.startswith("Imported: m.safetensors (a2b; residual blocks: 1"), result.stderr
+    assert result.stdout.startswith("Imported: m.safetensors (a2b; ResNet, residual blocks: 1"), result.stderr
 
 
 def test_a_pth_file_given_as_a_model_names_the_import(command, tmp_path):

@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 
 from cyclegan.config import Config, build_config
-from cyclegan.data.domains import PictureStore, for_training, load_domain
+from cyclegan.data.domains import for_training, load_domain
 from cyclegan.data.loader import batches, batches_per_epoch
+from cyclegan.data.store import PictureStore
 from cyclegan.errors import DataError
 from cyclegan.images import read_picture
 

@@ -16,7 +16,7 @@ from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from cyclegan.errors import DataError, MissingExtraError, ModelFileError
-from cyclegan.evaluation import Extractor, PictureFolder, evaluate, extractors, load_extractor
+from cyclegan.evaluation import Extractor, PictureFolder, evaluate_folders, extractors, load_extractor
 from cyclegan.evaluation.comparison import BATCH_SIZE
 from cyclegan.evaluation.distances import frechet_distance, kernel_distance, kid_standard_error
 from cyclegan.evaluation.paired import compare_pairs, paired_scores
@@ -165,7 +165,7 @@ def test_fid_and_kid_agree_with_torch_fidelity(two, extractor):
         turned = picture.getexif()
         turned[ExifTags.Base.Orientation] = 6
         picture.save(two[0] / "1.png", icc_profile=imagecodecs.cms_profile("adobergb"), exif=turned)
-    found = evaluate(*map(PictureFolder, two), extractor, resizings=["clean"]).distances["clean"]
+    found = evaluate_folders(*map(PictureFolder, two), extractor, resizings=["clean"]).distances["clean"]
     assert (found.fid, found.kid.mean) == pytest.approx(library_scores(two, SmallExtractor()), abs=1e-6)
 
 
@@ -174,7 +174,7 @@ def test_fid_and_kid_of_squeezenet_agree_with_torch_fidelity(tmp_path):
     network = SqueezeNet(SHARED / "judge" / "squeezenet1_0.safetensors")
     squeezenet = load_extractor(save_program(network, tmp_path / "squeezenet.pt2", 64), side=64, device="cpu")
     places = draw(tmp_path / "a", 20, seed=1, side=64), draw(tmp_path / "b", 24, seed=2, side=64)
-    found = evaluate(*map(PictureFolder, places), squeezenet, resizings=["legacy"])
+    found = evaluate_folders(*map(PictureFolder, places), squeezenet, resizings=["legacy"])
     distance = found.distances["legacy"]
     assert (distance.fid, distance.kid.mean) == pytest.approx(library_scores(places, network), rel=1e-6)
     assert "20 pictures are too few for the FID of 512 features" in found.notes[1]
@@ -272,7 +272,8 @@ def test_clean_resizing_is_pillow_s_without_rounding():
 
 
 def test_equal_folders_have_distance_zero(two, extractor):
-    found = evaluate(PictureFolder(two[0]), PictureFolder(two[0]), extractor, source=PictureFolder(two[0]), paired=True)
+    folder = PictureFolder(two[0])
+    found = evaluate_folders(folder, folder, extractor, source=folder, paired=True)
     for distance in found.distances.values():
         assert distance.fid == pytest.approx(0, abs=1e-9)
         assert -0.01 < distance.kid.mean <= 0  # below nought, for the pictures of the two are not independent
@@ -307,7 +308,7 @@ def test_pictures_are_paired_by_name(tmp_path):
 
 def test_damaged_pictures_are_skipped_and_named(two, extractor):
     (two[0] / "broken.png").write_bytes(b"no picture")
-    found = evaluate(*map(PictureFolder, two), extractor)
+    found = evaluate_folders(*map(PictureFolder, two), extractor)
     assert (found.translated, found.real) == (40, 50)
     [error] = found.failed
     assert "broken.png is not a picture" in str(error)
@@ -325,4 +326,4 @@ def test_sixteen_bit_grey_becomes_eight_bit_rgb(tmp_path):
 def test_two_pictures_are_too_few(tmp_path, extractor):
     folder = PictureFolder(draw(tmp_path / "a", 2, seed=1))
     with pytest.raises(DataError, match=r"2 pictures in .* can be read; a comparison needs 3"):
-        evaluate(folder, folder, extractor)
+        evaluate_folders(folder, folder, extractor)

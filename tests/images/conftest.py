@@ -1,5 +1,5 @@
-"""A model and translators for tests of pictures that go through a whole translation."""
+"""Fixtures that these tests share."""
 
-from tests.translation.conftest import both, idle, model, translator
+from tests.support.translators import both, idle, model, translator
 
 __all__ = ["both", "idle", "model", "translator"]

@@ -13,7 +13,7 @@ from PIL import Image
 from cyclegan.checkpoints.records import append_metrics
 from cyclegan.checkpoints.run import Run
 from cyclegan.errors import CycleganError
-from cyclegan.inspection import Finding, FolderReport, classify, inspect
+from cyclegan.inspection import Finding, FolderReport, classify, inspect_targets
 from cyclegan.inspection.checkpoints import inspect_model, read_safetensors_header
 from cyclegan.inspection.data_folders import epochs_advice, size_advice
 from tests.support.models import write_model
@@ -40,7 +40,7 @@ def healthy(tmp_path: Path) -> Path:
 
 
 def inspect_pictures(*folders: Path, size: int = 64) -> FolderReport:
-    report = inspect(classify(folders), size=size).folders
+    report = inspect_targets(classify(folders), size=size).folders
     assert report is not None
     return report
 
@@ -268,7 +268,7 @@ def test_the_header_tells_the_size_of_the_file(tmp_path):
 def test_a_run_reports_its_progress(tmp_path, folders):
     run = Run(tmp_path / "run")
     train_run(run, folders, 8)
-    report = inspect(classify([run.folder])).runs[0]
+    report = inspect_targets(classify([run.folder])).runs[0]
     assert (report.step, report.max_steps, report.epochs, report.domain_a) == (8, 8, 22, "horses")
     assert report.settings["generator.width"] == 4
     assert "data.folder_a" not in report.settings
@@ -280,7 +280,7 @@ def test_a_run_reports_its_progress(tmp_path, folders):
     state.write_bytes(state.read_bytes()[:-10])
     run.model.unlink()
     (folders[0]).rename(tmp_path / "elsewhere")
-    kinds = {finding.kind for finding in inspect(classify([run.folder])).runs[0].findings}
+    kinds = {finding.kind for finding in inspect_targets(classify([run.folder])).runs[0].findings}
     assert kinds == {"damaged file", "no model", "no pictures"}
 
 
@@ -295,13 +295,13 @@ def test_the_latest_diagnosis_is_among_the_findings(tmp_path, folders):
         "suggestion": "Lower it.",
     }
     append_metrics(run, {"step": 9, "health": {"verdict": "watch", "findings": [finding, "damaged"]}})
-    report = inspect(classify([run.folder])).runs[0]
+    report = inspect_targets(classify([run.folder])).runs[0]
     assert report.verdict == "watch"
     assert report.findings == [Finding("copying", "watch: a2b copies\\x1b[0m.", "Lower it.")]
 
 
 def test_the_machine_is_described():
-    machine = inspect(classify([])).machine
+    machine = inspect_targets(classify([])).machine
     assert machine is not None
     assert machine.devices[-1].name == "cpu"
     assert {"python", "torch", "torchvision", "pillow", "cyclegan"} <= machine.versions.keys()
@@ -315,7 +315,7 @@ def test_a_gpu_comes_first(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=24 * 2**30))
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (20 * 2**30, 24 * 2**30))
-    machine = inspect(classify([])).machine
+    machine = inspect_targets(classify([])).machine
     assert machine is not None
     assert [device.name for device in machine.devices] == ["cuda:0", "cpu"]
     assert (machine.devices[0].precision, machine.devices[0].free) == ("fp32", 20 * 2**30)

@@ -19,7 +19,7 @@ from cyclegan.data.synthetic import draw_pair
 from cyclegan.diagnostics.measures import Numbers
 from cyclegan.images import Pixels
 from cyclegan.models import Networks, build_networks
-from cyclegan.training import TrainInputs, build, step_runner, train
+from cyclegan.training import TrainInputs, build, step_runner, train_locked
 from cyclegan.training.state import TrainState
 
 SMALL: Settings = {
@@ -177,5 +177,5 @@ def train_case(case: Case, run: Run, *layers: Settings, **options: Any) -> list[
         patch.object(step_runner, "prepare_step", prepare_with_own_rate),
         patch.object(step_runner, "train_step", train_on_broken_images),
     ):
-        train(inputs_of(run, case, *layers), **options)
+        train_locked(inputs_of(run, case, *layers), **options)
     return read_metrics(run)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cyclegan.checkpoints.model_file import ModelInfo, save_model
-from cyclegan.models import build_networks, resolved_generator
+from cyclegan.models import build_networks
 from tests.support.states import tiny_config
 
 
@@ -23,7 +23,7 @@ def write_model(  # noqa: PLR0913 (each has a default)
     networks = build_networks(config)
     info = ModelInfo(
         **{"domain_a": "horses", "domain_b": "zebras", "size": 32, "steps": 7, "averaged": True}
-        | {"generator": resolved_generator(config), "discriminator": config.discriminator}
+        | {"generator": config.resolved_generator, "discriminator": config.discriminator}
         | {"channels_a": config.data.channels_a, "channels_b": config.data.channels_b}
         | facts
     )

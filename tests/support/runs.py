@@ -11,7 +11,7 @@ from cyclegan.checkpoints.records import held_out_files, read_metrics
 from cyclegan.checkpoints.run import Run, locked
 from cyclegan.checkpoints.states import load_state
 from cyclegan.config import build_config
-from cyclegan.training import TrainResult, check_continuation, load_inputs, train
+from cyclegan.training import TrainResult, check_continuation, load_inputs, train_locked
 from tests.support.states import TINY
 
 TIMES = ("_seconds", "_per_second")
@@ -37,7 +37,7 @@ def train_run(run: Run, folders: tuple[Path, Path], steps: int, *more: dict[str,
     config = build_config(*tiny_settings(folders, steps), *more)
     check_continuation(config, run)
     with locked(run):
-        return train(load_inputs(config, run), **options)
+        return train_locked(load_inputs(config, run), **options)
 
 
 def stop_at(step: int) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def seconds_per_step(config: Config) -> float:
 def chosen(hours: float, *layers: dict, speed=seconds_per_step) -> Config:
     """Return the settings for some hours."""
     layers = ({"schedule": {"hours": hours}}, CPU, *layers)
-    return build_config(settings_for_time(hours, layers, speed), *layers)
+    return build_config(*settings_for_time(hours, layers, speed), *layers)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from cyclegan import Translator
 from cyclegan.checkpoints.records import read_metrics
 from cyclegan.checkpoints.run import Run
 from cyclegan.config import build_config
-from cyclegan.data.domains import PictureStore, load_domain
+from cyclegan.data.domains import load_domain
 from cyclegan.data.loader import batches
+from cyclegan.data.store import PictureStore
 from cyclegan.images import scaled
 from tests.support.runs import contents, tiny_settings, train_run
 

@@ -8,7 +8,7 @@ import pytest
 from cyclegan.checkpoints.run import Run, locked
 from cyclegan.config import build_config
 from cyclegan.errors import RunError
-from cyclegan.training import check_continuation, load_inputs, train
+from cyclegan.training import check_continuation, load_inputs, train_locked
 from cyclegan.training.continuing import continuation_notes
 from tests.support.models import write_model
 from tests.support.runs import tiny_settings, train_run
@@ -26,7 +26,7 @@ def continued(run: Run, folders: tuple[Path, Path], *more: dict, steps: int = 4)
     with locked(run):
         inputs = load_inputs(config, run)
         notes = continuation_notes(inputs)
-        assert train(inputs).step == steps
+        assert train_locked(inputs).step == steps
     return notes
 
 

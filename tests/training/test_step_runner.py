@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 from cyclegan.checkpoints.model_file import ModelInfo
 from cyclegan.checkpoints.run import Run
 from cyclegan.images import Images
-from cyclegan.models import build_networks, resolved_generator
+from cyclegan.models import build_networks
 from cyclegan.training.build import build_state
 from cyclegan.training.distillation import Teacher
 from cyclegan.training.inputs import TrainInputs
@@ -73,7 +73,7 @@ def capture_on_cpu(step: Callable[[], Any]) -> tuple[Any, Callable[[], None]]:
 def wide_teacher() -> Teacher:
     """Return a model that is wider than the student."""
     config = tiny_config({"generator": {"width": 6}, "training": {"init_gain": 0.2}})
-    info = ModelInfo(generator=resolved_generator(config), domain_a="a", domain_b="b", size=32, steps=1, averaged=False)
+    info = ModelInfo(generator=config.resolved_generator, domain_a="a", domain_b="b", size=32, steps=1, averaged=False)
     weights = {
         f"{name}.{key}": weight
         for name, network in build_networks(config).named_children()

@@ -10,7 +10,7 @@ from cyclegan.checkpoints.records import read_metrics
 from cyclegan.checkpoints.run import Run, locked
 from cyclegan.checkpoints.states import latest_step, load_state
 from cyclegan.config import build_config
-from cyclegan.training import Stopwatch, TrainResult, check_continuation, load_inputs, train
+from cyclegan.training import Stopwatch, TrainResult, check_continuation, load_inputs, train_locked
 from cyclegan.training.distributed import SINGLE_PROCESS
 from cyclegan.training.time_plan import TimeKeeper, TimePlan
 from tests.support.runs import contents, tiny_settings
@@ -51,7 +51,7 @@ def train_timed(  # noqa: PLR0913 (each has a default)
     with locked(run):
         inputs = replace(load_inputs(config, run), stopwatch=Stopwatch(clock))
         clock.now = startup
-        return train(inputs, interrupted=end_step)
+        return train_locked(inputs, interrupted=end_step)
 
 
 def rates(run: Run) -> list[float]:
@@ -128,7 +128,7 @@ def test_while_the_plan_holds_a_continuation_repeats_every_step(run: Run, folder
 def test_a_run_of_epochs_may_continue_by_the_clock(run: Run, folders):
     config = build_config(*tiny_settings(folders, 6))
     with locked(run):
-        train(load_inputs(config, run))
+        train_locked(load_inputs(config, run))
     result = train_timed(run, folders)
     assert result.finished
     assert 45 <= result.step - 6 <= 48

@@ -1,34 +1,5 @@
-"""A model and its translators, which the tests of translation share."""
+"""Fixtures that these tests share."""
 
-from pathlib import Path
+from tests.support.translators import both, idle, model, translator
 
-import pytest
-import torch
-
-from cyclegan import Translator
-from tests.support.models import write_model
-from tests.support.pictures import Idle
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_model(tmp_path_factory.mktemp("model") / "stripes.safetensors")
-
-
-@pytest.fixture(scope="module")
-def translator(model: Path) -> Translator:
-    return Translator(model, device="cpu", precision="fp32")
-
-
-@pytest.fixture(scope="module")
-def idle(model: Path) -> Translator:
-    """Return a translator whose network returns what it is given."""
-    translator = Translator(model, device="cpu", precision="fp32")
-    translator.generators[torch.float32] = Idle()
-    return translator
-
-
-@pytest.fixture(scope="module")
-def both(translator: Translator, idle: Translator) -> tuple[Translator, Translator]:
-    """Return one that changes pictures and one that does not."""
-    return translator, idle
+__all__ = ["both", "idle", "model", "translator"]
