@@ -1,5 +1,6 @@
 """Backends: what runs a generator on whole pictures; strips and tiles need its layers, and stay with torch."""
 
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
@@ -49,12 +50,20 @@ def choose_backend(choice: str, device: torch.device, precision: str = "auto") -
     if device != CPU:
         raise DeviceError(f"{choice} computes on the CPU, and the device is {device}.", "Add --device cpu.")
     if choice == "openvino":
-        require_extra("openvino", "openvino")
+        import_openvino()
         return "openvino"
     if precision == "bf16":
         raise ConfigError("onnxruntime computes in fp32.", "Leave --precision away, or choose another --backend.")
     require_extra("onnxruntime", "onnxruntime")
     return "onnxruntime"
+
+
+def backend_for(choice: BackendChoice, pictures: int) -> BackendChoice:
+    """Return the choice for so many pictures or frames: with `auto` a single one is left to torch.
+
+    To import OpenVINO and compile costs about what it saves on thirty pictures of 256 px (docs/benchmarks.md).
+    """
+    return "torch" if choice == "auto" and pictures == 1 else choice
 
 
 def make_backend(
@@ -66,6 +75,12 @@ def make_backend(
     if name == "openvino":
         return OpenVINOBackend(generator(torch.float32), dtype)
     return ONNXRuntimeBackend(generator(torch.float32))
+
+
+def import_openvino() -> Any:
+    """Import OpenVINO without its telemetry: else each import is reported to a server."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type] # None makes an import of it fail
+    return require_extra("openvino", "openvino")
 
 
 class TorchBackend:
@@ -87,7 +102,7 @@ class OpenVINOBackend:
 
     def __init__(self, generator: Generator, dtype: torch.dtype) -> None:
         self.stride, self.min_size = generator.stride, generator.min_size
-        core: Any = require_extra("openvino", "openvino").Core()
+        core = import_openvino().Core()
         graph = core.read_model(onnx_graph(generator, "openvino", exact=dtype == torch.float32))
         hints = {
             "INFERENCE_PRECISION_HINT": "bf16" if dtype == torch.bfloat16 else "f32",

@@ -88,8 +88,9 @@ class Item:
 
 @dataclass
 class TranslateResult:
-    """The outcome of a translation: lists of targets, errors, messages and scores."""
+    """The outcome of a translation: the backend that computed it, lists of targets, errors, messages and scores."""
 
+    backend: str | None = None  # None: nothing was to do
     done: list[Target] = field(default_factory=list)
     skipped: list[Target] = field(default_factory=list)  # their outputs existed already
     failed: list[CycleganError] = field(default_factory=list)
