@@ -47,7 +47,8 @@ class TranslateJob:
     @property
     def mark(self) -> str:
         """The name of the system in the metadata of generated pictures."""
-        return printable(f"cyclegan model {self.translator.name}, to {self.translator.target}")
+        translator = self.translator
+        return printable(f"cyclegan model {translator.name}, to {translator.target}, by {translator.backend_name}")
 
 
 @dataclass
