@@ -6,6 +6,7 @@ Zhu et al. 2017, section 3; least squares after Mao et al. 2017, hinge after Lim
 from typing import Literal
 
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from cyclegan.directions import DIRECTIONS, DirectionName, names_of
@@ -13,7 +14,13 @@ from cyclegan.images import Images
 
 # Every term of the generators' loss, and the ending of its name in metrics: the direction of the translation, or the
 # domain (source or target of that direction) whose real images it compares with.
-GENERATOR_TERMS = {"gan": "direction", "cycle": "source", "identity": "target", "distill": "direction"}
+GENERATOR_TERMS = {
+    "gan": "direction",
+    "cycle": "source",
+    "identity": "target",
+    "paired": "direction",
+    "distill": "direction",
+}
 Objective = Literal["lsgan", "vanilla", "hinge"]
 
 
@@ -49,6 +56,11 @@ def discriminator_loss(real: Tensor, fake: Tensor, objective: Objective) -> Tens
     else:
         errors = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
     return errors / 2
+
+
+def paired_l1(image: Images, truth: Images, is_pair: Float[Tensor, " n"]) -> Tensor:
+    """Return the mean absolute difference of a batch to its truth; samples that are no pairs (0) count as equal."""
+    return ((image - truth).abs().mean((1, 2, 3)) * is_pair).mean()
 
 
 def l1(image: Images, other: Images) -> Tensor:

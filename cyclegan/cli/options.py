@@ -13,6 +13,7 @@ from cyclegan.errors import ConfigError
 
 DATA, SCHEDULE, NETWORK, HARDWARE, SETTINGS = "Data", "Schedule", "Network", "Hardware", "Settings"  # groups
 OPTION_SETTINGS = {  # name of a parameter -> setting
+    "paired": "data.paired",
     "size": "data.size",
     "validate": "data.validate",
     "validate_a": "data.validate_a",
@@ -79,6 +80,10 @@ FolderA = Annotated[
     ),
 ]
 FolderB = Annotated[Path | None, typer.Argument(metavar="B", help="Folder of pictures of domain B.")]
+Paired = Annotated[
+    bool | None,
+    option("Pictures of the same name in A and B are pairs, the one the translation of the other.", DATA, "--paired"),
+]
 Validate = Annotated[
     float | None,
     option("Share of both folders to hold out; 0: use no test pictures.", DATA, metavar="SHARE"),

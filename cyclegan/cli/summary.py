@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 def train_summary(inputs: "TrainInputs") -> str:
     """Return the summary, as lines for people."""
+    from cyclegan.data.samples import find_pairs
     from cyclegan.devices import describe_device
 
     config, data = inputs.config, inputs.config.data
@@ -25,6 +26,7 @@ def train_summary(inputs: "TrainInputs") -> str:
     return table(
         [
             *domains,
+            *([("pairs", find_pairs(inputs.domain_a, inputs.domain_b).describe())] if data.paired else []),
             *([("skipped", f"{skipped} pictures that cannot be read")] if skipped else []),
             ("images", f"{data.size} x {data.size} pixels, cropped from {data.short_side}, {shape}"),
             ("networks", config.generator_description),

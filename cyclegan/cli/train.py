@@ -5,10 +5,10 @@ import time
 from pathlib import Path
 
 from cyclegan.cli import options
-from cyclegan.cli.budget import choose_for_time
 from cyclegan.cli.console import Console, Json, Progress, Quiet
 from cyclegan.cli.datasets import find_data_set, missing_folders_error
-from cyclegan.cli.training import train_and_print
+from cyclegan.cli.hours import choose_for_time
+from cyclegan.cli.run_training import train_and_print
 from cyclegan.config import build_config, is_set, load_settings, parse_assignment, preset
 
 VALIDATION_KEYS = ("validate", "validate_a", "validate_b")
@@ -17,12 +17,14 @@ EXAMPLES = (
     "cyclegan train horses/ zebras/ --hours 3      as well as it can in this time",
     "cyclegan train horses/ zebras/ --name small --size 128 --epochs 50 --decay-epochs 50",
     "cyclegan train horses/ zebras/ --validate 0.1 --stop-on-plateau",
+    "cyclegan train labels/ streets/ --paired      pictures of the same name are pairs",
 )
 
 
 def train(
     a: options.FolderA = None,
     b: options.FolderB = None,
+    paired: options.Paired = None,
     validate: options.Validate = None,
     validate_a: options.ValidateA = None,
     validate_b: options.ValidateB = None,
@@ -73,6 +75,7 @@ def train(
     if not (config.data.folder_a and config.data.folder_b):
         raise missing_folders_error(a)
     name = name or (data_set.name if data_set else f"{config.data.name_a}2{config.data.name_b}")
+    # Settings of a file say how long to train, and not to choose the networks: --hours and --minutes do.
     if (hours is not None or minutes is not None) and preset_name != "paper":
         config = build_config(*choose_for_time(config, layers, checkpoints / name, console, fresh=fresh), *layers)
     train_and_print(config, checkpoints, name, console, fresh=fresh, dry_run=dry_run, started=started)

@@ -18,6 +18,7 @@ class DataConfig(Section):
     folder_b: str = ""
     name_a: str = "A"  # of the domain; by default its folder's name
     name_b: str = "B"
+    paired: bool = False  # pictures of the same name in both folders are pairs: a translation and its truth
     size: Annotated[int, Between(16, 4096)] = 256  # pixels, width and height of the training crop
     load_size: Annotated[int, Between(16, 8192)] | Auto = "auto"  # pixels, short side before the crop; size * 286 / 256
     keep_aspect: bool = True  # false: resized to a square of load_size, as in the paper
@@ -103,6 +104,7 @@ class LossConfig(Section):
     cycle_b: Weight = 10.0
     identity: Weight = 0.5  # |a2b(b) - b|, as a fraction of the cycle weight
     adversarial: Literal["lsgan", "vanilla", "hinge"] = "lsgan"
+    paired: Weight = 100.0  # |a2b(a) - b|, both directions, of the pairs with data.paired; as in pix2pix
     distill: Weight = 10.0  # |a2b(a) - teacher(a)|, both directions, with a teacher
 
 

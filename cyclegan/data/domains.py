@@ -104,7 +104,9 @@ def training_and_held_out(config: Config, letter: str) -> tuple[list[Path], list
         return files, list_pictures(Path(other))
     parts: tuple[list[Path], list[Path]] = [], []
     for path in files:
-        parts[is_held_out(path.relative_to(folder), data.validate)].append(path)
+        name = path.relative_to(folder)
+        # Without their suffixes both pictures of a pair have one name, and are held out together.
+        parts[is_held_out(name.with_suffix("") if data.paired else name, data.validate)].append(path)
     return parts
 
 

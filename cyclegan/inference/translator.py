@@ -39,6 +39,7 @@ from cyclegan.models import Generator, ResNetGenerator
 
 LIVE_ACTIVATIONS = 2  # of full size and the generator's width at the same time, measured
 FP32_ACTIVATIONS = 2  # as many again in fp32, in norms on any device but a CPU
+COMPILED_MEMORY_FACTOR = 2  # of the other backends' activations to torch's, measured
 MAX_BYTES_SINGLE_PASS = 2**30  # of a picture's activations on a CPU; strips are as fast
 MAX_CUDA_ELEMENTS = 2**31  # of a tensor that CUDA can pad
 MAX_PADDING = 16  # pixels
@@ -236,7 +237,8 @@ class Translator:
             return max(height, width) <= tile
         needed, available = images * height * width * self._bytes_per_pixel(dtype), free_memory(self.device) // 2
         if self.device.type != "cuda":
-            return needed <= min(available, MAX_BYTES_SINGLE_PASS)
+            factor = 1 if self.backend_name == "torch" else COMPILED_MEMORY_FACTOR
+            return needed <= min(available // factor, MAX_BYTES_SINGLE_PASS)
         elements = images * (height + MAX_PADDING) * (width + MAX_PADDING) * self.info.generator.width
         return needed <= available and elements < MAX_CUDA_ELEMENTS
 

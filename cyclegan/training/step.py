@@ -14,7 +14,7 @@ from cyclegan.config import LossConfig
 from cyclegan.diagnostics.measures import Numbers, discriminator_measures
 from cyclegan.directions import DirectionName
 from cyclegan.images import Images
-from cyclegan.losses import discriminator_loss, gan_loss, l1, term_name
+from cyclegan.losses import discriminator_loss, gan_loss, l1, paired_l1, term_name
 from cyclegan.training.diffaugment import DiffAugment
 from cyclegan.training.ema import ema_weight, update_ema
 from cyclegan.training.state import TrainState, set_learning_rate
@@ -33,12 +33,13 @@ class Direction:
     augment: DiffAugment  # of what that discriminator sees
     cycle_weight: float
     identity_weight: float
+    is_pair: Tensor | None  # 1 for samples whose real target is the truth; None: not trained on pairs
     teacher: nn.Module | None
 
 
 def directions(state: TrainState) -> tuple[Direction, Direction]:
     """Return the directions a2b and b2a of a training."""
-    nets, teachers, weights = state.engine.networks, state.engine.teachers, state.loss
+    nets, teachers, weights = state.engine.networks, state.engine.teachers, state.loss_config
     return (
         Direction(
             name="a2b",
@@ -48,6 +49,7 @@ def directions(state: TrainState) -> tuple[Direction, Direction]:
             augment=state.diffaugment_b,
             cycle_weight=weights.cycle_a,
             identity_weight=weights.identity * weights.cycle_b,
+            is_pair=state.is_pair,
             teacher=teachers.get("a2b"),
         ),
         Direction(
@@ -58,19 +60,22 @@ def directions(state: TrainState) -> tuple[Direction, Direction]:
             augment=state.diffaugment_a,
             cycle_weight=weights.cycle_b,
             identity_weight=weights.identity * weights.cycle_a,
+            is_pair=state.is_pair,
             teacher=teachers.get("b2a"),
         ),
     )
 
 
-def prepare_step(state: TrainState, learning_rate: float, batch_size: int) -> None:
-    """Set what differs from step to step: the learning rate, the EMA's weight, all random choices.
+def prepare_step(state: TrainState, learning_rate: float, batch_size: int, is_pair: Tensor | None = None) -> None:
+    """Set what differs from step to step: the learning rate, the EMA's weight, pairs, all random choices.
 
     They lie in tensors of fixed addresses, so that a CUDA graph of the step reads the new values.
     """
     for optimizer in (state.optimizer_g, state.optimizer_d):
         set_learning_rate(optimizer, learning_rate)
     state.ema_weight.fill_(ema_weight(state.step, state.ema_decay))
+    if state.is_pair is not None and is_pair is not None:
+        state.is_pair.copy_(is_pair)
     for random in (state.pool_a, state.pool_b, state.diffaugment_a, state.diffaugment_b):
         random.draw(batch_size)
 
@@ -96,9 +101,9 @@ def update_generators(state: TrainState, real_a: Images, real_b: Images) -> tupl
     # The directions share weights and nothing else. Each goes backward at once, so that only one graph is in memory;
     # ranks exchange the sum of both gradients once, with the second.
     with engine.no_sync():
-        fake_b, losses_a2b = generator_losses(a2b, real_a, real_b, state.loss)
+        fake_b, losses_a2b = generator_losses(a2b, real_a, real_b, state.loss_config)
         engine.backward(total(losses_a2b))
-    fake_a, losses_b2a = generator_losses(b2a, real_b, real_a, state.loss)
+    fake_a, losses_b2a = generator_losses(b2a, real_b, real_a, state.loss_config)
     engine.backward(total(losses_b2a))
 
     engine.optimizer_g.step()
@@ -118,6 +123,8 @@ def generator_losses(
         fake = direction.generator(real)
     losses["gan"] = gan_loss(direction.discriminator(direction.augment.of_fakes(fake)), weights.adversarial)
     losses["cycle"] = direction.cycle_weight * l1(direction.inverse(fake), real)
+    if direction.is_pair is not None:
+        losses["paired"] = weights.paired * paired_l1(fake, real_target, direction.is_pair)
     if direction.teacher is not None:
         losses["distill"] = weights.distill * l1(fake, direction.teacher(real))
     return fake, {term_name(term, direction.name): loss for term, loss in losses.items()}
@@ -127,7 +134,7 @@ def update_discriminators(
     state: TrainState, real_a: Images, real_b: Images, fake_a: Images, fake_b: Images
 ) -> tuple[Losses, Numbers]:
     """Update both discriminators on real images and on fakes, new and from the pools; return losses and measures."""
-    engine, objective = state.engine, state.loss.adversarial
+    engine, objective = state.engine, state.loss_config.adversarial
     nets = engine.networks
     set_trainable((nets.disc_a, nets.disc_b), True)
 

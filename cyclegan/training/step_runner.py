@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 
 from cyclegan.devices import memory_errors
 from cyclegan.diagnostics.measures import Numbers
@@ -39,9 +39,9 @@ class StepRunner:
         self.steps = 0
         self.captured: CapturedStep | None = None
 
-    def __call__(self, real_a: Images, real_b: Images, learning_rate: float) -> Numbers:
+    def __call__(self, real_a: Images, real_b: Images, learning_rate: float, is_pair: Tensor | None = None) -> Numbers:
         """Run one step on images n c h w in [-1, 1]; the numbers returned hold until the next."""
-        prepare_step(self.state, learning_rate, len(real_a))
+        prepare_step(self.state, learning_rate, len(real_a), is_pair)
         if self.capture and self.steps == WARM_UP_STEPS:
             try:
                 self.captured = CapturedStep(self.state, self.capture, real_a, real_b)

@@ -80,7 +80,7 @@ def test_validation_is_shown_while_training(command, folders):
 
 
 def test_the_end_on_a_plateau_is_announced(tmp_path: Path):
-    from cyclegan.cli.training import ending
+    from cyclegan.cli.run_training import ending
     from cyclegan.training import Ranks, TrainResult
 
     result = TrainResult(Run(tmp_path), Ranks(), step=20, total_steps=100, steps_done=20, seconds=1.0, plateau=7)
@@ -124,6 +124,24 @@ def test_a_pipe_among_the_pictures_is_ignored(command, folders):
     assert command("train", "horses", "zebras", *TINY).returncode == 0
 
 
+def test_paired_pictures_are_counted_and_supervised(command, folders, tmp_path):
+    (folders[1] / "1.png").rename(folders[1] / "other.png")
+    result = command("train", "horses", "zebras", "--paired", *TINY)
+    assert result.returncode == 0, result.stderr
+    assert "4 pairs; 1 and 1 pictures have no partner" in result.stderr
+    run = Run(tmp_path / "checkpoints" / "horses2zebras")
+    assert run.load_config().data.paired
+    assert {"paired_a2b", "paired_b2a"} <= read_metrics(run)[-1].keys()
+    assert "data.paired (was True, now False)" in command("train", "horses", "zebras", *TINY).stderr
+
+
+def test_no_pair_at_all_is_an_error(command, folders):
+    for path in [path for path in folders[1].rglob("*") if path.is_file()]:
+        path.rename(path.with_stem(f"zebra_{path.stem}"))
+    result = command("train", "horses", "zebras", "--paired", *TINY)
+    assert_a_sentence(result, "/horses has a partner of the same name in", "/zebras", "without --paired")
+
+
 def test_the_live_display_shows_every_loss(tmp_path, folders):
     from rich.console import Console
 
@@ -140,8 +158,8 @@ def test_the_live_display_shows_every_loss(tmp_path, folders):
         screens.append(console.export_text())
         console.file.close()
 
-    distilled = {"training": {"teacher": str(write_model(tmp_path / "m.safetensors"))}}
-    train_run(Run(tmp_path / "run"), folders, 8, distilled, callbacks=[show])
+    every_term = {"training": {"teacher": str(write_model(tmp_path / "m.safetensors"))}, "data": {"paired": True}}
+    train_run(Run(tmp_path / "run"), folders, 8, every_term, callbacks=[show])
     assert all(name in screens[-1] for name in LOSS_NAMES)
     assert "epoch 3/3 · step 8/8" in screens[-1]
     assert "health fine" in screens[-1]

@@ -1,5 +1,6 @@
 """One training step in its plainest form: one call for each term, as the paper writes it."""
 
+import torch
 from torch import Tensor
 
 from cyclegan.losses import discriminator_loss, gan_loss, l1
@@ -9,7 +10,7 @@ from cyclegan.training.step import Losses
 
 def plain_step(state: TrainState, real_a: Tensor, real_b: Tensor) -> Losses:
     """Do what `cyclegan.training.step.train_step` does, with nothing batched."""
-    nets, weights, teachers = state.networks, state.loss, state.engine.teachers
+    nets, weights, teachers = state.networks, state.loss_config, state.engine.teachers
     for random in (state.pool_a, state.pool_b, state.diffaugment_a, state.diffaugment_b):
         random.draw(len(real_a))
     fake_b, fake_a = nets.a2b(real_a), nets.b2a(real_b)
@@ -22,6 +23,10 @@ def plain_step(state: TrainState, real_a: Tensor, real_b: Tensor) -> Losses:
     if weights.identity:
         losses["identity_a"] = weights.cycle_a * weights.identity * l1(nets.b2a(real_a), real_a)
         losses["identity_b"] = weights.cycle_b * weights.identity * l1(nets.a2b(real_b), real_b)
+    if state.is_pair is not None:
+        for direction, fake, truth in (("a2b", fake_b, real_b), ("b2a", fake_a, real_a)):
+            errors = [l1(fake[i : i + 1], truth[i : i + 1]) for i in range(len(fake)) if state.is_pair[i]]
+            losses[f"paired_{direction}"] = weights.paired * sum(errors, torch.zeros(())) / len(fake)
     for direction, real, fake in (("a2b", real_a, fake_b), ("b2a", real_b, fake_a)):
         if direction in teachers:
             losses[f"distill_{direction}"] = weights.distill * l1(fake, teachers[direction](real).detach())

@@ -14,7 +14,8 @@ from cyclegan.training.state import Engine, TrainState
 from cyclegan.training.step import Losses, prepare_step, train_step
 from tests.support.golden import golden, under
 
-LOSSES_WITHOUT_TEACHER = [name for name in LOSS_NAMES if not name.startswith("distill")]
+UNPAIRED_LOSSES = [name for name in LOSS_NAMES if not name.startswith("paired")]
+LOSSES_WITHOUT_TEACHER = [name for name in UNPAIRED_LOSSES if not name.startswith("distill")]
 TINY = {
     "data": {"size": 32},
     "generator": {"width": 4, "blocks": 1},

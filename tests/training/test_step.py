@@ -15,6 +15,7 @@ from tests.support.states import (
     LOSSES_WITHOUT_TEACHER,
     THEIR_LOSSES,
     THEIRS,
+    UNPAIRED_LOSSES,
     golden_state,
     run_step,
     state_of,
@@ -110,6 +111,22 @@ def test_batched_steps_equal_plain_ones_in_float64(adversarial, identity, taught
             torch.testing.assert_close(weight, expected, rtol=0, atol=1e-10, msg=name)
 
 
+@pytest.mark.parametrize("is_pair", [(1, 1), (0, 0), (0, 1)])
+def test_paired_steps_equal_plain_ones_in_float64(is_pair):
+    ours, plain = (tiny_state(dtype=torch.float64, weights={"paired": 30.0}) for _ in range(2))
+    ours.is_pair = plain.is_pair = torch.tensor(is_pair, dtype=torch.float64)
+    random = torch.Generator().manual_seed(3)
+    for _ in range(3):
+        real_a, real_b = torch.rand(2, 2, 3, 32, 32, generator=random, dtype=torch.float64) * 2 - 1
+        our_losses, plain_losses = run_step(ours, real_a, real_b), plain_step(plain, real_a, real_b)
+        assert our_losses.keys() == plain_losses.keys()
+        assert (our_losses["paired_a2b"] > 0) == any(is_pair)
+        for name, loss in our_losses.items():
+            assert float(loss) == pytest.approx(float(plain_losses[name]), abs=1e-10)
+    for weight, expected in zip(ours.networks.parameters(), plain.networks.parameters(), strict=True):
+        torch.testing.assert_close(weight, expected, rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize(("dropout", "pairs", "identity"), [(False, 2, 0.5), (True, 1, 0.0)])
 def test_activation_checkpointing_changes_no_number(dropout, pairs, identity):
     losses, weights = [], []
@@ -162,7 +179,9 @@ def test_a_step_returns_every_loss_by_its_name():
     assert sorted(alone) == sorted(LOSSES_WITHOUT_TEACHER)
     state.engine.teachers = dict(tiny_state().networks.named_children())
     taught = run_step(state, torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32))
-    assert sorted(taught) == sorted(LOSS_NAMES)
+    assert sorted(taught) == sorted(UNPAIRED_LOSSES)
+    state.is_pair = torch.ones(1)
+    assert sorted(run_step(state, torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32))) == sorted(LOSS_NAMES)
 
 
 def test_distillation_moves_the_student_towards_the_teacher():
