@@ -5,7 +5,7 @@ import torch
 
 from cyclegan.config import Config, build_config
 from cyclegan.errors import ConfigError
-from cyclegan.training import budget
+from cyclegan.training import settings_for_time as rules
 from cyclegan.training.settings_for_time import CHOSEN, RECIPES, chosen_before, settings_for_time
 
 CPU = {"machine": {"device": "cpu"}}
@@ -39,7 +39,7 @@ def test_a_fast_machine_trains_the_paper_s_networks():
 
 
 def test_on_a_gpu_every_recipe_is_measured(monkeypatch):
-    monkeypatch.setattr(budget, "choose_device", lambda _: torch.device("cuda"))
+    monkeypatch.setattr(rules, "choose_device", lambda _: torch.device("cuda"))
     assert chosen(1, speed=lambda _: 0.03).data.size == 256  # 120,000 samples: too few for 128 px of width 32
 
 
