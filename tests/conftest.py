@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -41,6 +41,14 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
             coarse = random.integers(0, 256, (4, 6, 3), dtype=np.uint8)
             Image.fromarray(coarse).resize(shapes, Image.Resampling.BICUBIC).save(folder / name)
     return paths
+
+
+@pytest.fixture(autouse=True, scope="session")
+def torch_is_the_automatic_backend() -> Iterator[None]:
+    """Let nothing else be installed: with shape checks no generator can be traced for another backend."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cyclegan.inference.backends.find_spec", lambda _: None)
+        yield
 
 
 @pytest.fixture

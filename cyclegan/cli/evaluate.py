@@ -103,7 +103,8 @@ def evaluate(
         complain(error)
     facts = as_facts(evaluation, inputs, real_folder)
     if translator:
-        facts |= model_facts(translator.path, translator.info, translator.direction) | {"precision": "fp32"}
+        facts |= model_facts(translator.path, translator.info, translator.direction)
+        facts |= {"precision": "fp32", "backend": translator.backend_name}
     console.result(facts, as_text(evaluation, inputs, real_folder))
     if evaluation.failed:
         raise typer.Exit(1)

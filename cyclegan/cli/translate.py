@@ -45,6 +45,7 @@ def translate(
     tile: flags.Tile = None,
     precision: flags.InferencePrecision = "auto",
     device: flags.InferenceDevice = "auto",
+    backend: flags.BackendOption = "auto",
     progress: Progress = "auto",
     quiet: Quiet = False,
     as_json: Json = False,
@@ -71,7 +72,13 @@ def translate(
         overwrite=overwrite,
         max_pixels=max_pixels,
     )
-    translator_options = {"device": device, "precision": precision, "tile": tile or None, "keep": keep}
+    translator_options = {
+        "device": device,
+        "precision": precision,
+        "tile": tile or None,
+        "keep": keep,
+        "backend": backend,
+    }
     request = TranslateArguments(
         inputs, output, image_format, model, to, direction, options, scores, translator_options, console
     )

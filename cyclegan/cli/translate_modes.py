@@ -186,6 +186,7 @@ def translate_on_cluster(request: TranslateArguments) -> None:
 def translate_pipe(request: TranslateArguments) -> None:
     """Translate one picture from standard input to standard output, or to a file."""
     from cyclegan.atomic import check_new_file
+    from cyclegan.inference.backends import backend_for
     from cyclegan.translation import Target, check_output, translate_targets
 
     output = request.output
@@ -196,7 +197,9 @@ def translate_pipe(request: TranslateArguments) -> None:
         if output.is_dir():
             raise DataError("is a folder.", "Name a file for the picture from standard input.", output)
         check_new_file(output, overwrite=request.options.overwrite)
-    job = request.load_job(*request.find_model())
+    options = request.translator_options
+    options = options | {"backend": backend_for(options["backend"], pictures=1)}
+    job = replace(request, translator_options=options).load_job(*request.find_model())
     with tempfile.TemporaryDirectory(prefix="cyclegan-") as folder:
         source = Path(folder) / "standard input"
         source.write_bytes(sys.stdin.buffer.read())

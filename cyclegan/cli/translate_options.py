@@ -143,3 +143,11 @@ InferencePrecision = Annotated[
     Literal["auto", "fp32", "bf16"], typer.Option(help="Precision of the network.", rich_help_panel=HARDWARE)
 ]
 InferenceDevice = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=HARDWARE)]
+BackendOption = Annotated[
+    Literal["auto", "torch", "openvino", "onnxruntime"],
+    typer.Option(
+        "--backend",
+        help="What runs the network on a CPU. auto: OpenVINO where it is installed and there is more than one picture.",
+        rich_help_panel=HARDWARE,
+    ),
+]

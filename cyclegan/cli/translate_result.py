@@ -38,6 +38,7 @@ def result_facts(result: "TranslateResult") -> dict[str, Any]:
     from cyclegan.translation import displayed
 
     return {
+        "backend": result.backend,
         "written": [displayed(target.path) for target in result.done],
         "skipped": [displayed(target.path) for target in result.skipped],
         "failed": [str(error) for error in result.failed],

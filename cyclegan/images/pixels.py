@@ -97,3 +97,9 @@ def size_with_short_side(height: int, width: int, short_side: int) -> tuple[int,
     """Return height and width scaled so that the shorter is `short_side` pixels."""
     scale = short_side / min(height, width)
     return max(short_side, round(height * scale)), max(short_side, round(width * scale))
+
+
+def blended(original: Pixels, output: Pixels, strength: float | Float[np.ndarray, "_h _w 1"]) -> Pixels:
+    """Return the linear interpolation between the original (strength 0) and the output (strength 1)."""
+    values: np.ndarray = np.rint(original + strength * (output.astype(np.float32) - original))
+    return values.astype(output.dtype)

@@ -7,20 +7,19 @@ from typing import Literal, overload
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
 from cyclegan.checkpoints.find import find_model, model_name
-from cyclegan.checkpoints.model_file import ModelInfo, generator_weights, load_model
+from cyclegan.checkpoints.model_file import load_model
 from cyclegan.devices import choose_device, free_memory, uses_bf16
 from cyclegan.directions import DirectionName
-from cyclegan.errors import ModelFileError, printable
 from cyclegan.images import (
     Images,
     Picture,
     Pixels,
     PixelValues,
+    blended,
     read_picture,
     resized,
     size_with_short_side,
@@ -28,16 +27,19 @@ from cyclegan.images import (
     to_pixels,
     with_channels,
 )
+from cyclegan.inference.backends import Backend, BackendChoice, choose_backend, make_backend
 from cyclegan.inference.detail import with_detail
 from cyclegan.inference.fallbacks import Fallbacks
+from cyclegan.inference.loading import load_generator
 from cyclegan.inference.padding import PaddedPicture, layout, padded_by_reflection
 from cyclegan.inference.separable import separate_last_convolution
 from cyclegan.inference.strips import cache_bytes, translate_in_strips
 from cyclegan.inference.tiles import translate_in_tiles
-from cyclegan.models import Generator, ResNetGenerator, load_weights, meta_module
+from cyclegan.models import Generator, ResNetGenerator
 
 LIVE_ACTIVATIONS = 2  # of full size and the generator's width at the same time, measured
 FP32_ACTIVATIONS = 2  # as many again in fp32, in norms on any device but a CPU
+COMPILED_MEMORY_FACTOR = 2  # of the other backends' activations to torch's, measured
 MAX_BYTES_SINGLE_PASS = 2**30  # of a picture's activations on a CPU; strips are as fast
 MAX_CUDA_ELEMENTS = 2**31  # of a tensor that CUDA can pad
 MAX_PADDING = 16  # pixels
@@ -56,6 +58,8 @@ class Translator:
     `tile` is the height in pixels of the strips in which large pictures are translated; None: by the free memory.
     `keep` is what pictures keep of themselves: `none`, `detail`, `color`, the last two also with the short side in
     pixels that the network sees (`detail=128`), or `auto`, which follows the model. Tensors keep nothing.
+    `backend` runs the network on pictures that need no strips: `torch`, `openvino`, `onnxruntime`, or `auto`, which is
+    OpenVINO on a CPU where it is installed, else torch.
     With precision `auto`, 8-bit pictures are translated in bf16 where the hardware supports it, 16-bit pictures always
     in fp32.
     """
@@ -69,6 +73,7 @@ class Translator:
         precision: Literal["auto", "fp32", "bf16"] = "auto",
         tile: int | None = None,
         keep: str = "auto",
+        backend: BackendChoice = "auto",
     ) -> None:
         if direction not in ("a2b", "b2a"):
             raise ValueError(f"direction is {direction!r}; it must be a2b or b2a")
@@ -78,22 +83,31 @@ class Translator:
         self.direction = direction
         self.device = choose_device(device)
         self.tile = tile
-        self.dtype = torch.bfloat16 if uses_bf16(precision, self.device) else torch.float32
+        self.backend_name = choose_backend(backend, self.device, precision)
+        bf16 = uses_bf16(precision, self.device) and self.backend_name != "onnxruntime"
+        self.dtype = torch.bfloat16 if bf16 else torch.float32
         self.dtype_16_bit = self.dtype if precision == "bf16" else torch.float32
         self.generators: dict[torch.dtype, Generator] = {}
+        self.backends: dict[torch.dtype, Backend] = {}
         self.fallbacks = Fallbacks()
-        self.generator(self.dtype, weights)
+        self.generator(self.dtype if self.backend_name == "torch" else torch.float32, weights)
 
     def generator(self, dtype: torch.dtype, weights: dict[str, Tensor] | None = None) -> Generator:
         """Return the generator in this type; a type that is used for the first time is loaded from the file."""
         if dtype not in self.generators:
             weights = weights or load_model(self.path)[1]
-            generator = _load_generator(self.path, self.info, weights, self.direction)
+            generator = load_generator(self.path, self.info, weights, self.direction)
             generator.to(self.device, dtype, memory_format=layout(self.device, dtype))  # type: ignore[call-overload]
             if self.device.type == "cpu" and dtype == torch.bfloat16:
                 separate_last_convolution(generator)
             self.generators[dtype] = generator
         return self.generators[dtype]
+
+    def backend(self, dtype: torch.dtype) -> Backend:
+        """Return the backend in this type, made when it is used for the first time."""
+        if dtype not in self.backends:
+            self.backends[dtype] = make_backend(self.backend_name, self.generator, self.device, dtype)
+        return self.backends[dtype]
 
     @property
     def name(self) -> str:
@@ -223,7 +237,8 @@ class Translator:
             return max(height, width) <= tile
         needed, available = images * height * width * self._bytes_per_pixel(dtype), free_memory(self.device) // 2
         if self.device.type != "cuda":
-            return needed <= min(available, MAX_BYTES_SINGLE_PASS)
+            factor = 1 if self.backend_name == "torch" else COMPILED_MEMORY_FACTOR
+            return needed <= min(available // factor, MAX_BYTES_SINGLE_PASS)
         elements = images * (height + MAX_PADDING) * (width + MAX_PADDING) * self.info.generator.width
         return needed <= available and elements < MAX_CUDA_ELEMENTS
 
@@ -239,10 +254,9 @@ class Translator:
 
     def _translate_whole(self, images: Images, dtype: torch.dtype) -> Images:
         height, width = images.shape[2:]
-        generator = self.generator(dtype)
-        padded = padded_by_reflection(images.to(self.device, dtype), generator.stride, generator.min_size)
-        output: Tensor = generator(padded.contiguous(memory_format=layout(self.device, dtype)))
-        return output[:, :, :height, :width].float()
+        backend = self.backend(dtype)
+        padded = padded_by_reflection(images.to(self.device), backend.stride, backend.min_size)
+        return backend(padded)[:, :, :height, :width].float()
 
     def _translate_parts(self, pixels: Pixels, dtype: torch.dtype, bits: int, tile: int | None) -> Pixels:
         height, width = pixels.shape[:2]
@@ -272,40 +286,3 @@ class Translator:
         available = min(free_memory(self.device) // 4, MAX_BYTES_SINGLE_PASS // 2)
         max_rows = available // (width * self._bytes_per_pixel(dtype))
         return max((tile or min(max_rows, MAX_STRIP_HEIGHT)) // 4, 1) * 4
-
-
-def choose_direction(info: ModelInfo, to: str | None, direction: str | None) -> DirectionName:
-    """Return the direction to the domain called `to`, or else the one of this name, a2b by default."""
-    if to is None:
-        return "b2a" if direction == "b2a" else "a2b"
-    directions: tuple[tuple[DirectionName, str], ...] = (("a2b", info.domain_b), ("b2a", info.domain_a))
-    matches = [name for name, domain in directions if domain == to]
-    if len(matches) != 1:
-        raise ModelFileError(
-            f"this model does not say how to reach {printable(to)}: it turns {printable(info.domain_a)} into "
-            f"{printable(info.domain_b)} (a2b) and back (b2a).",
-            "Name one of the two with --to, or give --direction alone.",
-        )
-    if direction not in (None, matches[0]):
-        raise ModelFileError(
-            f"--to {printable(to)} is {matches[0]} in this model, and --direction is {direction}.",
-            "Give one of the two options.",
-        )
-    return matches[0]
-
-
-def blended(original: Pixels, output: Pixels, strength: float | Float[np.ndarray, "_h _w 1"]) -> Pixels:
-    """Return the linear interpolation between the original (strength 0) and the output (strength 1)."""
-    values: np.ndarray = np.rint(original + strength * (output.astype(np.float32) - original))
-    return values.astype(output.dtype)
-
-
-def _load_generator(path: Path, info: ModelInfo, weights: dict[str, Tensor], direction: DirectionName) -> Generator:
-    floats = {name: weight.float() for name, weight in generator_weights(path, weights, direction).items()}
-    try:
-        return load_weights(meta_module(info.generator, info.channels(direction)), floats)
-    except ModelFileError as error:
-        raise ModelFileError(
-            f"{printable(path)} does not hold the weights of the network that it describes.",
-            "Use another file, or train again.",
-        ) from error

@@ -1,6 +1,7 @@
 """Translation of files and folders: planning, the pipeline, archives, scores, watching and Ray."""
 
-from cyclegan.inference.translator import Translator, choose_direction
+from cyclegan.inference.loading import choose_direction
+from cyclegan.inference.translator import Translator
 from cyclegan.translation.compared_models import ComparedModel, Comparison, compare_models, compared_models
 from cyclegan.translation.folders import TranslatePlan, translate_folder
 from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult

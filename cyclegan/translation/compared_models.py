@@ -10,7 +10,9 @@ from cyclegan.checkpoints.run import Run
 from cyclegan.directions import DirectionName
 from cyclegan.errors import ModelFileError, PictureError, printable
 from cyclegan.images import Picture, read_picture
-from cyclegan.inference.translator import Translator, choose_direction
+from cyclegan.inference.backends import backend_for
+from cyclegan.inference.loading import choose_direction
+from cyclegan.inference.translator import Translator
 from cyclegan.translation.contact_sheet import SheetRow, cell_of, draw_sheet
 from cyclegan.translation.job import TranslateOptions
 from cyclegan.translation.scale import scaled_to_option
@@ -108,7 +110,9 @@ def compare_models(
         comparison.pictures.append(path)
         rows.append([picture.with_pixels(pixels)])
     for model in models:  # one in memory at a time
-        translator = Translator(model.path, direction=model.direction, device=device)
+        translator = Translator(
+            model.path, direction=model.direction, device=device, backend=backend_for("auto", len(rows))
+        )
         for row in rows:
             row.append(translator.translate_picture(row[0]))
             on_picture()

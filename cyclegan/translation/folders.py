@@ -11,7 +11,9 @@ from cyclegan.checkpoints.model_file import ModelInfo, load_model_info
 from cyclegan.config.keep import Keep
 from cyclegan.directions import DirectionName
 from cyclegan.errors import CycleganError
-from cyclegan.inference.translator import Translator, choose_direction
+from cyclegan.inference.backends import BackendChoice, backend_for
+from cyclegan.inference.loading import choose_direction
+from cyclegan.inference.translator import Translator
 from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult
 from cyclegan.translation.masks import check_mask
 from cyclegan.translation.outputs import check_folders, check_output, is_archive, translate_into_archive
@@ -49,6 +51,7 @@ def translate_folder(  # noqa: PLR0913 (by name)
     precision: Literal["auto", "fp32", "bf16"] = "auto",
     tile: int | None = None,
     keep: str = "auto",
+    backend: BackendChoice = "auto",
     on_plan: Callable[[TranslatePlan], object] = lambda _: None,
     on_progress: Callable[[int, int], object] = lambda _done, _total: None,
     interrupted: Callable[[], bool] = lambda: False,
@@ -76,7 +79,15 @@ def translate_folder(  # noqa: PLR0913 (by name)
         targets = plan_targets(paths, domain, output=output, image_format=image_format)
         check_folders(targets, overwrite=options.overwrite)
         on_plan(TranslatePlan(path, info, direction, targets, _notes_before(targets, options, info, kept)))
-        translator = Translator(path, direction=direction, device=device, precision=precision, tile=tile, keep=keep)
+        translator = Translator(
+            path,
+            direction=direction,
+            device=device,
+            precision=precision,
+            tile=tile,
+            keep=keep,
+            backend=backend_for(backend, count_pictures_and_frames(targets)),
+        )
         job = TranslateJob(translator, options, Scorer(translator) if scores else None, interrupted=interrupted)
         result = _with_progress(targets, job, on_progress)
         try:

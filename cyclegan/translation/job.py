@@ -47,7 +47,8 @@ class TranslateJob:
     @property
     def mark(self) -> str:
         """The name of the system in the metadata of generated pictures."""
-        return printable(f"cyclegan model {self.translator.name}, to {self.translator.target}")
+        translator = self.translator
+        return printable(f"cyclegan model {translator.name}, to {translator.target}, by {translator.backend_name}")
 
 
 @dataclass
@@ -88,8 +89,9 @@ class Item:
 
 @dataclass
 class TranslateResult:
-    """The outcome of a translation: lists of targets, errors, messages and scores."""
+    """The outcome of a translation: the backend that computed it, lists of targets, errors, messages and scores."""
 
+    backend: str | None = None  # None: nothing was to do
     done: list[Target] = field(default_factory=list)
     skipped: list[Target] = field(default_factory=list)  # their outputs existed already
     failed: list[CycleganError] = field(default_factory=list)

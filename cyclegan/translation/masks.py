@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cyclegan.errors import DataError, PictureError, printable
-from cyclegan.images import FORMAT_OF, MAX_PIXELS, Pixels, read_picture, resized, with_channels
-from cyclegan.inference.translator import blended
+from cyclegan.images import FORMAT_OF, MAX_PIXELS, Pixels, blended, read_picture, resized, with_channels
 from cyclegan.translation.targets import Target
 
 

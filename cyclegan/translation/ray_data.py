@@ -135,6 +135,7 @@ def translate_on_ray(
         ray.init(log_to_driver=False, logging_level="ERROR", ignore_reinit_error=True)
         try:
             for part in parts(ray, missing, job, translator_options):
+                result.backend = part.backend
                 result.done += part.done + part.skipped  # those of a worker that was killed
                 result.failed += part.failed
                 result.notes += part.notes

@@ -51,7 +51,12 @@ class Scorer:
                 f"{printable(translator.path)} holds no discriminators, which scores need.",
                 "Leave --scores away, or use the model of a run.",
             )
-        self.inverse = Translator(translator.path, direction=names.inverse, device=str(translator.device))
+        self.inverse = Translator(
+            translator.path,
+            direction=names.inverse,
+            device=str(translator.device),
+            backend=translator.backend_name,
+        )
         floats = {name: weight.float() for name, weight in discriminator_weights.items()}
         try:
             self.discriminator = load_weights(

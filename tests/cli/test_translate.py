@@ -191,3 +191,13 @@ def test_a_watched_folder_is_translated_until_interrupted(tmp_path):
         assert process.wait(timeout=60) == 130
     assert (tmp_path / "inbox_zebras" / "x.png").is_file()
     assert (tmp_path / "inbox_zebras" / "scores.csv").read_text().startswith("source,target,realism,cycle_error")
+
+
+@pytest.mark.usefixtures("folders", "traceable")
+def test_the_backend_is_named_in_json_and_in_the_mark(command, tmp_path):
+    pytest.importorskip("onnxruntime")
+    model = write_model(tmp_path / "m.safetensors")
+    options = ("--model", model, "--output", "1.png", "--backend", "onnxruntime", "--json")
+    result = command("translate", "horses/1.png", *options)
+    assert json.loads(result.stdout)["backend"] == "onnxruntime"
+    assert b"to zebras, by onnxruntime" in (tmp_path / "1.png").read_bytes()
