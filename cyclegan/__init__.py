@@ -7,12 +7,12 @@ __version__ = "0.2.0"
 __all__ = ["Translator", "__version__", "train", "translate_folder"]
 
 if TYPE_CHECKING:
-    from cyclegan.training.run import run as train
+    from cyclegan.training.run import train_run as train
     from cyclegan.translation import Translator, translate_folder
 
 LAZY_IMPORTS = {  # `import cyclegan` loads no torch
     "Translator": ("cyclegan.translation", "Translator"),
-    "train": ("cyclegan.training", "run"),
+    "train": ("cyclegan.training", "train_run"),
     "translate_folder": ("cyclegan.translation", "translate_folder"),
 }
 

@@ -2,7 +2,7 @@
 
     CycleganError                exit status 2: the user can fix it
     ├── ConfigError              a setting that is unknown, or of a wrong type or value
-    ├── DataError                a folder of pictures that cannot be trained on
+    ├── DataError                files or folders that cannot be used as data
     ├── DownloadError            a file that cannot be fetched, or is not the one that is known
     ├── PictureError             one picture that cannot be read or written; the others go on
     │   └── UnreadableError      why, before the picture's name is known
@@ -57,7 +57,7 @@ class ConfigError(CycleganError):
 
 
 class DataError(CycleganError):
-    """A folder of pictures that cannot be trained on."""
+    """Files or folders that cannot be used as data."""
 
 
 class DownloadError(CycleganError):
@@ -101,7 +101,7 @@ class MissingExtraError(CycleganError):
 
 
 class TrainingDivergedError(CycleganError):
-    """Training had to stop: its losses are no longer finite numbers."""
+    """Training had to stop: by numbers that are not finite, or by a diagnosis with `schedule.stop_on_diagnosis`."""
 
 
 def printable(name: object) -> str:

@@ -29,7 +29,7 @@ from cyclegan.images.plugins import readable_formats
 from cyclegan.inspection.checkpoints import inspect_model, inspect_run
 from cyclegan.reference.importing import read_network
 from cyclegan.reports import write_report
-from cyclegan.training import load_inputs, run
+from cyclegan.training import load_inputs, train_run
 from cyclegan.training.build import build_state
 from cyclegan.training.continuing import resume
 from cyclegan.translation import Translator
@@ -238,4 +238,4 @@ def train_small_run(folder: Path) -> tuple[Run, Config]:
         "logging": {"every": 4, "samples_every": 4, "samples": 2, "validate_every": 4},
     }
     config = build_config(TINY, run_settings)
-    return run(config, folder / "run").run, config
+    return train_run(config, folder / "run").run, config

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclegan.cli import options
 from cyclegan.cli.console import Console, Json, Progress, Quiet
-from cyclegan.cli.training import print_train_result, run_training
+from cyclegan.cli.run_training import print_train_result, run_training
 from cyclegan.errors import printable
 from cyclegan.text import duration
 

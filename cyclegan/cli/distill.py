@@ -7,7 +7,7 @@ import typer
 
 from cyclegan.cli import options
 from cyclegan.cli.console import OUTPUT, Console, Json, Progress, Quiet
-from cyclegan.cli.training import train_and_print
+from cyclegan.cli.run_training import train_and_print
 from cyclegan.config import build_config, parse_assignment
 
 EXAMPLES = (

@@ -5,10 +5,10 @@ import time
 from pathlib import Path
 
 from cyclegan.cli import options
-from cyclegan.cli.budget import choose_for_time
 from cyclegan.cli.console import Console, Json, Progress, Quiet
 from cyclegan.cli.datasets import find_data_set, missing_folders_error
-from cyclegan.cli.training import train_and_print
+from cyclegan.cli.hours import choose_for_time
+from cyclegan.cli.run_training import train_and_print
 from cyclegan.config import build_config, is_set, load_settings, parse_assignment, preset
 from cyclegan.errors import ConfigError
 
@@ -80,6 +80,7 @@ def train(
         raise missing_folders_error(a)
     default_name = Path(config.data.folder_a).name if aligned else f"{config.data.name_a}2{config.data.name_b}"
     name = name or (data_set.name if data_set else default_name)
+    # Settings of a file say how long to train, and not to choose the networks: --hours and --minutes do.
     if (hours is not None or minutes is not None) and preset_name != "paper":
         config = build_config(*choose_for_time(config, layers, checkpoints / name, console, fresh=fresh), *layers)
     train_and_print(config, checkpoints, name, console, fresh=fresh, dry_run=dry_run, started=started)

@@ -40,7 +40,7 @@ def build_state(inputs: TrainInputs) -> tuple[TrainState, Fabric]:
         ImagePool,
         config.training.pool_size,
         device=device,
-        layout=memory_format,
+        memory_format=memory_format,
         dtype=torch.bfloat16 if bf16 else torch.float32,
     )
     optimizer_g = adam(config, device, networks.a2b, networks.b2a)
@@ -59,7 +59,7 @@ def build_state(inputs: TrainInputs) -> tuple[TrainState, Fabric]:
         pool_b=pool(seed + 1),
         diffaugment_a=DiffAugment(config.training.diffaugment, DIFFAUGMENT_SEEDS + seed, device),
         diffaugment_b=DiffAugment(config.training.diffaugment, DIFFAUGMENT_SEEDS + seed + 1, device),
-        loss=config.loss,
+        loss_config=config.loss,
         engine=build_engine(inputs, fabric, networks, (optimizer_g, optimizer_d), memory_format),
         device=device,
         memory_format=memory_format,

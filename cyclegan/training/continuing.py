@@ -4,10 +4,10 @@ import os
 from dataclasses import replace
 
 from cyclegan.checkpoints.records import delete_old_held_out, delete_records_after
-from cyclegan.checkpoints.run import Run
-from cyclegan.checkpoints.states import latest_step, load_state
-from cyclegan.config import Config
-from cyclegan.errors import RunError, printable
+from cyclegan.checkpoints.run import Run, can_start
+from cyclegan.checkpoints.states import has_state, latest_step, load_state
+from cyclegan.config import Config, forbidden_changes
+from cyclegan.errors import ConfigError, RunError, printable
 from cyclegan.training.callbacks import save_models
 from cyclegan.training.inputs import Log, TrainInputs
 from cyclegan.training.schedule import scheduled_rate
@@ -15,6 +15,26 @@ from cyclegan.training.state import TrainState, select_rank
 from cyclegan.training.time_plan import TimePlan
 
 RATE_TOLERANCE = 0.01  # of a learning rate: smaller rises are rounding
+
+
+def check_continuation(config: Config, run: Run) -> None:
+    """Raise an error unless a run can start in this folder, or continue with these settings; nothing is written."""
+    if not run.folder.exists():
+        return
+    name, hint = printable(run.folder), "Give this run another --name, or move the old one aside with --fresh."
+    if not has_state(run):
+        if not can_start(run):
+            raise RunError(f"{name} holds other files, and no saved state to continue from.", hint)
+        return
+    try:
+        old = run.load_config()
+    except ConfigError as error:
+        raise RunError(f"the settings of {name} cannot be read: {error}", hint) from error
+    if changes := forbidden_changes(old, config):
+        raise RunError(
+            f"{name} was trained with other settings: {'; '.join(changes)}.",
+            "Use the old ones to continue it, another --name to train beside it, or --fresh to move it aside.",
+        )
 
 
 def with_saved_names(config: Config, run: Run) -> Config:
@@ -64,7 +84,7 @@ def resume(state: TrainState, inputs: TrainInputs, log: Log) -> tuple[TrainInput
         delete_records_after(inputs.run, state.step)
         delete_old_held_out(inputs.run)
     if state.plan:
-        state.plan.count(inputs.stopwatch)
+        state.plan.update_used_time(inputs.stopwatch)
     left = f", with {state.plan.describe_rest()}" if state.plan and state.step < inputs.total_steps else ""
     log(f"Resuming from step {state.step:,}{left}.")
     if ranks_before != ranks.count:

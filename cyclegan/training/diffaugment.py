@@ -46,11 +46,11 @@ class DiffAugment:
         count = len(real)
         return augmented(real, self.choices[count : 2 * count]), augmented(fakes, self.choices[2 * count :])
 
-    def state(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
         """Return all that a restart needs."""
         return {"random": self.random.get_state()} if self.enabled else {}
 
-    def restore(self, state: dict[str, Tensor]) -> None:
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Go back to a state."""
         if self.enabled:
             self.random.set_state(state["random"])

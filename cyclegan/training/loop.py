@@ -11,7 +11,7 @@ from cyclegan.config import save_config
 from cyclegan.data.loader import batches
 from cyclegan.devices import cuda_side_stream, memory_errors
 from cyclegan.errors import TrainingDivergedError
-from cyclegan.images import Images, scaled_on
+from cyclegan.images import Images, PixelValues, scaled_on
 from cyclegan.training.build import TRAINING_MEMORY_HINT, build_state
 from cyclegan.training.callbacks import MetricsFile, SampleGrids, StateSaver, TensorBoard
 from cyclegan.training.concurrency import process_shared_with_other_trainings
@@ -19,13 +19,14 @@ from cyclegan.training.continuing import resume
 from cyclegan.training.diagnose import Diagnose
 from cyclegan.training.distributed import Ranks
 from cyclegan.training.inputs import Callback, Log, StepInfo, TrainInputs
-from cyclegan.training.state import RunningMeans, TrainState
+from cyclegan.training.running_means import RunningMeans
+from cyclegan.training.state import TrainState
 from cyclegan.training.step_runner import step_runner
 from cyclegan.training.time_plan import TimeKeeper
 from cyclegan.training.timing import StepTimer
 from cyclegan.training.validation import Validator
 
-RECOVERY_FACTOR = 0.5  # of the learning rate, after each recovery from gradients that were not finite
+Evaluate = Callable[[TrainState, dict[str, Any]], dict[str, Any]]  # adds numbers to a line of the metrics
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,12 @@ class TrainResult:
     steps_done: int  # by this process
     seconds: float  # from the first of them to the last
     notes: tuple[str, ...] = ()  # what the user should know about the continuation
-    plateau: int = 0  # the epoch of the best validation, if a plateau ended training; else 0
+    plateau_epoch: int = 0  # that of the best validation, if a plateau ended training; else 0
 
     @property
     def finished(self) -> bool:
         """Whether all steps are done, or as many as a plateau leaves."""
-        return self.step >= self.total_steps or self.plateau > 0
+        return self.step >= self.total_steps or self.plateau_epoch > 0
 
 
 def train_locked(
@@ -66,14 +67,18 @@ def train_locked(
 def training_loop(
     inputs: TrainInputs, callbacks: Sequence[Callback], interrupted: Callable[[], bool], log: Log
 ) -> TrainResult:
-    """Do what `train_locked` says, within its context managers."""
+    """Do what `train_locked` says, within its context managers.
+
+    Each step: a batch, the learning rate, the step itself; where a line of the metrics ends, validation and diagnosis;
+    then the callbacks, of which the last saves.
+    """
     ranks = inputs.ranks
     if ranks.is_first:
         write_settings(inputs)
     with memory_errors(inputs.device, TRAINING_MEMORY_HINT):
         state, fabric = build_state(inputs)
     inputs, notes = resume(state, inputs, log)
-    evaluations, callbacks = all_callbacks(inputs, state, callbacks)
+    evaluations, callbacks = build_callbacks(inputs, state, callbacks)
     # Same seed and batch, same pictures and crops: the position in the data is this one number.
     position = inputs.batches_before(state.step) + ranks.rank
     data = batches(inputs.domain_a, inputs.domain_b, inputs.config, position, ranks.count)
@@ -99,15 +104,17 @@ def training_loop(
         if logged:
             metrics = metrics_line(state, inputs, rate, timer)
             # The first rank validates and diagnoses for all; every rank then acts on the same line.
-            metrics = ranks.broadcast(evaluated(metrics, state, inputs, evaluations))
-            diverged = recover_or_end(state, metrics, stop_on_diagnosis=inputs.config.schedule.stop_on_diagnosis)
+            metrics = ranks.broadcast(with_evaluations(metrics, state, inputs, evaluations))
+            if metrics["skipped_steps"]:
+                state.recover()
+            diverged = stopping_error(metrics, stop_on_diagnosis=inputs.config.schedule.stop_on_diagnosis)
             last = last or diverged is not None or ranks.any(plateau_epoch(state, inputs) > 0)
 
         epoch = inputs.epoch(state.step - 1)
         info = StepInfo(state.step, inputs.total_steps, epoch, inputs.epochs, metrics, last)
         for callback in callbacks:  # write metrics, draw samples, show progress, save
             callback(state, info)
-        if diverged and ranks.is_first:
+        if diverged and ranks.is_first:  # the others end quietly: one message is enough
             raise diverged
     return TrainResult(
         run=inputs.run,
@@ -117,14 +124,11 @@ def training_loop(
         steps_done=state.step - timer.first_step,
         seconds=timer.seconds,
         notes=tuple(notes),
-        plateau=plateau_epoch(state, inputs),
+        plateau_epoch=plateau_epoch(state, inputs),
     )
 
 
-Evaluate = Callable[[TrainState, dict[str, Any]], dict[str, Any]]  # adds numbers to a line of the metrics
-
-
-def all_callbacks(
+def build_callbacks(
     inputs: TrainInputs, state: TrainState, callbacks: Sequence[Callback]
 ) -> tuple[list[Evaluate], list[Callback]]:
     """Return the evaluations of each line of the metrics, and the callbacks in their order; saving comes last."""
@@ -141,7 +145,7 @@ def all_callbacks(
     ]
 
 
-def to_device(batch: Any, inputs: TrainInputs, state: TrainState) -> Images:
+def to_device(batch: PixelValues, inputs: TrainInputs, state: TrainState) -> Images:
     """Return a uint8 batch as images of [-1, 1] on the device, in the memory format of the networks."""
     return scaled_on(batch, inputs.device).contiguous(memory_format=state.memory_format)
 
@@ -155,7 +159,7 @@ def write_settings(inputs: TrainInputs) -> None:
 
 def learning_rate(state: TrainState, inputs: TrainInputs) -> float:
     """Return the learning rate of the next step."""
-    return inputs.learning_rate(state.step) * RECOVERY_FACTOR**state.recoveries
+    return inputs.learning_rate(state.step) * state.learning_rate_factor
 
 
 def plateau_epoch(state: TrainState, inputs: TrainInputs) -> int:
@@ -166,7 +170,7 @@ def plateau_epoch(state: TrainState, inputs: TrainInputs) -> int:
 
 def metrics_line(state: TrainState, inputs: TrainInputs, rate: float, timer: StepTimer) -> dict[str, Any]:
     """Return the means of losses and measures since the last line, and start new ones."""
-    means = state.means.means(inputs.ranks)
+    means = state.means.compute(inputs.ranks)
     state.means = RunningMeans()
     return {
         "step": state.step,
@@ -179,7 +183,7 @@ def metrics_line(state: TrainState, inputs: TrainInputs, rate: float, timer: Ste
     }
 
 
-def evaluated(
+def with_evaluations(
     metrics: dict[str, Any], state: TrainState, inputs: TrainInputs, evaluations: Sequence[Evaluate]
 ) -> dict[str, Any]:
     """Return a line of the metrics with the numbers of validation and diagnostics."""
@@ -190,13 +194,9 @@ def evaluated(
     return metrics
 
 
-def recover_or_end(
-    state: TrainState, metrics: dict[str, Any], *, stop_on_diagnosis: bool
-) -> TrainingDivergedError | None:
-    """Recover from steps that were not finite, the first time; return the error that ends the training, if any."""
+def stopping_error(metrics: dict[str, Any], *, stop_on_diagnosis: bool) -> TrainingDivergedError | None:
+    """Return the error that ends the training, if its diagnosis says so."""
     stops = [finding for finding in metrics["health"]["findings"] if finding["verdict"] == "stop"]
-    if metrics["skipped_steps"]:
-        state.recover()
     for finding in stops:
         if finding["name"] == "not_finite":
             return TrainingDivergedError(f"training diverged: {finding['reason']}", finding["suggestion"])

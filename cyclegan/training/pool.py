@@ -19,12 +19,12 @@ class ImagePool:
         size: int,
         seed: int,
         device: torch.device = CPU,
-        layout: torch.memory_format = torch.contiguous_format,
+        memory_format: torch.memory_format = torch.contiguous_format,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.size = size
         self.device = device
-        self.layout = layout
+        self.memory_format = memory_format
         self.dtype = dtype  # of stored fakes; the precision of the discriminators loses nothing
         self.images = torch.zeros(0, device=device)  # size c h w, once the first fake has come
         self.held = 0  # of these, from the first on
@@ -62,12 +62,12 @@ class ImagePool:
         if whole:
             self.images[: self.held] = torch.stack(whole)
 
-    def state(self) -> Tensors:
+    def state_dict(self) -> Tensors:
         """Return all that a restart needs."""
         images = {"images": self.images[: self.held].contiguous()} if self.held else {}
         return images | {"random": self.random.get_state()}
 
-    def restore(self, state: Tensors) -> None:
+    def load_state_dict(self, state: Tensors) -> None:
         """Go back to a state."""
         self.images, self.held = torch.zeros(0, device=self.device), 0
         if "images" in state:
@@ -78,7 +78,7 @@ class ImagePool:
 
     def _room(self, images: Images) -> Tensor:
         room = images.new_zeros(self.size, *images.shape[1:], dtype=self.dtype)
-        return room.contiguous(memory_format=self.layout)
+        return room.contiguous(memory_format=self.memory_format)
 
     def _choice(self) -> tuple[int, bool, bool]:
         if self.held < self.size:

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import torch
 
-from cyclegan.checkpoints.run import Run, can_start, locked, set_aside
+from cyclegan.checkpoints.run import Run, locked, set_aside
 from cyclegan.checkpoints.states import has_state
-from cyclegan.config import Config, forbidden_changes
+from cyclegan.config import Config
 from cyclegan.data.domains import load_domain
 from cyclegan.data.overlap import check_folders_apart
 from cyclegan.data.samples import find_pairs, unlike_shapes_note
 from cyclegan.devices import choose_device, uses_bf16
-from cyclegan.errors import ConfigError, RunError, TrainingDivergedError, printable, require_extra
+from cyclegan.errors import TrainingDivergedError, printable, require_extra
 from cyclegan.reports import write_report
-from cyclegan.training.continuing import check_moved_pictures, continuation_notes, with_saved_names
+from cyclegan.training.continuing import check_continuation, check_moved_pictures, continuation_notes, with_saved_names
 from cyclegan.training.distillation import load_teacher
 from cyclegan.training.distributed import Ranks
 from cyclegan.training.fabric import join_ranks, with_device_count
@@ -29,7 +29,7 @@ from cyclegan.training.time_plan import TimePlan
 from cyclegan.training.timing import Stopwatch
 
 
-def run(  # noqa: PLR0913 (each has a default)
+def train_run(  # noqa: PLR0913 (each has a default)
     config: Config,
     folder: Path | str,
     *,
@@ -91,26 +91,6 @@ def train_and_report(
     return result
 
 
-def check_continuation(config: Config, run: Run) -> None:
-    """Raise an error unless a run can start in this folder, or continue with these settings; nothing is written."""
-    if not run.folder.exists():
-        return
-    name, hint = printable(run.folder), "Give this run another --name, or move the old one aside with --fresh."
-    if not has_state(run):
-        if not can_start(run):
-            raise RunError(f"{name} holds other files, and no saved state to continue from.", hint)
-        return
-    try:
-        old = run.load_config()
-    except ConfigError as error:
-        raise RunError(f"the settings of {name} cannot be read: {error}", hint) from error
-    if changes := forbidden_changes(old, config):
-        raise RunError(
-            f"{name} was trained with other settings: {'; '.join(changes)}.",
-            "Use the old ones to continue it, another --name to train beside it, or --fresh to move it aside.",
-        )
-
-
 def load_inputs(
     config: Config, run: Run, *, on_picture: Callable[[], object] = lambda: None, fresh: bool = False
 ) -> TrainInputs:
@@ -139,7 +119,7 @@ def load_inputs(
         precision="bf16" if uses_bf16(config.training.precision, device) else "fp32",
         initial_weights=initial_weights(config, teacher) if new else {},
         teacher=teacher,
-        plan=TimePlan.of_hours(hours, config.decay_share) if (hours := config.schedule.hours) != "none" else None,
+        plan=TimePlan.from_hours(hours, config.decay_share) if (hours := config.schedule.hours) != "none" else None,
     )
     if config.data.paired:
         pairing = find_pairs(inputs.domain_a, inputs.domain_b)

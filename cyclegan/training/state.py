@@ -1,4 +1,4 @@
-"""The state of a training: everything that a step changes, and that an exact continuation needs."""
+"""The state of a training: networks, optimizers, and all else that an exact continuation needs."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -14,14 +14,14 @@ from cyclegan.config import LossConfig
 from cyclegan.diagnostics.measures import Numbers
 from cyclegan.directions import DIRECTIONS
 from cyclegan.errors import RunError
-from cyclegan.losses import LOSS_NAMES
 from cyclegan.models import Networks
 from cyclegan.training.diffaugment import DiffAugment
-from cyclegan.training.distributed import SINGLE_PROCESS, Ranks
 from cyclegan.training.nonfinite import NonFiniteFilter
 from cyclegan.training.pool import ImagePool
+from cyclegan.training.running_means import RunningMeans
 from cyclegan.training.time_plan import TimePlan
 
+RECOVERY_FACTOR = 0.5  # of the learning rate, after each skipped step
 RANK_PREFIXES = ("pool.", "diffaugment.", "random.", "means")  # of the tensors that each rank has for itself
 
 
@@ -38,29 +38,6 @@ class Engine:
 
 
 @dataclass
-class RunningMeans:
-    """Means of the numbers of the steps since the last line of the metrics, summed on the device."""
-
-    names: list[str] = field(default_factory=list)
-    totals: Tensor = field(default_factory=lambda: torch.zeros(2, 0))  # sums of finite values; how many there were
-    steps: int = 0
-
-    def add(self, numbers: Numbers) -> None:
-        """Add the numbers of one step; nothing waits for the device."""
-        values = torch.stack(list(numbers.values()))
-        finite = values.isfinite()
-        counted = torch.stack([values.where(finite, 0.0), finite.to(values.dtype)])
-        self.names, self.totals = list(numbers), self.totals + counted if self.steps else counted
-        self.steps += 1
-
-    def means(self, ranks: Ranks = SINGLE_PROCESS) -> dict[str, float]:
-        """Return the mean of each number over the ranks and steps in which it was finite, the losses first."""
-        sums, counts = ranks.summed(self.totals).tolist()
-        means = {name: total / count for name, total, count in zip(self.names, sums, counts, strict=True) if count}
-        return {name: means.pop(name) for name in LOSS_NAMES if name in means} | means
-
-
-@dataclass
 class Best:
     """The best networks so far by validation."""
 
@@ -74,7 +51,7 @@ class Best:
 
 @dataclass
 class TrainState:
-    """Everything that a step changes, and how far the training is."""
+    """Networks, optimizers and all else that a step uses, and how far the training is."""
 
     networks: Networks
     optimizer_g: Optimizer
@@ -87,7 +64,7 @@ class TrainState:
     pool_b: ImagePool
     diffaugment_a: DiffAugment  # of what disc_a sees
     diffaugment_b: DiffAugment
-    loss: LossConfig
+    loss_config: LossConfig
     engine: Engine  # runs the networks and optimizers above
     device: torch.device = torch.device("cpu")  # noqa: RUF009 (immutable)
     memory_format: torch.memory_format = torch.contiguous_format  # of images and weights
@@ -99,14 +76,16 @@ class TrainState:
     best: Best | None = None  # where there is validation
     plan: TimePlan | None = None  # where the run fits itself to a time
 
-    def generator(self, direction: str) -> nn.Module:
-        """Return the generator that translations use: the averaged one, where there is one."""
+    def averaged_generator(self, direction: str) -> nn.Module:
+        """Return the generator that translations use: the EMA or, in a training without one, the network itself."""
         return self.ema[direction] if direction in self.ema else self.networks.get_submodule(direction)
 
     @contextmanager
     def eval_generators(self) -> Iterator[dict[str, nn.Module]]:
         """Lend the generators that translations use, by direction, in eval mode and without gradients."""
-        generators: dict[str, nn.Module] = {direction: self.generator(direction).eval() for direction, *_ in DIRECTIONS}
+        generators: dict[str, nn.Module] = {
+            direction: self.averaged_generator(direction).eval() for direction, *_ in DIRECTIONS
+        }
         try:
             with torch.no_grad():
                 yield generators
@@ -124,7 +103,9 @@ class TrainState:
         return {
             f"{name}.{key}": tensor
             for name, network in self.networks.named_children()
-            for key, tensor in (self.generator(name) if name in ("a2b", "b2a") else network).state_dict().items()
+            for key, tensor in (self.averaged_generator(name) if name in ("a2b", "b2a") else network)
+            .state_dict()
+            .items()
         }
 
     def gradient_measures(self) -> Numbers:
@@ -135,8 +116,13 @@ class TrainState:
             "skipped_steps": self.filter_g.skipped + self.filter_d.skipped,
         }
 
+    @property
+    def learning_rate_factor(self) -> float:
+        """The factor of the scheduled learning rate, which each recovery halves."""
+        return RECOVERY_FACTOR**self.recoveries
+
     def recover(self) -> None:
-        """Recover from a skipped step: the weights are still finite; the learning rate is halved."""
+        """Recover from a skipped step: the weights are still finite, and the learning rate falls."""
         self.pool_a.discard_non_finite()
         self.pool_b.discard_non_finite()
         self.recoveries += 1
@@ -146,10 +132,10 @@ class TrainState:
         tensors = {
             **_prefixed("network", self.networks.state_dict()),
             **_prefixed("ema", self.ema.state_dict()),
-            **_prefixed("pool.a", self.pool_a.state()),
-            **_prefixed("pool.b", self.pool_b.state()),
-            **_prefixed("diffaugment.a", self.diffaugment_a.state()),
-            **_prefixed("diffaugment.b", self.diffaugment_b.state()),
+            **_prefixed("pool.a", self.pool_a.state_dict()),
+            **_prefixed("pool.b", self.pool_b.state_dict()),
+            **_prefixed("diffaugment.a", self.diffaugment_a.state_dict()),
+            **_prefixed("diffaugment.b", self.diffaugment_b.state_dict()),
             **_prefixed("optimizer_g", _moments(self.optimizer_g)),
             **_prefixed("optimizer_d", _moments(self.optimizer_d)),
             "means": self.means.totals,
@@ -163,7 +149,7 @@ class TrainState:
             tensors |= _prefixed("best", self.best.weights)
             facts["best"] = {name: value for name, value in vars(self.best).items() if name != "weights"}
         if self.plan:
-            facts["plan"] = self.plan.facts()
+            facts["plan"] = self.plan.state_dict()
         return tensors, facts
 
     def load_state_dict(self, tensors: Tensors, facts: Mapping[str, Any]) -> None:
@@ -173,10 +159,10 @@ class TrainState:
             self.ema.load_state_dict(_under("ema", tensors))
             _load_moments(self.optimizer_g, _under("optimizer_g", tensors))
             _load_moments(self.optimizer_d, _under("optimizer_d", tensors))
-            self.pool_a.restore(_under("pool.a", tensors))
-            self.pool_b.restore(_under("pool.b", tensors))
-            self.diffaugment_a.restore(_under("diffaugment.a", tensors))
-            self.diffaugment_b.restore(_under("diffaugment.b", tensors))
+            self.pool_a.load_state_dict(_under("pool.a", tensors))
+            self.pool_b.load_state_dict(_under("pool.b", tensors))
+            self.diffaugment_a.load_state_dict(_under("diffaugment.a", tensors))
+            self.diffaugment_b.load_state_dict(_under("diffaugment.b", tensors))
             self.means = RunningMeans(facts["means_names"], tensors["means"].to(self.device), facts["means_steps"])
             torch.set_rng_state(tensors["random.cpu"])
             if self.device.type == "cuda" and "random.cuda" in tensors:

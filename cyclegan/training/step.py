@@ -39,7 +39,7 @@ class Direction:
 
 def directions(state: TrainState) -> tuple[Direction, Direction]:
     """Return the directions a2b and b2a of a training."""
-    nets, teachers, weights = state.engine.networks, state.engine.teachers, state.loss
+    nets, teachers, weights = state.engine.networks, state.engine.teachers, state.loss_config
     return (
         Direction(
             name="a2b",
@@ -101,9 +101,9 @@ def update_generators(state: TrainState, real_a: Images, real_b: Images) -> tupl
     # The directions share weights and nothing else. Each goes backward at once, so that only one graph is in memory;
     # ranks exchange the sum of both gradients once, with the second.
     with engine.no_sync():
-        fake_b, losses_a2b = generator_losses(a2b, real_a, real_b, state.loss)
+        fake_b, losses_a2b = generator_losses(a2b, real_a, real_b, state.loss_config)
         engine.backward(total(losses_a2b))
-    fake_a, losses_b2a = generator_losses(b2a, real_b, real_a, state.loss)
+    fake_a, losses_b2a = generator_losses(b2a, real_b, real_a, state.loss_config)
     engine.backward(total(losses_b2a))
 
     engine.optimizer_g.step()
@@ -134,7 +134,7 @@ def update_discriminators(
     state: TrainState, real_a: Images, real_b: Images, fake_a: Images, fake_b: Images
 ) -> tuple[Losses, Numbers]:
     """Update both discriminators on real images and on fakes, new and from the pools; return losses and measures."""
-    engine, objective = state.engine, state.loss.adversarial
+    engine, objective = state.engine, state.loss_config.adversarial
     nets = engine.networks
     set_trainable((nets.disc_a, nets.disc_b), True)
 

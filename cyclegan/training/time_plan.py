@@ -36,7 +36,7 @@ class TimePlan:
     used: float = 0.0  # seconds at work so far
 
     @classmethod
-    def of_hours(cls, hours: float, decay_share: float) -> "TimePlan":
+    def from_hours(cls, hours: float, decay_share: float) -> "TimePlan":
         """Return the first plan of a run, by a guess of its speed."""
         plan = cls(hours * 3600, decay_share)
         plan.replan(0, FIRST_GUESS)
@@ -52,8 +52,8 @@ class TimePlan:
         """Seconds that are left for steps."""
         return max(self.last_step_due - self.used, 0.0)
 
-    def count(self, stopwatch: Stopwatch) -> None:
-        """Count the time of this process up to now."""
+    def update_used_time(self, stopwatch: Stopwatch) -> None:
+        """Add the time of this process up to now to that of those before it."""
         self.used = self.used_before + stopwatch.seconds()
 
     def replan(self, step: int, seconds_per_step: float) -> None:
@@ -78,7 +78,7 @@ class TimePlan:
         end = datetime.now() + timedelta(seconds=left)
         return f"{duration(left)} of {duration(self.seconds)} left, until {end:%H:%M}"
 
-    def facts(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """Return the plan as a saved state holds it."""
         return asdict(self)
 
@@ -108,7 +108,7 @@ class TimeKeeper:
 
     def after_step(self, step: int, ranks: Ranks, *, logged: bool) -> None:
         """Count the time; revise the plan where a line ends, and nowhere else, so that its steps can be repeated."""
-        self.plan.count(self.stopwatch)
+        self.plan.update_used_time(self.stopwatch)
         if logged:
             self.revise(step, ranks)
 
@@ -123,4 +123,5 @@ class TimeKeeper:
         seconds_per_step = (now - first) / (step - first_step)
         if ranks.is_first and self.plan.is_off(step, seconds_per_step):
             self.plan.replan(step, seconds_per_step)
-        vars(self.plan).update(ranks.broadcast(self.plan.facts()))
+        for name, value in ranks.broadcast(self.plan.state_dict()).items():
+            setattr(self.plan, name, value)

@@ -80,7 +80,7 @@ def test_validation_is_shown_while_training(command, folders):
 
 
 def test_the_end_on_a_plateau_is_announced(tmp_path: Path):
-    from cyclegan.cli.training import ending
+    from cyclegan.cli.run_training import ending
     from cyclegan.training import Ranks, TrainResult
 
     result = TrainResult(Run(tmp_path), Ranks(), step=20, total_steps=100, steps_done=20, seconds=1.0, plateau=7)

@@ -10,7 +10,7 @@ from cyclegan.training.step import Losses
 
 def plain_step(state: TrainState, real_a: Tensor, real_b: Tensor) -> Losses:
     """Do what `cyclegan.training.step.train_step` does, with nothing batched."""
-    nets, weights, teachers = state.networks, state.loss, state.engine.teachers
+    nets, weights, teachers = state.networks, state.loss_config, state.engine.teachers
     for random in (state.pool_a, state.pool_b, state.diffaugment_a, state.diffaugment_b):
         random.draw(len(real_a))
     fake_b, fake_a = nets.a2b(real_a), nets.b2a(real_b)

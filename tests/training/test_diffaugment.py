@@ -55,13 +55,13 @@ def test_disabled_augmentation_changes_nothing_and_has_no_state():
     augmentation, image = DiffAugment(), images()
     augmentation.draw(1)
     assert augmentation.of_fakes(image) is image
-    assert augmentation.state() == {}
+    assert augmentation.state_dict() == {}
 
 
 def test_a_restored_augmentation_continues_exactly():
     first, second = DiffAugment(True, seed=0), DiffAugment(True, seed=9)
     first.draw(2)
-    second.restore(first.state())
+    second.load_state_dict(first.state_dict())
     for augmentation in (first, second):
         augmentation.draw(2)
     assert torch.equal(first.choices, second.choices)

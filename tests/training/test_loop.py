@@ -23,7 +23,7 @@ from cyclegan.config import build_config, save_config
 from cyclegan.errors import DiskError, MissingExtraError, RunError, TrainingDivergedError
 from cyclegan.training import callbacks
 from cyclegan.training.ema import ema_weight, update_ema
-from cyclegan.training.state import RunningMeans
+from cyclegan.training.running_means import RunningMeans
 from tests.support.killable import start
 from tests.support.runs import contents, stop_at, tiny_settings, train_run
 from tests.support.states import LOSSES_WITHOUT_TEACHER
@@ -230,7 +230,7 @@ def test_non_finite_numbers_are_left_out_of_running_means():
     means = RunningMeans()
     for loss in (1.0, math.nan, 3.0):
         means.add({"gan_a2b": torch.tensor(1.0), "cycle_a": torch.tensor(loss), "disc_a": torch.tensor(math.inf)})
-    assert means.means() == {"gan_a2b": 1.0, "cycle_a": 2.0}
+    assert means.compute() == {"gan_a2b": 1.0, "cycle_a": 2.0}
 
 
 def test_a_diverged_training_is_not_saved_over_a_good_state(run: Run, folders):

@@ -48,7 +48,7 @@ def test_a_restored_pool_continues_exactly():
     first = ImagePool(3, seed=0)
     queried(first, images(1, 2, 3, 4))
     second = ImagePool(3, seed=9)
-    second.restore({name: tensor.clone() for name, tensor in first.state().items()})
+    second.load_state_dict({name: tensor.clone() for name, tensor in first.state_dict().items()})
     for step in range(20):
         assert values(queried(first, images(step))) == values(queried(second, images(step)))
 

@@ -140,6 +140,6 @@ def test_a_plan_within_the_tolerance_stays():
     keeper = TimeKeeper(plan, Stopwatch(clock), 0)
     for step, now, total in ((100, 100.0, 990), (200, 210.0, 909)):
         clock.now = now
-        plan.count(keeper.stopwatch)
+        plan.update_used_time(keeper.stopwatch)
         keeper.revise(step, SINGLE_PROCESS)
         assert plan.total_steps == total

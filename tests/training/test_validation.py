@@ -238,11 +238,11 @@ def test_a_plateau_is_advice_or_ends_training(run: Run, folders, validated, tmp_
     scores_of(monkeypatch, {4: 0.2, 8: 0.5, 12: 0.4, 14: 0.4})
     patient = {"schedule": {"epochs": 2, "decay_epochs": 20, "max_steps": STEPS, "plateau_patience": 2}}
     stop = {"schedule": patient["schedule"] | {"stop_on_plateau": True}}
-    assert train_run(run, folders, STEPS, validated, patient).plateau == 0
+    assert train_run(run, folders, STEPS, validated, patient).plateau_epoch == 0
     assert [line["plateau"] for line in read_metrics(run)] == [False, False, True, True]
     stopped = Run(tmp_path / "stopped")
     result = train_run(stopped, folders, STEPS, validated, stop)
-    assert (result.step, result.finished, result.plateau) == (12, True, 2)
+    assert (result.step, result.finished, result.plateau_epoch) == (12, True, 2)
     assert train_run(stopped, folders, STEPS, validated, stop).steps_done == 0
     assert train_run(stopped, folders, STEPS, validated, patient).finished
     assert contents(stopped) == contents(run)

@@ -27,7 +27,7 @@ def choose_for_time(
     from cyclegan.checkpoints.run import Run
     from cyclegan.checkpoints.states import has_state
     from cyclegan.training import started_processes
-    from cyclegan.training.budget import chosen_before, settings_for_time
+    from cyclegan.training.settings_for_time import chosen_before, settings_for_time
     from cyclegan.training.speed import measured_seconds_per_step
 
     run = Run(folder)
@@ -54,18 +54,15 @@ def described_choice(config: Config) -> str:
     )
 
 
-def plan_of(inputs: "TrainInputs") -> str:
-    """Measure a step of a new run; return how many there will be, their time and the end, as a sentence.
-
-    A run that fits itself to a time is planned by this measure.
-    """
+def plan_run(inputs: "TrainInputs") -> str:
+    """Measure a step of a new run, plan by it a run that fits itself to a time, and describe the plan in a sentence."""
     from cyclegan.training.speed import measured_seconds_per_step
 
     config, plan = inputs.config, inputs.plan
     step = measured_seconds_per_step(config)
     speed = f"{step:.2g} s" if step < 10 else f"{step:.0f} s"
     if plan:
-        plan.count(inputs.stopwatch)
+        plan.update_used_time(inputs.stopwatch)
         plan.replan(0, step)
         about = f"About {inputs.total_steps:,} steps at {speed}"
         few = inputs.total_steps * config.training.batch_size < FEW_SAMPLES

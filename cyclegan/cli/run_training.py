@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from cyclegan.atomic import is_file_name
-from cyclegan.cli.budget import MEASURING, plan_of
 from cyclegan.cli.console import Console, complain, interruptible, progress_style, share_stderr
+from cyclegan.cli.hours import MEASURING, plan_run
 from cyclegan.cli.summary import train_summary
 from cyclegan.config import Config
 from cyclegan.errors import ConfigError, printable
@@ -68,7 +68,7 @@ def run_training(
     """Train in `folder` and show the progress."""
     from cyclegan.checkpoints.states import has_state
     from cyclegan.cli.display import TrainingDisplay
-    from cyclegan.training import Stopwatch, join_ranks, run, with_device_count
+    from cyclegan.training import Stopwatch, join_ranks, train_run, with_device_count
 
     stopwatch = Stopwatch(started=started)
     config = with_device_count(config)
@@ -88,12 +88,12 @@ def run_training(
             console.tell(train_summary(inputs))
             if ranks.count == 1 and (fresh or not has_state(inputs.run)) and not (console.quiet and not inputs.plan):
                 with console.tell_if_slow(MEASURING):
-                    plan = plan_of(inputs)
+                    plan = plan_run(inputs)
                 console.tell(plan)
 
         style = "none" if console.quiet else progress_style(console.progress)
         callbacks = [stack.enter_context(TrainingDisplay(live=style == "bar"))] if style != "none" else []
-        return run(
+        return train_run(
             config,
             folder,
             fresh=fresh,
@@ -163,7 +163,7 @@ def print_train_result(result: "TrainResult", console: Console) -> None:
         "step": result.step,
         "total_steps": result.total_steps,
         "finished": result.finished,
-        "plateau": result.plateau > 0,
+        "plateau": result.plateau_epoch > 0,
         "steps_done": result.steps_done,
         "seconds": round(result.seconds, 3),
     }
@@ -175,9 +175,9 @@ def print_train_result(result: "TrainResult", console: Console) -> None:
 def ending(result: "TrainResult") -> str:
     """Return one line on how a training ended."""
     folder = printable(result.run.folder)
-    if result.plateau:
+    if result.plateau_epoch:
         return (
-            f"Ended on a plateau, no better since epoch {result.plateau}: see {folder}. "
+            f"Ended on a plateau, no better since epoch {result.plateau_epoch}: see {folder}. "
             "Without --stop-on-plateau, the same command continues."
         )
     if not result.finished:

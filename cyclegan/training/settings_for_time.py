@@ -14,7 +14,9 @@ from cyclegan.errors import ConfigError
 
 LEARNING_RATES = {16: 5e-4, 24: 4e-4, 32: 3e-4, 1024: 2e-4}  # up to this width of the generators
 LONG_RUN = 10_000  # steps from which the EMA may be longer
-LINE_SECONDS, MIN_LINES = 10.0, 50  # between lines of the metrics at most; lines of a run at least
+MAX_LINE_SECONDS = 10.0  # between two lines of the metrics
+MIN_LINES = 50  # of the metrics, in a run
+MAX_LINE_STEPS = 50  # between two lines of the metrics
 MIN_SPEEDUP = 1.1  # times the speed, for which one thread is preferred to all
 
 
@@ -46,6 +48,7 @@ RECIPES = (
     Recipe(24_000, size=96, load_size=143, width=16, blocks=6, disc_width=16, disc_layers=2),
     Recipe(120_000, size=96, load_size=143, width=24, blocks=9, disc_width=24, disc_layers=2),
     Recipe(200_000, size=128, load_size=143, width=32, blocks=9, disc_width=32, disc_layers=3),
+    # From here on for GPUs: on a CPU the search has ended before.
     Recipe(40_000, size=128, load_size=143, width=64, blocks=6, disc_width=64, disc_layers=3),
     Recipe(100_000, size=256, load_size=286, width=64, blocks=9, disc_width=64, disc_layers=3),
 )
@@ -71,14 +74,14 @@ def settings_for_time(
     for recipe, config, settings in allowed_recipes([machine, *layers]):
         if best and all(getattr(config, part) == getattr(best[1], part) for part in recipe.settings):
             continue  # the layers say all in which the two differ
-        step = seconds_per_step(config)
-        if best is None or seconds / step * config.training.batch_size >= recipe.min_samples:
-            best = settings, config, step
+        step_seconds = seconds_per_step(config)
+        if best is None or seconds / step_seconds * config.training.batch_size >= recipe.min_samples:
+            best = settings, config, step_seconds
         elif choose_device(config.machine.device).type == "cpu":
             break
     assert best is not None
-    settings, config, step = best
-    return [settings, machine, settings_that_follow(config, seconds, step)]
+    settings, config, step_seconds = best
+    return [settings, machine, settings_that_follow(config, seconds, step_seconds)]
 
 
 def allowed_recipes(layers: Sequence[Settings]) -> Iterable[tuple[Recipe, Config, Settings]]:
@@ -96,15 +99,15 @@ def allowed_recipes(layers: Sequence[Settings]) -> Iterable[tuple[Recipe, Config
         raise errors[0]
 
 
-def settings_that_follow(config: Config, seconds: float, step: float) -> Settings:
+def settings_that_follow(config: Config, seconds: float, step_seconds: float) -> Settings:
     """Return the settings that follow from the width of the generators and the number of steps in the time."""
-    line_seconds = min(LINE_SECONDS, seconds / MIN_LINES)
+    line_seconds = min(MAX_LINE_SECONDS, seconds / MIN_LINES)
     return {
         "optimizer": {
             "learning_rate": next(rate for width, rate in LEARNING_RATES.items() if config.generator.width <= width)
         },
-        "training": {"ema_decay": 0.9995 if seconds / step >= LONG_RUN else 0.999},
-        "logging": {"every": min(max(round(line_seconds / step), 1), 50)},
+        "training": {"ema_decay": 0.9995 if seconds / step_seconds >= LONG_RUN else 0.999},
+        "logging": {"every": min(max(round(line_seconds / step_seconds), 1), MAX_LINE_STEPS)},
     }
 
 

@@ -6,7 +6,7 @@ import torch
 from cyclegan.config import Config, build_config
 from cyclegan.errors import ConfigError
 from cyclegan.training import budget
-from cyclegan.training.budget import CHOSEN, RECIPES, chosen_before, settings_for_time
+from cyclegan.training.settings_for_time import CHOSEN, RECIPES, chosen_before, settings_for_time
 
 CPU = {"machine": {"device": "cpu"}}
 
