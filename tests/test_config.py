@@ -44,7 +44,7 @@ def test_later_layers_win():
 @pytest.mark.parametrize(
     ("assignment", "answer"),
     [
-        ("loss.cycel=1", "unknown setting loss.cycel; known here: adversarial, cycle_a, cycle_b, distill, identity."),
+        ("loss.cycel=1", "unknown setting loss.cycel; known here: adversarial, cycle_a, cycle_b, distill, identity,"),
         ("lss.cycle_a=1", "unknown setting lss"),
         ("loss.cycle_a=ten", "loss.cycle_a is 'ten'; it must be a number."),
         ("loss.cycle_a=-1", "loss.cycle_a is -1.0; it must be between 0 and 1e+06."),

@@ -14,6 +14,7 @@ from cyclegan.errors import ConfigError
 DATA, SCHEDULE, NETWORK, HARDWARE, SETTINGS = "Data", "Schedule", "Network", "Hardware", "Settings"  # groups
 OPTION_SETTINGS = {  # name of a parameter -> setting
     "paired": "data.paired",
+    "aligned": "data.aligned",
     "size": "data.size",
     "validate": "data.validate",
     "validate_a": "data.validate_a",
@@ -83,6 +84,10 @@ FolderB = Annotated[Path | None, typer.Argument(metavar="B", help="Folder of pic
 Paired = Annotated[
     bool | None,
     option("Pictures of the same name in A and B are pairs, the one the translation of the other.", DATA, "--paired"),
+]
+Aligned = Annotated[
+    bool | None,
+    option("Each picture in the one folder A holds a pair: A on its left, B on its right.", DATA, "--aligned"),
 ]
 Validate = Annotated[
     float | None,

@@ -10,6 +10,7 @@ from cyclegan.cli.datasets import find_data_set, missing_folders_error
 from cyclegan.cli.hours import choose_for_time
 from cyclegan.cli.run_training import train_and_print
 from cyclegan.config import build_config, is_set, load_settings, parse_assignment, preset
+from cyclegan.errors import ConfigError
 
 VALIDATION_KEYS = ("validate", "validate_a", "validate_b")
 EXAMPLES = (
@@ -25,6 +26,7 @@ def train(
     a: options.FolderA = None,
     b: options.FolderB = None,
     paired: options.Paired = None,
+    aligned: options.Aligned = None,
     validate: options.Validate = None,
     validate_a: options.ValidateA = None,
     validate_b: options.ValidateB = None,
@@ -61,11 +63,13 @@ def train(
     """
     started, console = time.perf_counter(), Console(progress, quiet, as_json)
     flags = options.settings_of(locals())
-    data_set = find_data_set(a) if a is not None and b is None else None
+    if aligned and b is not None:
+        raise ConfigError("--aligned is for one folder, whose pictures hold A and B.", "Leave out one of the two.")
+    data_set = find_data_set(a) if a is not None and b is None and not aligned else None
     layers = [
         preset(preset_name),
         load_settings(config_file) if config_file else {},
-        {"data": data_set.settings if data_set else folders_and_names(a, b)},
+        {"data": data_set.settings if data_set else folders_and_names(a, b, aligned=bool(aligned))},
         flags,
         *map(parse_assignment, assignments or []),
     ]
@@ -74,15 +78,18 @@ def train(
     config = build_config(*layers)
     if not (config.data.folder_a and config.data.folder_b):
         raise missing_folders_error(a)
-    name = name or (data_set.name if data_set else f"{config.data.name_a}2{config.data.name_b}")
+    default_name = Path(config.data.folder_a).name if aligned else f"{config.data.name_a}2{config.data.name_b}"
+    name = name or (data_set.name if data_set else default_name)
     # Settings of a file say how long to train, and not to choose the networks: --hours and --minutes do.
     if (hours is not None or minutes is not None) and preset_name != "paper":
         config = build_config(*choose_for_time(config, layers, checkpoints / name, console, fresh=fresh), *layers)
     train_and_print(config, checkpoints, name, console, fresh=fresh, dry_run=dry_run, started=started)
 
 
-def folders_and_names(a: Path | None, b: Path | None) -> dict[str, str]:
-    """Return the settings of two folders; domains are named after them."""
+def folders_and_names(a: Path | None, b: Path | None, *, aligned: bool) -> dict[str, str]:
+    """Return the settings of two folders; domains are named after them. Those of one `aligned` folder are A and B."""
+    if aligned and a is not None:
+        return {"folder_a": os.path.realpath(a)}
     # Not `resolve`: a domain is named after a link, not after its target.
     paths = {domain: Path(os.path.abspath(path)) for domain, path in (("a", a), ("b", b)) if path is not None}  # noqa: PTH100
     names = {domain: path.name for domain, path in paths.items()}

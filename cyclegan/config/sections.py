@@ -19,6 +19,7 @@ class DataConfig(Section):
     name_a: str = "A"  # of the domain; by default its folder's name
     name_b: str = "B"
     paired: bool = False  # pictures of the same name in both folders are pairs: a translation and its truth
+    aligned: bool = False  # each picture of folder_a holds a pair, A in its left half and B in its right
     size: Annotated[int, Between(16, 4096)] = 256  # pixels, width and height of the training crop
     load_size: Annotated[int, Between(16, 8192)] | Auto = "auto"  # pixels, short side before the crop; size * 286 / 256
     keep_aspect: bool = True  # false: resized to a square of load_size, as in the paper
@@ -35,6 +36,10 @@ class DataConfig(Section):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.aligned:
+            same = {"paired": True, "folder_b": self.folder_a, "validate_b": self.validate_a}
+            for key, value in same.items():
+                object.__setattr__(self, key, value)
         if self.short_side < self.size:
             raise ConfigError(
                 f"data.load_size is {self.load_size}, less than data.size, {self.size}.",

@@ -3,7 +3,7 @@
 import hashlib
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +64,8 @@ def load_domain(
             picture = read_picture(path)
         except PictureError as error:
             return error
+        if data.aligned:
+            picture = replace(picture, pixels=half_of(picture.pixels, letter))
         ready = for_training(picture, data.short_side, channels, keep_aspect=data.keep_aspect)
         return ready, min(picture.pixels.shape[:2])
 
@@ -93,6 +95,12 @@ def memory_budget(cache: str) -> int:
     if cache == "auto":
         return int(free_memory(torch.device("cpu")) * MEMORY_SHARE)
     return 0 if cache == "disk" else sys.maxsize
+
+
+def half_of(pixels: Pixels, letter: str) -> Pixels:
+    """Return the half of a picture that belongs to domain `a`, the left one, or to `b`."""
+    width = max(pixels.shape[1] // 2, 1)
+    return np.ascontiguousarray(pixels[:, :width] if letter == "a" else pixels[:, -width:])
 
 
 def training_and_held_out(config: Config, letter: str) -> tuple[list[Path], list[Path]]:

@@ -15,7 +15,7 @@ SAMPLING_STEP = 8  # rows and columns of which one is compared
 def check_folders_apart(data: DataConfig) -> None:
     """Raise an error if a domain's folder is the other's or lies inside it, or holds the domain's own held-out ones."""
     folder_a, folder_b = (Path(os.path.realpath(folder)) for folder in (data.folder_a, data.folder_b))
-    if folder_a == folder_b:
+    if folder_a == folder_b and not data.aligned:
         raise DataError(
             f"both folders are the same: {printable(folder_a)}.", "Name one folder for each kind of picture."
         )

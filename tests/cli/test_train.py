@@ -135,6 +135,14 @@ def test_paired_pictures_are_counted_and_supervised(command, folders, tmp_path):
     assert "data.paired (was True, now False)" in command("train", "horses", "zebras", *TINY).stderr
 
 
+def test_aligned_pictures_are_one_folder(command, folders, tmp_path):
+    result = command("train", "horses", "--aligned", *TINY)
+    assert result.returncode == 0, result.stderr
+    assert re.search("pairs +5 pairs", result.stderr)
+    assert command("train", "horses", "--aligned", *TINY, "--json").stdout.startswith('{"run": "checkpoints/horses"')
+    assert_a_sentence(command("train", "horses", "zebras", "--aligned", *TINY), "--aligned is for one folder")
+
+
 def test_no_pair_at_all_is_an_error(command, folders):
     for path in [path for path in folders[1].rglob("*") if path.is_file()]:
         path.rename(path.with_stem(f"zebra_{path.stem}"))

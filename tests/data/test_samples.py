@@ -107,6 +107,18 @@ def test_both_pictures_of_a_pair_are_held_out(tmp_path):
     assert 2 <= len(one.held_out_files) < 20
 
 
+def test_aligned_pictures_hold_a_pair_each(tmp_path):
+    folder, right = write(tmp_path / "ab", "1.png", "2.png"), write(tmp_path / "right", "1.png", "2.png", inverted=True)
+    for path in folder.iterdir():
+        halves = [np.array(Image.open(part)) for part in (path, right / path.name)]
+        Image.fromarray(np.concatenate(halves, axis=1)).save(path)
+    config = build_config({"data": {"folder_a": str(folder), "aligned": True, "size": 32, "load_size": 40}})
+    assert config.data.paired
+    for batch in first_batches(config, 6):
+        assert batch.is_pair.all()
+        assert (batch.a.int() + batch.b.int() - 255).abs().float().mean() < 1.5
+
+
 def test_no_pair_at_all_names_both_folders(tmp_path):
     config = config_of(write(tmp_path / "a", "1.png"), write(tmp_path / "b", "2.png"))
     with pytest.raises(DataError, match=f"{re.escape(str(tmp_path))}/a has a partner .* {re.escape(str(tmp_path))}/b"):

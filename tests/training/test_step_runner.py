@@ -83,7 +83,10 @@ def wide_teacher() -> Teacher:
 
 
 def fresh_state(precision: str = "fp32") -> tuple[TrainState, TrainInputs, Any]:
-    settings = {"training": {"batch_size": 2, "pool_size": 3, "ema_decay": 0.9, "diffaugment": True}}
+    settings = {
+        "training": {"batch_size": 2, "pool_size": 3, "ema_decay": 0.9, "diffaugment": True},
+        "data": {"paired": True},
+    }
     inputs = replace(inputs_of(Run(Path()), Case(settings=settings)), precision=precision, teacher=wide_teacher())
     state, fabric = build_state(inputs)
     return state, inputs, fabric
@@ -96,10 +99,11 @@ def images_of(step: int, state: TrainState) -> list[Images]:
 
 
 def numbers_of(state: TrainState, runner: StepRunner) -> list[dict[str, float]]:
-    """Run steps whose learning rate changes every time; return their numbers."""
+    """Run steps whose learning rate and pairs change every time; return their numbers."""
     numbers = []
     for step in range(STEPS):
-        values = runner(*images_of(step, state), 1e-3 / (1 + step))
+        is_pair = torch.tensor([step % 2 == 0, step % 3 == 0])
+        values = runner(*images_of(step, state), 1e-3 / (1 + step), is_pair)
         numbers.append({name: float(value) for name, value in values.items()})
         state.step += 1
     return numbers
