@@ -12,7 +12,7 @@ from cyclegan.devices import CPU
 from cyclegan.errors import ConfigError, DeviceError, require_extra
 from cyclegan.images import Images
 from cyclegan.inference.onnx_graph import SOURCE, onnx_graph
-from cyclegan.inference.padding import layout
+from cyclegan.inference.padding import fastest_memory_format
 from cyclegan.models import Generator
 
 BackendName = Literal["torch", "openvino", "onnxruntime"]
@@ -92,7 +92,7 @@ class TorchBackend:
 
     def __call__(self, images: Images) -> Images:
         """Translate a batch."""
-        images = images.to(self.device, self.dtype, memory_format=layout(self.device, self.dtype))
+        images = images.to(self.device, self.dtype, memory_format=fastest_memory_format(self.device, self.dtype))
         output: Tensor = self.generator(images)
         return output
 

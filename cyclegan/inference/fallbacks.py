@@ -1,4 +1,4 @@
-"""Second attempts where a device cannot translate a picture as planned: smaller strips, then fp32."""
+"""Second attempts where a device cannot translate a picture as planned: smaller strips or tiles, then fp32."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -43,7 +43,7 @@ class Fallbacks:
         return result
 
     def _note(self, *, in_fp32: bool) -> None:
-        method = f"in smaller strips{' and in fp32' * in_fp32}"
+        method = f"in smaller parts{' and in fp32' * in_fp32}"
         note = f"large pictures were translated {method}, for lack of memory or kernels."
         if note not in self.notes:
             self.notes.append(note)

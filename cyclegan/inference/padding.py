@@ -36,10 +36,10 @@ class PaddedPicture:
         columns, lines = mirrored(self.images.shape[3], self.width), mirrored(self.images.shape[2], self.height)
         rows = self.images[:, :, lines[first:last]][:, :, :, columns]
         floats = rows.to(self.device) if rows.is_floating_point() else scaled_on(rows, self.device)
-        return floats.to(self.dtype).contiguous(memory_format=layout(self.device, self.dtype))
+        return floats.to(self.dtype).contiguous(memory_format=fastest_memory_format(self.device, self.dtype))
 
 
-def layout(device: torch.device, dtype: torch.dtype) -> torch.memory_format:
+def fastest_memory_format(device: torch.device, dtype: torch.dtype) -> torch.memory_format:
     """Return the fastest memory format; for fp32 on a CPU the one in which norms are exact."""
     exact = device.type == "cpu" and dtype == torch.float32
     return torch.contiguous_format if exact else torch.channels_last

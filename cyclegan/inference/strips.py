@@ -15,12 +15,12 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cyclegan.inference.padding import PaddedPicture, layout
+from cyclegan.inference.padding import PaddedPicture, fastest_memory_format
 from cyclegan.models.layers import EPSILON, InstanceNorm
-from cyclegan.models.resnet import ResidualBlock, ResNetGenerator
+from cyclegan.models.resnet import ResNetGenerator
 
 Strip = Float[Tensor, "1 _c _h _w"]
-Rows = Iterator[Strip]  # strips of one picture, back to back from top to bottom
+Strips = Iterator[Strip]  # strips of one picture, back to back from top to bottom
 
 
 class NormStatistics:
@@ -52,28 +52,25 @@ Statistics = dict[nn.Module, NormStatistics]  # of the whole picture, by norm
 
 
 def translate_in_strips(
-    generator: ResNetGenerator, picture: PaddedPicture, *, rows: int, cache_dtype: torch.dtype
-) -> Rows:
+    generator: ResNetGenerator, picture: PaddedPicture, *, strip_height: int, cache_dtype: torch.dtype
+) -> Strips:
     """Yield the translated picture, strip by strip, from top to bottom.
 
-    A strip has `rows` rows; activations are cached between the passes in the type `cache_dtype`.
+    A strip is `strip_height` pixels high; activations are cached between the passes in the type `cache_dtype`.
     """
-    layers = list(generator.body)
-    blocks = [list(layer.body) for layer in layers if isinstance(layer, ResidualBlock)]
-    first_block = next(index for index, layer in enumerate(layers) if isinstance(layer, ResidualBlock))
-    encoder, decoder = layers[:first_block], layers[first_block + len(blocks) :]
+    encoder, decoder = list(generator.encoder), list(generator.decoder)
     statistics: Statistics = {}
 
-    def inputs() -> Rows:
-        for top in range(0, picture.height, rows):
-            yield picture.rows(top, min(top + rows, picture.height))
+    def inputs() -> Strips:
+        for top in range(0, picture.height, strip_height):
+            yield picture.rows(top, min(top + strip_height, picture.height))
 
-    def before_norm(strips: Rows, part: Sequence[nn.Module], index: int, start: int = 0) -> Rows:
+    def before_norm(strips: Strips, part: Sequence[nn.Module], index: int, start: int = 0) -> Strips:
         """Return the inputs of the norm at `index`, whose statistics are collected on the way."""
         return collect_statistics(apply_layers(strips, part[start:index], statistics), part[index], statistics)
 
     # One pass for each norm of the encoder; the last one's inputs are cached, as they are small enough.
-    cache, inner = (ActivationCache(picture, cache_dtype, strip_rows=max(rows // 4, 1)) for _ in range(2))
+    cache, inner = (ActivationCache(picture, cache_dtype, strip_height=max(strip_height // 4, 1)) for _ in range(2))
     *early, last = norm_indices(encoder)
     for index in early:
         consume(before_norm(inputs(), encoder, index))
@@ -81,7 +78,8 @@ def translate_in_strips(
     cache.store(apply_layers(cache.strips(), encoder[last:], statistics))
 
     # The input of a residual block stays in one cache while its branch goes through the other.
-    for block in blocks:
+    for residual_block in generator.residual_blocks:
+        block = list(residual_block.body)
         first, second = norm_indices(block)
         inner.store(before_norm(cache.strips(), block, first))
         inner.store(before_norm(inner.strips(), block, second, start=first))
@@ -107,28 +105,28 @@ def cache_bytes(picture: PaddedPicture) -> int:
 class ActivationCache:
     """The activations of one picture at one layer; rows that have been read may be overwritten."""
 
-    def __init__(self, picture: PaddedPicture, dtype: torch.dtype, *, strip_rows: int) -> None:
+    def __init__(self, picture: PaddedPicture, dtype: torch.dtype, *, strip_height: int) -> None:
         self.compute_dtype = picture.dtype
-        self.strip_rows = strip_rows
-        order = layout(picture.device, picture.dtype)
-        self.values = torch.empty(cache_shape(picture), dtype=dtype, device=picture.device, memory_format=order)
+        self.strip_height = strip_height
+        memory_format = fastest_memory_format(picture.device, picture.dtype)
+        self.values = torch.empty(cache_shape(picture), dtype=dtype, device=picture.device, memory_format=memory_format)
 
-    def strips(self) -> Rows:
+    def strips(self) -> Strips:
         """Yield the activations."""
-        for top in range(0, self.values.shape[2], self.strip_rows):
-            yield self.values[:, :, top : top + self.strip_rows].to(self.compute_dtype)
+        for top in range(0, self.values.shape[2], self.strip_height):
+            yield self.values[:, :, top : top + self.strip_height].to(self.compute_dtype)
 
-    def store(self, rows: Rows) -> None:
+    def store(self, strips: Strips) -> None:
         """Replace the activations."""
         top = 0
-        for strip in rows:
+        for strip in strips:
             self.values[:, :, top : top + strip.shape[2]] = strip
             top += strip.shape[2]
 
-    def add(self, rows: Rows) -> None:
+    def add(self, strips: Strips) -> None:
         """Add to the activations."""
         top = 0
-        for strip in rows:
+        for strip in strips:
             self.values[:, :, top : top + strip.shape[2]] += strip
             top += strip.shape[2]
 
@@ -138,39 +136,39 @@ def norm_indices(layers: Sequence[nn.Module]) -> list[int]:
     return [index for index, layer in enumerate(layers) if isinstance(layer, InstanceNorm | nn.BatchNorm2d)]
 
 
-def collect_statistics(rows: Rows, norm: nn.Module, statistics: Statistics) -> Rows:
-    """Yield the rows, and collect their statistics for `norm`."""
+def collect_statistics(strips: Strips, norm: nn.Module, statistics: Statistics) -> Strips:
+    """Yield the strips, and collect their statistics for `norm`."""
     statistics[norm] = NormStatistics()
-    for strip in rows:
+    for strip in strips:
         statistics[norm].add(strip)
         yield strip
 
 
-def consume(rows: Rows) -> None:
-    """Compute all rows, for the statistics that are collected on the way."""
-    for _ in rows:
+def consume(strips: Strips) -> None:
+    """Compute all strips, for the statistics that are collected on the way."""
+    for _ in strips:
         pass
 
 
-def apply_layers(rows: Rows, layers: Sequence[nn.Module], statistics: Statistics) -> Rows:
-    """Apply layers to rows; norms use the statistics of the whole picture."""
+def apply_layers(strips: Strips, layers: Sequence[nn.Module], statistics: Statistics) -> Strips:
+    """Apply layers to strips; norms use the statistics of the whole picture."""
     border = 0
     for layer in layers:
         if isinstance(layer, nn.ReflectionPad2d):
             border = int(layer.padding[0])  # of the convolution that follows
         elif isinstance(layer, nn.Conv2d):
-            rows, border = convolve(rows, layer, border), 0
+            strips, border = convolve(strips, layer, border), 0
         elif isinstance(layer, nn.ConvTranspose2d):
-            rows = upsample(rows, layer)
+            strips = upsample(strips, layer)
         elif isinstance(layer, InstanceNorm):
-            rows = map(statistics[layer].normalise, rows)
+            strips = map(statistics[layer].normalise, strips)
         else:
-            rows = map(layer, rows)
-    return rows
+            strips = map(layer, strips)
+    return strips
 
 
-def convolve(rows: Rows, layer: nn.Conv2d, border: int) -> Rows:
-    """Convolve rows, with `border` reflected pixels on each side, or else the zero padding of the layer."""
+def convolve(strips: Strips, layer: nn.Conv2d, border: int) -> Strips:
+    """Convolve strips, with `border` reflected pixels on each side, or else the zero padding of the layer."""
     above, stride = border or int(layer.padding[0]), layer.stride[0]
     mode = "reflect" if border else "constant"
 
@@ -181,7 +179,7 @@ def convolve(rows: Rows, layer: nn.Conv2d, border: int) -> Rows:
         return F.conv2d(F.pad(held, (above, above, 0, 0), mode=mode), layer.weight, layer.bias, layer.stride)
 
     held, started = None, False
-    for strip in rows:
+    for strip in strips:
         held = strip if held is None else torch.cat([held, strip], dim=2)
         if not started and held.shape[2] > above:
             held, started = F.pad(held, (0, 0, above, 0), mode=mode), True
@@ -194,10 +192,10 @@ def convolve(rows: Rows, layer: nn.Conv2d, border: int) -> Rows:
         yield output(held)
 
 
-def upsample(rows: Rows, layer: nn.ConvTranspose2d) -> Rows:
+def upsample(strips: Strips, layer: nn.ConvTranspose2d) -> Strips:
     """Apply a transposed convolution of stride 2; each row but the last needs the one below it."""
     held = None
-    for strip in rows:
+    for strip in strips:
         held = strip if held is None else torch.cat([held, strip], dim=2)
         if held.shape[2] > 1:
             yield layer(held)[:, :, :-2]

@@ -31,8 +31,8 @@ from cyclegan.inference.backends import Backend, BackendChoice, choose_backend, 
 from cyclegan.inference.detail import with_detail
 from cyclegan.inference.fallbacks import Fallbacks
 from cyclegan.inference.loading import load_generator
-from cyclegan.inference.padding import PaddedPicture, layout, padded_by_reflection
-from cyclegan.inference.separable import separate_last_convolution
+from cyclegan.inference.padding import PaddedPicture, fastest_memory_format, padded_by_reflection
+from cyclegan.inference.rowwise import replace_last_convolution
 from cyclegan.inference.strips import cache_bytes, translate_in_strips
 from cyclegan.inference.tiles import translate_in_tiles
 from cyclegan.models import Generator, ResNetGenerator
@@ -55,7 +55,8 @@ class Translator:
     """Translates images with a trained model; see `__call__`.
 
     `model` is a run's folder, a model file or a run's name; None is the newest run under `checkpoints/`.
-    `tile` is the height in pixels of the strips in which large pictures are translated; None: by the free memory.
+    `tile` is the height in pixels of the strips in which large pictures are translated, or the side of the tiles of a
+    U-Net; None: by the free memory.
     `keep` is what pictures keep of themselves: `none`, `detail`, `color`, the last two also with the short side in
     pixels that the network sees (`detail=128`), or `auto`, which follows the model. Tensors keep nothing.
     `backend` runs the network on pictures that need no strips: `torch`, `openvino`, `onnxruntime`, or `auto`, which is
@@ -97,9 +98,9 @@ class Translator:
         if dtype not in self.generators:
             weights = weights or load_model(self.path)[1]
             generator = load_generator(self.path, self.info, weights, self.direction)
-            generator.to(self.device, dtype, memory_format=layout(self.device, dtype))  # type: ignore[call-overload]
+            generator.to(self.device, dtype, memory_format=fastest_memory_format(self.device, dtype))  # type: ignore[call-overload]
             if self.device.type == "cpu" and dtype == torch.bfloat16:
-                separate_last_convolution(generator)
+                replace_last_convolution(generator)
             self.generators[dtype] = generator
         return self.generators[dtype]
 
@@ -158,7 +159,7 @@ class Translator:
                 raise ValueError(f"expected a float tensor n {channels} h w, got {picture.dtype} {[*picture.shape]}")
             return self.translate_images(picture).clone().to(picture)  # a copy that autograd may use
         if picture.ndim != 3 or picture.shape[2] != channels or not picture.size or picture.dtype not in ARRAY_TYPES:
-            raise ValueError(f"expected a uint8 array h w {channels}, got {picture.dtype} {[*picture.shape]}")
+            raise ValueError(f"expected a uint8 or uint16 array h w {channels}, got {picture.dtype} {[*picture.shape]}")
         return self._keeping([picture])[0]
 
     def translate_picture(self, picture: Picture, strength: float = 1.0) -> Picture:
@@ -276,13 +277,13 @@ class Translator:
             cache_dtype = (
                 torch.float16 if dtype == torch.float32 and cache_bytes(picture) > MAX_BYTES_FP32_CACHE else dtype
             )
-            rows = self._strip_rows(picture.width, dtype, tile)
-            yield from translate_in_strips(generator, picture, rows=rows, cache_dtype=cache_dtype)
+            height = self._strip_height(picture.width, dtype, tile)
+            yield from translate_in_strips(generator, picture, strip_height=height, cache_dtype=cache_dtype)
         else:
             yield from translate_in_tiles(generator, picture, tile or MAX_TILE_SIZE)
 
-    def _strip_rows(self, width: int, dtype: torch.dtype, tile: int | None) -> int:
-        """Return the number of rows of a strip."""
+    def _strip_height(self, width: int, dtype: torch.dtype, tile: int | None) -> int:
+        """Return the height of a strip in pixels."""
         available = min(free_memory(self.device) // 4, MAX_BYTES_SINGLE_PASS // 2)
         max_rows = available // (width * self._bytes_per_pixel(dtype))
         return max((tile or min(max_rows, MAX_STRIP_HEIGHT)) // 4, 1) * 4

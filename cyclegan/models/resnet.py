@@ -68,10 +68,30 @@ class ResNetGenerator(nn.Module):
 
     def segments(self) -> list[nn.Module]:
         """Return the body in segments of like memory: down, about sqrt(blocks) residual blocks each, up."""
-        first = next(index for index, layer in enumerate(self.body) if isinstance(layer, ResidualBlock))
-        last, step = first + self.blocks, math.isqrt(self.blocks)
+        (first, last), step = self.residual_range, math.isqrt(self.blocks)
         bounds = [0, *range(first, last, step), last, len(self.body)]
         return [self.body[start:end] for start, end in pairwise(bounds)]
+
+    @property
+    def residual_range(self) -> tuple[int, int]:
+        """The indices in the body of the first residual block and of the first layer of the decoder."""
+        first = next(index for index, layer in enumerate(self.body) if isinstance(layer, ResidualBlock))
+        return first, first + self.blocks
+
+    @property
+    def encoder(self) -> nn.Sequential:
+        """The layers before the residual blocks: c7s1, and two that halve height and width."""
+        return self.body[: self.residual_range[0]]
+
+    @property
+    def residual_blocks(self) -> list["ResidualBlock"]:
+        """The residual blocks."""
+        return [layer for layer in self.body if isinstance(layer, ResidualBlock)]
+
+    @property
+    def decoder(self) -> nn.Sequential:
+        """The layers after the residual blocks: two that double height and width, c7s1 and tanh."""
+        return self.body[self.residual_range[1] :]
 
 
 class ResidualBlock(nn.Module):

@@ -2,13 +2,14 @@
 
 from cyclegan.inference.loading import choose_direction
 from cyclegan.inference.translator import Translator
+from cyclegan.translation.addresses import displayed
 from cyclegan.translation.compared_models import ComparedModel, Comparison, compare_models, compared_models
 from cyclegan.translation.folders import TranslatePlan, translate_folder
 from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult
 from cyclegan.translation.masks import check_mask
 from cyclegan.translation.outputs import check_folders, check_output, is_archive, translate_into_archive
 from cyclegan.translation.pipeline import count_pictures_and_frames, translate_targets
-from cyclegan.translation.ray_data import displayed, passed_over_remote, plan_remote_targets, translate_on_ray
+from cyclegan.translation.ray_data import passed_over_remote, plan_remote_targets, translate_on_ray
 from cyclegan.translation.scale import scale_note
 from cyclegan.translation.scores import Scorer, write_scores
 from cyclegan.translation.sequences import describe_sequences

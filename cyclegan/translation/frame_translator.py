@@ -10,7 +10,6 @@ from cyclegan.translation.job import TRANSLATION_MEMORY_HINT, Item, TranslateJob
 from cyclegan.translation.masks import TranslationMask
 from cyclegan.translation.scale import scaled_to_option
 from cyclegan.translation.scores import Score, Scorer, VideoScorer
-from cyclegan.translation.targets import is_clip
 from cyclegan.video.frames import FrameState, SavedArrays, VideoOptions, with_prefix, without_prefix
 from cyclegan.video.smoothing import TemporalSmoother
 
@@ -86,12 +85,12 @@ def translate_video(item: Item, job: TranslateJob) -> None:
         composite=job.composite,
         quality=options.quality or 0,
         max_pixels=options.max_pixels,
-        on_frame=job.on_frame if is_clip(item.target) else lambda: None,
+        on_frame=job.on_frame if item.target.is_video else lambda: None,
         interrupted=job.interrupted,
         recipe=_recipe(job, item.mask),
         state=translator,
     )
-    map_frames = map_video if is_clip(item.target) else map_animation
+    map_frames = map_video if item.target.is_video else map_animation
     result = map_frames(item.target.source, item.target.path, translator, video_options)
     item.interrupted = not result.finished
     for note in result.notes:

@@ -10,8 +10,8 @@ from zipfile import ZipFile
 from cyclegan.atomic import atomic_write, check_new_file, file_suffix, require_writable
 from cyclegan.errors import DataError, printable
 from cyclegan.images import FORMAT_OF
+from cyclegan.translation.addresses import remote_address
 from cyclegan.translation.job import TranslateResult
-from cyclegan.translation.ray_data import remote_address
 from cyclegan.translation.targets import SUFFIXES, Target
 
 ARCHIVE = ".zip"

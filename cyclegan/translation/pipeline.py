@@ -19,7 +19,7 @@ from cyclegan.translation.masks import mask_of
 from cyclegan.translation.scale import scaled_to_option
 from cyclegan.translation.scores import already_scored
 from cyclegan.translation.sequences import SteadySequences
-from cyclegan.translation.targets import Target, describe_changed_formats, is_clip
+from cyclegan.translation.targets import Target, describe_changed_formats
 
 IDLE_SECONDS = 600  # after which a partial file is a leftover of a killed translation
 THREADS = 2  # for decoding, and as many for encoding, while the network computes
@@ -57,7 +57,7 @@ def translate_targets(
     translated = (item for batch in batched_by_size(opened, batch_size) for item in _translate(batch, job, sequences))
     for item in map_ahead(partial(_write, options=job.options), translated, workers=THREADS):
         result.add(item)
-        if not is_clip(item.target):
+        if not item.target.is_video:
             on_picture()
     result.notes += job.translator.fallbacks.notes[notes_before:]
     result.notes += describe_changed_formats(result.done)
@@ -70,7 +70,7 @@ def count_pictures_and_frames(targets: Iterable[Target]) -> int:
 
 
 def _count_frames(target: Target) -> int:
-    if not is_clip(target):
+    if not target.is_video:
         return 1
     from cyclegan.video.decoding import count_frames
 
@@ -109,7 +109,7 @@ def _open(item: Item, options: TranslateOptions) -> Item:
 
     def read() -> Picture | None:
         item.mask = mask_of(item.target, options.mask, options.max_pixels) if options.mask else None
-        if is_clip(item.target) or (source.suffix.lower() == output.suffix.lower() and _is_animation(source)):
+        if item.target.is_video or (source.suffix.lower() == output.suffix.lower() and _is_animation(source)):
             item.is_video = True
             return None
         picture = read_picture(source, options.max_pixels)

@@ -8,7 +8,6 @@ import io
 import logging
 import os
 import pickle
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from typing import Any
 from cyclegan.data.folders import count_suffixes, is_hidden
 from cyclegan.errors import DataError, MissingExtraError, PictureError, printable, require_extra
 from cyclegan.inference.translator import Translator
+from cyclegan.translation.addresses import displayed, local_path, remote_address
 from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult
 from cyclegan.translation.pipeline import translate_targets
 from cyclegan.translation.sequences import numbered_sequences
@@ -34,24 +34,6 @@ from cyclegan.translation.targets import (
 )
 
 CHUNK_SIZE = 16  # pictures of one call of a worker; another worker repeats the call if it is killed
-ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/+(.*)")
-
-
-def remote_address(path: Path) -> str | None:
-    """Return the address that a path stands for; none, if it is one of this machine's files."""
-    match = ADDRESS.fullmatch(path.as_posix())
-    return f"{match[1]}://{match[2]}" if match else None
-
-
-def displayed(path: Path) -> str:
-    """Return a path, or the address that it stands for, as the user wrote it."""
-    return remote_address(path) or str(path)
-
-
-def local_path(path: Path) -> Path:
-    """Return the path that an address `file://` stands for; any other as it is."""
-    match = ADDRESS.fullmatch(path.as_posix())
-    return Path(f"/{match[2]}") if match and match[1] == "file" else path
 
 
 def plan_remote_targets(

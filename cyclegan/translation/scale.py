@@ -11,7 +11,7 @@ from cyclegan.data.folders import evenly_spaced
 from cyclegan.errors import PictureError
 from cyclegan.images import Pixels, resized, size_with_short_side
 from cyclegan.translation.job import TranslateOptions
-from cyclegan.translation.targets import Target, is_clip
+from cyclegan.translation.targets import Target
 
 SAMPLE_COUNT = 20  # pictures whose sizes are read, evenly chosen
 MAX_RATIO = 4  # to the size of the training images, in both directions, without a note
@@ -45,7 +45,7 @@ def scale_note(targets: Sequence[Target], size: int | None, trained: int) -> str
 def short_sides(targets: Sequence[Target]) -> list[int]:
     """Return the short sides of some of the pictures, in pixels, from their headers alone."""
     sides = []
-    for target in evenly_spaced([target for target in targets if not is_clip(target)], SAMPLE_COUNT):
+    for target in evenly_spaced([target for target in targets if not target.is_video], SAMPLE_COUNT):
         # errors are reported when the picture is translated
         with suppress(Exception), Image.open(target.source) as image:
             sides.append(min(image.size))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cyclegan.errors import printable
 from cyclegan.images import Pixels, with_bits, with_channels
-from cyclegan.translation.targets import Target, is_clip
+from cyclegan.translation.targets import Target
 from cyclegan.video.smoothing import TemporalSmoother
 
 NUMBERED = re.compile(r"(.*?)(\d+)(\D*)", re.ASCII)  # the last number in a name counts the frames
@@ -21,7 +21,7 @@ def numbered_sequences(targets: Iterable[Target]) -> list[list[Target]]:
     sequences: dict[tuple[Path, str, str, str], dict[int, Target]] = defaultdict(dict)
     for target in targets:
         match = NUMBERED.fullmatch(target.source.stem)
-        if match and not is_clip(target):
+        if match and not target.is_video:
             name = target.source.parent, match[1], match[3], target.source.suffix.lower()
             sequences[name][int(match[2])] = target
     return [[frames[number] for number in sorted(frames)] for frames in sequences.values() if len(frames) >= MIN_FRAMES]
@@ -34,7 +34,7 @@ def describe_sequences(targets: Sequence[Target]) -> list[str]:
         f"steady: {len(frames):,} numbered frames in {printable(frames[0].source.parent)} taken as one sequence."
         for frames in sequences
     ]
-    single = sum(not is_clip(target) for target in targets) - sum(map(len, sequences))
+    single = sum(not target.is_video for target in targets) - sum(map(len, sequences))
     if single:
         notes.append(
             f"steady: ignored for {single:,} still pictures, which are not numbered frames "

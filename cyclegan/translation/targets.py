@@ -28,6 +28,11 @@ class Target:
         """The name of the source in messages."""
         return self.source_name or str(self.source)
 
+    @property
+    def is_video(self) -> bool:
+        """Whether the source is a video, by its suffix; a GIF or WebP that moves is found when it is opened."""
+        return is_video_name(self.source)
+
 
 def plan_targets(
     inputs: Sequence[Path],
@@ -105,7 +110,7 @@ def in_formats(targets: Sequence[Target], image_format: str | None) -> list[Targ
     """
 
     def converted(target: Target) -> Path:
-        if image_format and not is_clip(target):
+        if image_format and not target.is_video:
             return target.path.with_suffix(f".{image_format}")
         return target.path.with_suffix(suffix_to_write(target.path.suffix))
 
@@ -113,7 +118,7 @@ def in_formats(targets: Sequence[Target], image_format: str | None) -> list[Targ
 
     def final(target: Target) -> Path:
         path = converted(target)
-        keeps_format = image_format is None or is_clip(target)
+        keeps_format = image_format is None or target.is_video
         is_only_read = keeps_format and path.suffix != target.path.suffix
         return target.path.with_name(target.path.name + path.suffix) if is_only_read and counts[path] > 1 else path
 
@@ -144,11 +149,6 @@ def describe_changed_formats(targets: Iterable[Target]) -> list[str]:
 def _refuse_read_only(output: Path) -> None:
     if (suffix := suffix_to_write(output.suffix)) != output.suffix:
         raise DataError(f"{printable(output)}: {output.suffix} is read here, but not written.", f"Choose {suffix}.")
-
-
-def is_clip(target: Target) -> bool:
-    """Tell whether a target's source is a video, by its suffix; a GIF or WebP that moves is found when it is opened."""
-    return is_video_name(target.source)
 
 
 def is_video_name(path: Path) -> bool:

@@ -52,7 +52,7 @@ def test_a_failed_single_pass_is_repeated_in_strips(model, monkeypatch, message:
     unit = 1 if kind == "array" else 2 / 255
     assert np.abs(np.asarray(result, dtype=float) - np.asarray(expected, dtype=float)).mean() < 2 * unit
     assert translate.fallbacks.notes == [
-        "large pictures were translated in smaller strips, for lack of memory or kernels."
+        "large pictures were translated in smaller parts, for lack of memory or kernels."
     ]
 
 
@@ -65,7 +65,7 @@ def test_failed_strips_are_repeated_in_fp32(model, monkeypatch):
     translate(noise(150, 40))
     assert len(failures) == tried  # what failed for this size is not tried again
     assert translate.fallbacks.notes == [
-        "large pictures were translated in smaller strips and in fp32, for lack of memory or kernels."
+        "large pictures were translated in smaller parts and in fp32, for lack of memory or kernels."
     ]
 
 

@@ -22,7 +22,9 @@ from tests.support.models import write_model
 def in_strips(generator, images: torch.Tensor, rows: int) -> torch.Tensor:
     picture = PaddedPicture(images, generator, torch.device("cpu"), images.dtype)
     with torch.inference_mode():
-        return torch.cat(list(translate_in_strips(generator, picture, rows=rows, cache_dtype=images.dtype)), dim=2)
+        return torch.cat(
+            list(translate_in_strips(generator, picture, strip_height=rows, cache_dtype=images.dtype)), dim=2
+        )
 
 
 def test_a_single_pass_on_cuda_is_limited_in_elements(model, monkeypatch):

@@ -13,7 +13,7 @@ from cyclegan.models import ResNetGenerator
 MIN_CHANNELS = 32  # of the input; with fewer, the intermediate result takes more memory than the network
 
 
-class SeparatedConv2d(nn.Conv2d):
+class RowwiseConv2d(nn.Conv2d):
     """A convolution computed as one with a kernel of one row and more output channels, summed in fp32."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -27,12 +27,11 @@ class SeparatedConv2d(nn.Conv2d):
         return total.to(x.dtype)
 
 
-def separate_last_convolution(generator: nn.Module) -> None:
-    """Replace the last convolution of a ResNet by a separated one with the same weights."""
+def replace_last_convolution(generator: nn.Module) -> None:
+    """Replace the last convolution of a ResNet by a rowwise one with the same weights."""
     if isinstance(generator, ResNetGenerator):
-        convolutions = [(index, layer) for index, layer in enumerate(generator.body) if isinstance(layer, nn.Conv2d)]
-        index, last = convolutions[-1]
+        index, last = [(index, layer) for index, layer in enumerate(generator.body) if isinstance(layer, nn.Conv2d)][-1]
         if last.in_channels >= MIN_CHANNELS:
-            separated = SeparatedConv2d(last.in_channels, last.out_channels, kernel_size=7, bias=last.bias is not None)
-            separated.weight, separated.bias = last.weight, last.bias
-            generator.body[index] = separated
+            rowwise = RowwiseConv2d(last.in_channels, last.out_channels, kernel_size=7, bias=last.bias is not None)
+            rowwise.weight, rowwise.bias = last.weight, last.bias
+            generator.body[index] = rowwise

@@ -1,10 +1,10 @@
-"""The separated convolution is the convolution."""
+"""The rowwise convolution is the convolution."""
 
 import pytest
 import torch
 from torch import nn
 
-from cyclegan.inference.separable import MIN_CHANNELS, SeparatedConv2d, separate_last_convolution
+from cyclegan.inference.rowwise import MIN_CHANNELS, RowwiseConv2d, replace_last_convolution
 from cyclegan.models import ResNetGenerator
 
 
@@ -14,9 +14,9 @@ def test_separating_the_last_convolution_changes_no_output(width):
     generator = ResNetGenerator(width=width, blocks=1).double()
     image = torch.rand(2, 3, 12, 20, dtype=torch.float64) * 2 - 1
     expected, names = generator(image), list(generator.state_dict())
-    separate_last_convolution(generator)
-    separated = [layer for layer in generator.modules() if isinstance(layer, SeparatedConv2d)]
-    assert len(separated) == (width >= MIN_CHANNELS)
+    replace_last_convolution(generator)
+    rowwise = [layer for layer in generator.modules() if isinstance(layer, RowwiseConv2d)]
+    assert len(rowwise) == (width >= MIN_CHANNELS)
     torch.testing.assert_close(generator(image), expected, rtol=0, atol=1e-5)
     assert list(generator.state_dict()) == names
 
@@ -24,11 +24,11 @@ def test_separating_the_last_convolution_changes_no_output(width):
 def test_it_is_as_accurate_as_the_convolution_in_bf16():
     torch.manual_seed(0)
     plain = nn.Conv2d(64, 3, kernel_size=7)
-    separated = SeparatedConv2d(64, 3, kernel_size=7)
-    separated.load_state_dict(plain.state_dict())
+    rowwise = RowwiseConv2d(64, 3, kernel_size=7)
+    rowwise.load_state_dict(plain.state_dict())
     images = torch.randn(1, 64, 40, 40)
     exact = plain(images)
     errors = [
-        (network.bfloat16()(images.bfloat16()).float() - exact).square().mean().sqrt() for network in (plain, separated)
+        (network.bfloat16()(images.bfloat16()).float() - exact).square().mean().sqrt() for network in (plain, rowwise)
     ]
     assert errors[1] < 1.2 * errors[0]
