@@ -195,7 +195,6 @@ def test_a_watched_folder_is_translated_until_interrupted(tmp_path):
 
 @pytest.mark.usefixtures("folders", "traceable")
 def test_the_backend_is_named_in_json_and_in_the_mark(command, tmp_path):
-    pytest.importorskip("onnxruntime")
     model = write_model(tmp_path / "m.safetensors")
     options = ("--model", model, "--output", "1.png", "--backend", "onnxruntime", "--json")
     result = command("translate", "horses/1.png", *options)
