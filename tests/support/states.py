@@ -51,7 +51,7 @@ def state_of(networks: Networks, loss: LossConfig, pool_size: int = 0, augmented
         pool_b=ImagePool(pool_size, seed=2),
         diffaugment_a=DiffAugment(augmented, seed=3),
         diffaugment_b=DiffAugment(augmented, seed=4),
-        loss=loss,
+        loss_config=loss,
         engine=Engine(networks, optimizer_g, optimizer_d, torch.Tensor.backward),
     )
 
