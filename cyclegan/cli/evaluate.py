@@ -16,6 +16,10 @@ from cyclegan.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from cyclegan.evaluation import Evaluation, PictureFolder
+    from cyclegan.evaluation.comparison import Distance
+    from cyclegan.evaluation.intervals import Interval
+    from cyclegan.evaluation.manifolds import ManifoldScore
+    from cyclegan.evaluation.paired import PairedScores
     from cyclegan.translation import Translator
 
 
@@ -72,7 +76,7 @@ def evaluate(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Measure FID, KID and faithfulness of translations."""
+    """Measure distance from real pictures (FID, KID, precision, recall) and faithfulness of translations."""
     from cyclegan.evaluation import RESIZINGS, PictureFolder, evaluate_folders, load_extractor
 
     if model is None and (to or direction):
@@ -187,17 +191,43 @@ def as_text(evaluation: "Evaluation", translated: "PictureFolder", real: "Pictur
         f"{printable(extractor.name)}, {extractor.features:,} features, SHA-256 {extractor.sha256}",
     ]
     for resizing, distance in evaluation.distances.items():
-        kid = distance.kid
-        lines.append(
-            f"{resizing + ' resizing:':<18} FID {distance.fid:.2f}   KID x 1000 {kid.mean * 1000:.2f} "
-            f"(95 %: {kid.low * 1000:.2f} to {kid.high * 1000:.2f}; {kid.subsets} subsets of {kid.subset_size})"
-        )
+        lines += distance_lines(resizing, distance)
     if scores := evaluation.faithfulness:
-        lines.append(f"{'Faithfulness:':<18} SSIM {scores.ssim:.4f}, {scores.pictures} pictures and translations")
+        ssim = f"{scores.ssim:.4f}{interval_text(scores.ssim_interval, 4)}"
+        lines.append(f"{'Faithfulness:':<18} SSIM {ssim}, {scores.pictures} pictures and translations")
     if scores := evaluation.counterparts:
-        psnr = "none, some are equal" if scores.psnr is None else f"{scores.psnr:.2f} dB"
-        lines.append(
-            f"{'Counterparts:':<18} SSIM {scores.ssim:.4f}   PSNR {psnr}   mean absolute error "
-            f"{scores.mean_absolute_error:.2f} of 255, {scores.pictures} pictures"
-        )
+        lines.append(counterparts_line(scores))
     return "\n".join([*lines, *(f"Note: {note}" for note in evaluation.notes)])
+
+
+def distance_lines(resizing: str, distance: "Distance") -> list[str]:
+    """Return the scores of one way to resize, as lines."""
+    kid = distance.kid
+    return [
+        f"{resizing + ' resizing:':<18} FID {distance.fid:.2f}   KID x 1000 {kid.mean * 1000:.2f} "
+        f"(95 %: {kid.low * 1000:.2f} to {kid.high * 1000:.2f}; {kid.subsets} subsets of {kid.subset_size})",
+        f"{'':<18} precision {score_text(distance.precision)}   recall {score_text(distance.recall)}",
+        f"{'':<18} density {score_text(distance.density)}   coverage {score_text(distance.coverage)}",
+    ]
+
+
+def score_text(score: "ManifoldScore") -> str:
+    """Return a score and its interval."""
+    return f"{score.value:.3f}{interval_text(score, 3)}"
+
+
+def counterparts_line(scores: "PairedScores") -> str:
+    """Return the likeness to the true counterparts, as a line."""
+    psnr = (
+        "none, some are equal" if scores.psnr is None else f"{scores.psnr:.2f}{interval_text(scores.psnr_interval)} dB"
+    )
+    return (
+        f"{'Counterparts:':<18} SSIM {scores.ssim:.4f}{interval_text(scores.ssim_interval, 4)}   PSNR {psnr}   "
+        f"mean absolute error {scores.mean_absolute_error:.2f}{interval_text(scores.mean_absolute_error_interval)} "
+        f"of 255, {scores.pictures} pictures"
+    )
+
+
+def interval_text(interval: "Interval | ManifoldScore | None", digits: int = 2) -> str:
+    """Return a 95 % confidence interval in brackets; nothing where there is none."""
+    return f" (95 %: {interval.low:.{digits}f} to {interval.high:.{digits}f})" if interval else ""

@@ -9,8 +9,15 @@ import numpy as np
 import torch
 
 from cyclegan.errors import CycleganError, DataError, ModelFileError, printable
-from cyclegan.evaluation.distances import MIN_PICTURES, Features, KernelDistance, frechet_distance, kernel_distance
+from cyclegan.evaluation.distances import Features, KernelDistance, frechet_distance, kernel_distance
 from cyclegan.evaluation.extractors import Extractor
+from cyclegan.evaluation.intervals import MIN_PICTURES
+from cyclegan.evaluation.manifolds import (
+    DENSITY_NEIGHBOURS,
+    MAX_PICTURES,
+    ManifoldScore,
+    manifold_scores,
+)
 from cyclegan.evaluation.paired import PairedScores, compare_pairs
 from cyclegan.evaluation.picture_folder import PictureFolder
 from cyclegan.evaluation.resizing import RESIZINGS, Resizing, resize_square
@@ -25,6 +32,10 @@ class Distance:
 
     fid: float
     kid: KernelDistance
+    precision: ManifoldScore  # share of translations in the manifold of the real pictures
+    recall: ManifoldScore  # share of real pictures in the manifold of the translations
+    density: ManifoldScore  # number of real pictures' balls that a translation is in, by k: 1 for equal distributions
+    coverage: ManifoldScore  # share of real pictures whose balls hold a translation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +64,22 @@ class Evaluation:
             notes.append(
                 f"{count} pictures are too few for the FID of {features:,} features, which grows the fewer there are: "
                 "compare it at these numbers of pictures only, or compare KID."
+            )
+        return [*notes, *self._manifold_notes()]
+
+    def _manifold_notes(self) -> list[str]:
+        """Facts to know before comparing precision, recall, density and coverage."""
+        notes = []
+        distance = next(iter(self.distances.values()))
+        k, k_density = distance.precision.k, distance.density.k
+        if k_density < DENSITY_NEIGHBOURS:
+            notes.append(
+                f"{min(self.translated, self.real)} pictures are too few for {DENSITY_NEIGHBOURS} neighbours: "
+                f"precision and recall have k = {k}, density and coverage k = {k_density}."
+            )
+        if max(self.translated, self.real) > MAX_PICTURES:
+            notes.append(
+                f"precision, recall, density and coverage take {MAX_PICTURES:,} pictures at most, drawn at random."
             )
         return notes
 
@@ -93,8 +120,12 @@ def evaluate_folders(  # noqa: PLR0913 (options have defaults)
 
 
 def distance(features: Features, real_features: Features) -> Distance:
-    """Return FID and KID."""
-    return Distance(frechet_distance(features, real_features), kernel_distance(features, real_features))
+    """Return all distances of two sets of features."""
+    return Distance(
+        fid=frechet_distance(features, real_features),
+        kid=kernel_distance(features, real_features),
+        **manifold_scores(features, real_features),
+    )
 
 
 def compute_features(

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
+from cyclegan.evaluation.intervals import Z_95
+
 Features = Float64[np.ndarray, "_n _d"]  # a row for each picture
 
-MIN_PICTURES = 3  # the jackknife leaves one out, and two have a variance
 KID_SUBSETS, MAX_SUBSET_SIZE = 100, 1000  # as in the paper and in all libraries
-Z_95 = 1.96  # standard errors on each side of a 95 % confidence interval
 KERNEL_ROWS = 1000  # of the kernel matrix that are in memory at once
 
 

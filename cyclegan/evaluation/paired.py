@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from cyclegan.errors import DataError, PictureError, printable
+from cyclegan.evaluation.intervals import Interval, bootstrap_interval
 from cyclegan.evaluation.picture_folder import PictureFolder
 from cyclegan.images import Pixels
 
@@ -16,12 +17,15 @@ SSIM_WINDOW = 11  # pixels, the window of SSIM (Wang et al. 2004)
 
 @dataclass(frozen=True)
 class PairedScores:
-    """Means over pairs of pictures."""
+    """Means over pairs of pictures, and their 95 % confidence intervals, None for fewer than 3 pairs."""
 
     pictures: int
     ssim: float  # 1: equal
     psnr: float | None  # decibels; None where a pair is equal, which makes it infinite
     mean_absolute_error: float  # in pixel values of 0 to 255
+    ssim_interval: Interval | None
+    psnr_interval: Interval | None
+    mean_absolute_error_interval: Interval | None
 
 
 def compare_pairs(translated: PictureFolder, others: PictureFolder) -> PairedScores:
@@ -33,7 +37,8 @@ def compare_pairs(translated: PictureFolder, others: PictureFolder) -> PairedSco
             "Counterparts have the same names, apart from their suffix.",
         )
     ssim, psnr, error = scores.mean(0).tolist()
-    return PairedScores(len(scores), ssim, psnr if np.isfinite(psnr) else None, error)
+    intervals = [bootstrap_interval(column) for column in scores.T]
+    return PairedScores(len(scores), ssim, psnr if np.isfinite(psnr) else None, error, *intervals)
 
 
 def pairs(translated: PictureFolder, others: PictureFolder) -> Iterator[tuple[Pixels, Pixels]]:
