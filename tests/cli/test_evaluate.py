@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def test_two_folders_are_compared(command, arguments):
         "legacy resizing:   FID ",
         "KID x 1000 ",
         "; 100 subsets of 6)",
+        "precision 0.",
+        "Note: 6 pictures are too few for 5 neighbours: precision and recall have k = 3, density and coverage k = 4.",
         "Note: eye.pt2 is not the network of the papers",
         "Note: 6 pictures are too few for the FID of 6 features",
     ):
@@ -46,7 +49,13 @@ def test_json_holds_every_score(command, arguments):
     assert (facts["translated"], facts["real"]) == ({"pictures": 6, "resized": 0}, {"pictures": 8, "resized": 8})
     assert facts["extractor"]["comparable_with_papers"] is False
     assert facts["faithfulness"]["ssim"] == pytest.approx(1)
+    assert facts["faithfulness"]["ssim_interval"] == pytest.approx({"low": 1, "high": 1})
+    assert facts["faithfulness"]["psnr_interval"] is None
     assert facts["counterparts"] is None
+    for name, k in {"precision": 3, "recall": 3, "density": 4, "coverage": 4}.items():
+        score = facts["distances"]["clean"][name]
+        assert (list(score), score["k"]) == (["value", "low", "high", "k"], k)
+        assert 0 <= score["low"] <= score["value"] <= score["high"]
     assert facts["library"].startswith("torch-fidelity ")
 
 
@@ -74,7 +83,8 @@ def test_a_damaged_picture_is_named_and_the_others_compared(command, arguments, 
 def test_paired_compares_with_true_counterparts(command, arguments):
     said = command("evaluate", "a", *arguments[1:], "--paired")
     assert "Counterparts:      SSIM " in said.stdout
-    assert "255, 6 pictures" in said.stdout
+    assert "of 255, 6 pictures" in said.stdout
+    assert re.search(r"mean absolute error ([\d.]+) \(95 %: [\d.]+ to [\d.]+\) of", said.stdout)
 
 
 def test_contradictory_options_are_errors(command, arguments):

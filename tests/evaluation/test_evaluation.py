@@ -276,6 +276,8 @@ def test_equal_folders_have_distance_zero(two, extractor):
     found = evaluate_folders(folder, folder, extractor, source=folder, paired=True)
     for distance in found.distances.values():
         assert distance.fid == pytest.approx(0, abs=1e-9)
+        assert {score.value for score in (distance.precision, distance.recall)} == {1}
+        assert {score.value for score in (distance.density, distance.coverage)} == {1}
         assert -0.01 < distance.kid.mean <= 0  # below nought, for the pictures of the two are not independent
     assert found.faithfulness.ssim == pytest.approx(1)
     assert (found.counterparts.psnr, found.counterparts.mean_absolute_error, found.counterparts.pictures) == (
