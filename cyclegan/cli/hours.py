@@ -46,11 +46,11 @@ def choose_for_time(
 
 def described_choice(config: Config) -> str:
     """Return what was chosen for a time, as part of a sentence."""
-    discriminator, threads = config.discriminator, config.machine.threads
+    discriminator = config.discriminator
     return (
         f"{config.data.size} px cropped from {config.data.short_side}, {config.generator_description}, "
         f"discriminators of width {discriminator.width} and {discriminator.layers} layers, "
-        f"learning rate {config.optimizer.learning_rate:g}{', one thread' if threads == 1 else ''}"
+        f"learning rate {config.optimizer.learning_rate:g}"
     )
 
 

@@ -160,6 +160,7 @@ class MachineConfig(Section):
     device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
     devices: Annotated[int, Between(1, 1024)] = 1  # of this machine, each with its own samples in every step
     threads: Annotated[int, Between(1, 256)] | Auto = "auto"  # of arithmetic on a CPU; auto: torch decides
+    two_threads: bool = True  # on a CPU, compute the two directions of a step at once, with half of the threads each
     workers: Annotated[int, Between(0, 64)] = 2  # threads that prepare images; 0: the training thread does it
     cache: Literal["auto", "memory", "disk"] = "auto"  # where the resized pictures are kept
     activation_checkpointing: bool = False  # a third more time, a quarter of the activations; for the resnet

@@ -4,19 +4,20 @@ from functools import partial
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 
 from cyclegan.config import Config
 from cyclegan.models import Networks, build_networks
 from cyclegan.training.diffaugment import DiffAugment
 from cyclegan.training.distillation import TeacherModule
 from cyclegan.training.ema import ema_copy
-from cyclegan.training.fabric import backward, fabric_for, no_sync, set_up_optimizer
+from cyclegan.training.fabric import fabric_for, no_sync, set_up_optimizer
 from cyclegan.training.initial_weights import load_initial_weights
 from cyclegan.training.inputs import TrainInputs
 from cyclegan.training.nonfinite import NonFiniteFilter
 from cyclegan.training.pool import ImagePool
 from cyclegan.training.state import Engine, TrainState
+from cyclegan.training.two_threads import SingleThread, TwoThreads
 
 DIFFAUGMENT_SEEDS = 2**32  # added to the seed: beyond every seed of a pool
 TRAINING_MEMORY_HINT = (
@@ -84,7 +85,8 @@ def build_engine(
         networks=Networks(**{name: fabric.setup_module(network) for name, network in networks.named_children()}),
         optimizer_g=set_up_optimizer(fabric, optimizers[0]),
         optimizer_d=set_up_optimizer(fabric, optimizers[1]),
-        backward=partial(backward, fabric),
+        backward=Tensor.backward,
+        threads=TwoThreads() if halves_run_at_once(inputs) else SingleThread(),
         teachers={
             direction: TeacherModule(
                 generator.to(inputs.device).to(memory_format=memory_format), bf16=inputs.precision == "bf16"
@@ -95,6 +97,16 @@ def build_engine(
     if inputs.ranks.count > 1:
         engine.no_sync = partial(no_sync, fabric, engine)
     return engine
+
+
+def halves_run_at_once(inputs: TrainInputs) -> bool:
+    """Tell whether the two halves of a step run in one thread each.
+
+    Dropout draws from torch's random numbers, whose order two threads would change.
+    """
+    machine = inputs.config.machine
+    possible = inputs.device.type == "cpu" and inputs.ranks.count == 1 and torch.get_num_threads() > 1
+    return possible and machine.two_threads and machine.compile != "on" and not inputs.config.generator.dropout
 
 
 def adam(config: Config, device: torch.device, *networks: nn.Module) -> torch.optim.Adam:

@@ -1,7 +1,6 @@
 """Lightning Fabric: puts networks on devices, runs them in a precision and on several ranks."""
 
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -9,8 +8,9 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision, Precision
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
-from torch import Tensor, distributed
+from torch import distributed
 from torch.optim import Optimizer
 
 from cyclegan.config import Config
@@ -19,8 +19,6 @@ from cyclegan.errors import ConfigError, DeviceError
 from cyclegan.training.distributed import SINGLE_PROCESS, Ranks, started_by_torchrun
 from cyclegan.training.inputs import TrainInputs
 from cyclegan.training.state import Engine
-
-BACKWARD_LOCK = threading.Lock()
 
 
 def with_device_count(config: Config) -> Config:
@@ -77,7 +75,22 @@ def fabric_for(inputs: TrainInputs) -> Fabric:
 
 def fabric_on(device: torch.device, precision: str, **placement: Any) -> Fabric:
     """Return Fabric on devices of one type."""
-    return Fabric(accelerator=device.type, precision="bf16-mixed" if precision == "bf16" else "32-true", **placement)
+    if precision == "bf16":
+        return Fabric(accelerator=device.type, plugins=[Bfloat16(device.type)], **placement)
+    return Fabric(accelerator=device.type, precision="32-true", **placement)
+
+
+class Bfloat16(MixedPrecision):
+    """Automatic mixed precision in bf16, with plain backward passes, as in bf16 there is nothing to scale.
+
+    Fabric's own asks for `Fabric.backward`, which marks in a global variable that a pass is its own: the end of one
+    would unmark those of other threads.
+    """
+
+    backward = Precision.backward
+
+    def __init__(self, device_type: str) -> None:
+        super().__init__("bf16-mixed", device_type)
 
 
 @contextmanager
@@ -88,15 +101,6 @@ def no_sync(fabric: Fabric, engine: Engine) -> Iterator[None]:
             wrapped: Any = network
             stack.enter_context(fabric.no_backward_sync(wrapped))
         yield
-
-
-def backward(fabric: Fabric, loss: Tensor) -> None:
-    """Take the gradients of a loss, one training of this process at a time.
-
-    Fabric marks in a global variable that a backward pass is its own; another thread's end of one would unmark it.
-    """
-    with BACKWARD_LOCK:
-        fabric.backward(loss)
 
 
 def set_up_optimizer(fabric: Fabric, optimizer: Optimizer) -> Optimizer:

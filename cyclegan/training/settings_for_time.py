@@ -17,7 +17,6 @@ LONG_RUN = 10_000  # steps from which the EMA may be longer
 MAX_LINE_SECONDS = 10.0  # between two lines of the metrics
 MIN_LINES = 50  # of the metrics, in a run
 MAX_LINE_STEPS = 50  # between two lines of the metrics
-MIN_SPEEDUP = 1.1  # times the speed, for which one thread is preferred to all
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,6 @@ RECIPES = (
 CHOSEN = {section: tuple(keys) for section, keys in RECIPES[0].settings.items()} | {
     "optimizer": ("learning_rate",),
     "training": ("ema_decay",),
-    "machine": ("threads",),
     "logging": ("every",),
 }  # section -> the keys that may be chosen
 
@@ -69,9 +67,8 @@ def settings_for_time(
     first recipe that takes too long; on a GPU small networks are hardly faster than large ones, so all are measured.
     """
     seconds = hours * 3600
-    machine = chosen_threads(layers, seconds_per_step)
     best: tuple[Settings, Config, float] | None = None
-    for recipe, config, settings in allowed_recipes([machine, *layers]):
+    for recipe, config, settings in allowed_recipes(layers):
         if best and all(getattr(config, part) == getattr(best[1], part) for part in recipe.settings):
             continue  # the layers say all in which the two differ
         step_seconds = seconds_per_step(config)
@@ -81,7 +78,7 @@ def settings_for_time(
             break
     assert best is not None
     settings, config, step_seconds = best
-    return [settings, machine, settings_that_follow(config, seconds, step_seconds)]
+    return [settings, settings_that_follow(config, seconds, step_seconds)]
 
 
 def allowed_recipes(layers: Sequence[Settings]) -> Iterable[tuple[Recipe, Config, Settings]]:
@@ -109,16 +106,6 @@ def settings_that_follow(config: Config, seconds: float, step_seconds: float) ->
         "training": {"ema_decay": 0.9995 if seconds / step_seconds >= LONG_RUN else 0.999},
         "logging": {"every": min(max(round(line_seconds / step_seconds), 1), MAX_LINE_STEPS)},
     }
-
-
-def chosen_threads(layers: Sequence[Settings], seconds_per_step: Callable[[Config], float]) -> Settings:
-    """Return one thread of arithmetic where it is faster than all: on a CPU that has other work."""
-    _, config, _ = next(iter(allowed_recipes(layers)))
-    if config.machine.threads != "auto" or choose_device(config.machine.device).type != "cpu":
-        return {}
-    one: Settings = {"machine": {"threads": 1}}
-    _, single, _ = next(iter(allowed_recipes([one, *layers])))
-    return one if seconds_per_step(single) * MIN_SPEEDUP < seconds_per_step(config) else {}
 
 
 def chosen_before(config: Config) -> Settings:

@@ -20,6 +20,7 @@ from cyclegan.training.nonfinite import NonFiniteFilter
 from cyclegan.training.pool import ImagePool
 from cyclegan.training.running_means import RunningMeans
 from cyclegan.training.time_plan import TimePlan
+from cyclegan.training.two_threads import SingleThread
 
 RECOVERY_FACTOR = 0.5  # of the learning rate, after each skipped step
 RANK_PREFIXES = ("pool.", "diffaugment.", "random.", "means")  # of the tensors that each rank has for itself
@@ -34,6 +35,7 @@ class Engine:
     optimizer_d: Optimizer
     backward: Callable[[Tensor], None]  # may scale the loss, or send gradients to other ranks
     no_sync: Callable[[], AbstractContextManager[object]] = nullcontext  # within it, gradients stay with this rank
+    threads: SingleThread = field(default_factory=SingleThread)  # for the two halves of a step
     teachers: Mapping[str, nn.Module] = field(default_factory=dict)  # by direction
 
 

@@ -6,6 +6,7 @@ itself, so no number changes.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +18,11 @@ from cyclegan.images import Images
 from cyclegan.losses import discriminator_loss, gan_loss, l1, paired_l1, term_name
 from cyclegan.training.diffaugment import DiffAugment
 from cyclegan.training.ema import ema_weight, update_ema
+from cyclegan.training.pool import ImagePool
 from cyclegan.training.state import TrainState, set_learning_rate
 
 Losses = dict[str, Tensor]
+Half = tuple[Losses, Numbers]  # of the update of one discriminator
 
 
 @dataclass(frozen=True)
@@ -98,16 +101,22 @@ def update_generators(state: TrainState, real_a: Images, real_b: Images) -> tupl
     engine.optimizer_g.zero_grad()
     a2b, b2a = directions(state)
 
-    # The directions share weights and nothing else. Each goes backward at once, so that only one graph is in memory;
-    # ranks exchange the sum of both gradients once, with the second.
-    with engine.no_sync():
-        fake_b, losses_a2b = generator_losses(a2b, real_a, real_b, state.loss_config)
-        engine.backward(total(losses_a2b))
-    fake_a, losses_b2a = generator_losses(b2a, real_b, real_a, state.loss_config)
-    engine.backward(total(losses_b2a))
+    def forward_and_backward(direction: Direction, real: Images, real_target: Images) -> tuple[Images, Losses]:
+        fake, losses = generator_losses(direction, real, real_target, state.loss_config)
+        engine.backward(total(losses))
+        return fake.detach(), losses
 
+    def without_exchange() -> tuple[Images, Losses]:  # ranks exchange the sum of both gradients, with the second
+        with engine.no_sync():
+            return forward_and_backward(a2b, real_a, real_b)
+
+    # The directions share weights and nothing else, so each goes backward by itself, and their order does not matter:
+    # a gradient is the sum of two numbers. One after the other, only one graph is in memory.
+    (fake_b, losses_a2b), (fake_a, losses_b2a) = engine.threads.both(
+        without_exchange, partial(forward_and_backward, b2a, real_b, real_a)
+    )
     engine.optimizer_g.step()
-    return fake_a.detach(), fake_b.detach(), losses_a2b | losses_b2a
+    return fake_a, fake_b, losses_a2b | losses_b2a
 
 
 def generator_losses(
@@ -138,16 +147,21 @@ def update_discriminators(
     nets = engine.networks
     set_trainable((nets.disc_a, nets.disc_b), True)
 
-    pooled_a, pooled_b = state.pool_a.query(fake_a), state.pool_b.query(fake_b)
-    scores_a = in_one_call(nets.disc_a, *state.diffaugment_a.of_reals_and_fakes(real_a, pooled_a))
-    scores_b = in_one_call(nets.disc_b, *state.diffaugment_b.of_reals_and_fakes(real_b, pooled_b))
-    losses = {"disc_a": discriminator_loss(*scores_a, objective), "disc_b": discriminator_loss(*scores_b, objective)}
-
     engine.optimizer_d.zero_grad()
-    engine.backward(total(losses))
+
+    def forward_and_backward(domain: str, pool: ImagePool, augment: DiffAugment, real: Images, fake: Images) -> Half:
+        discriminator = nets.get_submodule(f"disc_{domain}")
+        scores = in_one_call(discriminator, *augment.of_reals_and_fakes(real, pool.query(fake)))
+        loss = discriminator_loss(*scores, objective)
+        engine.backward(loss)
+        return {f"disc_{domain}": loss}, discriminator_measures(domain, *scores, objective)
+
+    (loss_a, measures_a), (loss_b, measures_b) = engine.threads.both(
+        partial(forward_and_backward, "a", state.pool_a, state.diffaugment_a, real_a, fake_a),
+        partial(forward_and_backward, "b", state.pool_b, state.diffaugment_b, real_b, fake_b),
+    )
     engine.optimizer_d.step()
-    measures = discriminator_measures("a", *scores_a, objective) | discriminator_measures("b", *scores_b, objective)
-    return losses, measures
+    return loss_a | loss_b, measures_a | measures_b
 
 
 def in_one_call(network: nn.Module, first: Images, second: Images) -> tuple[Tensor, Tensor]:

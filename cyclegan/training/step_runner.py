@@ -7,6 +7,7 @@ A captured step starts its thousands of kernels without the host. What changes f
 import gc
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -51,7 +52,7 @@ class StepRunner:
         self.steps += 1
         if self.captured:
             return self.captured(real_a, real_b)
-        return train_step(self.state, real_a, real_b)
+        return self.state.engine.threads.run(partial(train_step, self.state, real_a, real_b))
 
 
 class CapturedStep:

@@ -56,13 +56,6 @@ def test_settings_that_no_recipe_fits_are_an_error():
         chosen(1, {"data": {"size": 50}})
 
 
-def test_one_thread_is_chosen_where_it_is_faster():
-    assert chosen(1).machine.threads == "auto"
-    busy = chosen(1, speed=lambda config: 0.1 if config.machine.threads == 1 else 5.0)
-    assert busy.machine.threads == 1
-    assert chosen(1, {"machine": {"threads": 2}}, speed=lambda _: 0.1).machine.threads == 2
-
-
 def test_lines_of_metrics_are_seconds_apart():
     assert chosen(1, speed=lambda _: 3.0).logging.every == 3
     assert chosen(1, speed=lambda _: 0.01).logging.every == 50
