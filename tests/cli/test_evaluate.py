@@ -34,12 +34,14 @@ def test_two_folders_are_compared(command, arguments):
         "legacy resizing:   FID ",
         "KID x 1000 ",
         "; 100 subsets of 6)",
-        "precision 0.",
         "Note: 6 pictures are too few for 5 neighbours: precision and recall have k = 3, density and coverage k = 4.",
         "Note: eye.pt2 is not the network of the papers",
         "Note: 6 pictures are too few for the FID of 6 features",
     ):
         assert words in said
+    score = r"\d\.\d{3} \(95 %: \d\.\d{3} to \d\.\d{3}\)"
+    assert len(re.findall(f"\n {{19}}precision {score}   recall {score}\n", said)) == 2
+    assert len(re.findall(f"\n {{19}}density {score}   coverage {score}\n", said)) == 2
     assert command("evaluate", *arguments, "--quiet").stdout == ""
 
 

@@ -16,7 +16,7 @@ from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from cyclegan.errors import DataError, MissingExtraError, ModelFileError
-from cyclegan.evaluation import Extractor, PictureFolder, evaluate_folders, extractors, load_extractor
+from cyclegan.evaluation import Extractor, PictureFolder, comparison, evaluate_folders, extractors, load_extractor
 from cyclegan.evaluation.comparison import BATCH_SIZE
 from cyclegan.evaluation.distances import frechet_distance, kernel_distance, kid_standard_error
 from cyclegan.evaluation.paired import compare_pairs, paired_scores
@@ -178,6 +178,12 @@ def test_fid_and_kid_of_squeezenet_agree_with_torch_fidelity(tmp_path):
     distance = found.distances["legacy"]
     assert (distance.fid, distance.kid.mean) == pytest.approx(library_scores(places, network), rel=1e-6)
     assert "20 pictures are too few for the FID of 512 features" in found.notes[1]
+
+
+def test_a_note_says_that_pictures_are_drawn(two, extractor, monkeypatch):
+    monkeypatch.setattr(comparison, "MAX_PICTURES", 49)
+    found = evaluate_folders(*map(PictureFolder, two), extractor)
+    assert found.notes[-1] == "precision, recall, density and coverage take 49 pictures at most, drawn at random."
 
 
 def test_inception_equals_the_library_s_and_runs_no_code(tmp_path, monkeypatch):
