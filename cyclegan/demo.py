@@ -35,7 +35,7 @@ FULL = Scale(
         "optimizer": {"learning_rate": 8e-4},
         "training": {"batch_size": 4, "ema_decay": 0.99},
         "schedule": {"epochs": 8, "decay_epochs": 8},
-        "machine": {"threads": 1},
+        "machine": {"threads": 2},  # one for each half of a step, on every machine
         "logging": {"every": 40, "samples_every": 160, "diagnose_every": 160},
     },
 )
@@ -48,7 +48,7 @@ QUICK = Scale(
         "discriminator": {"width": 8, "layers": 2},
         "training": {"batch_size": 2, "ema_decay": 0.9},
         "schedule": {"epochs": 2, "decay_epochs": 2},
-        "machine": {"threads": 1},
+        "machine": {"threads": 2},  # one for each half of a step, on every machine
         "logging": {"every": 8, "samples_every": 16},
     },
 )
