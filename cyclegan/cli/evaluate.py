@@ -38,7 +38,7 @@ Source = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="The originals, under the same names: their likeness is faithfulness."),
 ]
-Paired = Annotated[
+HasCounterparts = Annotated[
     bool, typer.Option("--paired", help="REAL holds the true counterpart of each translation, under its name.")
 ]
 ExtractorFile = Annotated[
@@ -67,7 +67,7 @@ def evaluate(
     to: flags.To = None,
     direction: flags.DirectionOption = None,
     source: Source = None,
-    paired: Paired = False,
+    paired: HasCounterparts = False,
     extractor: ExtractorFile = None,
     extractor_size: ExtractorSize = 299,
     resize: Resize = "both",

@@ -17,44 +17,55 @@ SUFFIX_FORMATS: dict[str, Format] = {".safetensors": "cyclegan", ".onnx": "onnx"
 SUFFIX_HINT = "Let it end in .safetensors, .onnx or .pt2"
 
 
+ExportedModel = Annotated[Path, typer.Argument(metavar="MODEL", help="A run's folder or name, or a model file.")]
+ExportPath = Annotated[Path, typer.Option(metavar="FILE", help="The file to write; with --format reference, a folder.")]
+ExportFormat = Annotated[
+    Format | None,
+    typer.Option(
+        "--format",
+        help="cyclegan: a model file; reference: .pth files for the authors' code; "
+        "onnx; program: for torch.export.load.  [default: by FILE's suffix, else cyclegan]",
+        show_default=False,
+    ),
+]
+ProgramDirection = Annotated[
+    Literal["a2b", "b2a"] | None,
+    typer.Option(help="The generator of an onnx or program.  [default: a2b]", show_default=False),
+]
+BytesInAndOut = Annotated[
+    bool, typer.Option("--pictures", help="Input and output of an onnx or program are bytes, n h w c.")
+]
+HalfPrecision = Annotated[
+    bool,
+    typer.Option(
+        "--half",
+        help="Compute an onnx or program in float16; write a model file of the generators alone in float16.",
+    ),
+]
+KeepInHeader = Annotated[
+    str | None,
+    typer.Option(
+        metavar="none|detail|color",
+        help="Write into a model file what `translate --keep auto` does, such as detail=72.  [default: as it is]",
+        show_default=False,
+    ),
+]
+Unaveraged = Annotated[
+    bool, typer.Option("--unaveraged", help="Write the generators of the last step instead of their EMA.")
+]
+OverwriteFiles = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
+
+
 def export(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run's folder or name, or a model file.")],
-    output: Annotated[Path, typer.Option(metavar="FILE", help="The file to write; with --format reference, a folder.")],
-    output_format: Annotated[
-        Format | None,
-        typer.Option(
-            "--format",
-            help="cyclegan: a model file; reference: .pth files for the authors' code; "
-            "onnx; program: for torch.export.load.  [default: by FILE's suffix, else cyclegan]",
-            show_default=False,
-        ),
-    ] = None,
-    direction: Annotated[
-        Literal["a2b", "b2a"] | None,
-        typer.Option(help="The generator of an onnx or program.  [default: a2b]", show_default=False),
-    ] = None,
-    pictures: Annotated[
-        bool, typer.Option("--pictures", help="Input and output of an onnx or program are bytes, n h w c.")
-    ] = False,
-    half: Annotated[
-        bool,
-        typer.Option(
-            "--half",
-            help="Compute an onnx or program in float16; write a model file of the generators alone in float16.",
-        ),
-    ] = False,
-    keep: Annotated[
-        str | None,
-        typer.Option(
-            metavar="none|detail|color",
-            help="Write into a model file what `translate --keep auto` does, such as detail=72.  [default: as it is]",
-            show_default=False,
-        ),
-    ] = None,
-    unaveraged: Annotated[
-        bool, typer.Option("--unaveraged", help="Write the generators of the last step instead of their EMA.")
-    ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    model: ExportedModel,
+    output: ExportPath,
+    output_format: ExportFormat = None,
+    direction: ProgramDirection = None,
+    pictures: BytesInAndOut = False,
+    half: HalfPrecision = False,
+    keep: KeepInHeader = None,
+    unaveraged: Unaveraged = False,
+    overwrite: OverwriteFiles = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -94,13 +105,13 @@ class Request:
     keep: str | None
 
     @property
-    def is_program(self) -> bool:
+    def is_standalone(self) -> bool:
         """Whether the output runs without cyclegan."""
         return self.output_format in ("onnx", "program")
 
     def refuse_combinations(self) -> None:
         """Raise an error for options that do not belong to the format."""
-        if (self.direction or self.pictures) and not self.is_program:
+        if (self.direction or self.pictures) and not self.is_standalone:
             raise ConfigError(
                 "--direction and --pictures are options of programs.", "Add --format onnx, or leave them out."
             )
@@ -127,7 +138,7 @@ class Request:
         from cyclegan.config.keep import parse_keep
         from cyclegan.export import export_reference, half_precision_model
 
-        if self.is_program:
+        if self.is_standalone:
             return self.write_program(path, info, weights)
         if self.output_format == "reference":
             return {"files": [str(file) for file in export_reference(self.output, weights, info)]}, ""
@@ -138,7 +149,8 @@ class Request:
     def write_program(self, path: Path, info: "ModelInfo", weights: "Tensors") -> tuple[dict[str, Any], str]:
         """Write one generator as a program."""
         from cyclegan.checkpoints.model_file import generator_weights, weights_of
-        from cyclegan.export import OPSET, ProgramOptions, export_program
+        from cyclegan.export import ProgramOptions, export_program
+        from cyclegan.inference.onnx_graph import OPSET
 
         direction = self.direction or ("a2b" if weights_of("a2b", weights) else "b2a")
         kind: Literal["onnx", "program"] = "onnx" if self.output_format == "onnx" else "program"

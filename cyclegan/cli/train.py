@@ -2,14 +2,15 @@
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from cyclegan.cli import options
 from cyclegan.cli.console import Console, Json, Progress, Quiet
-from cyclegan.cli.datasets import find_data_set, missing_folders_error
+from cyclegan.cli.datasets import LocalDataSet, find_data_set, missing_folders_error
 from cyclegan.cli.hours import choose_for_time
 from cyclegan.cli.run_training import train_and_print
-from cyclegan.config import build_config, is_set, load_settings, parse_assignment, preset
+from cyclegan.config import Settings, build_config, is_set, load_settings, parse_assignment, preset
 from cyclegan.errors import ConfigError
 
 VALIDATION_KEYS = ("validate", "validate_a", "validate_b")
@@ -73,8 +74,7 @@ def train(
         flags,
         *map(parse_assignment, assignments or []),
     ]
-    if data_set and preset_name != "paper" and not any(is_set(layers, "data", key) for key in VALIDATION_KEYS):
-        layers.append({"data": data_set.validation})
+    layers += validation_layer(data_set, layers) if preset_name != "paper" else []
     config = build_config(*layers)
     if not (config.data.folder_a and config.data.folder_b):
         raise missing_folders_error(a)
@@ -84,6 +84,13 @@ def train(
     if (hours is not None or minutes is not None) and preset_name != "paper":
         config = build_config(*choose_for_time(config, layers, checkpoints / name, console, fresh=fresh), *layers)
     train_and_print(config, checkpoints, name, console, fresh=fresh, dry_run=dry_run, started=started)
+
+
+def validation_layer(data_set: LocalDataSet | None, layers: Sequence[Settings]) -> list[Settings]:
+    """Return the setting that validates with a data set's test pictures, unless the layers say how to validate."""
+    if data_set is None or any(is_set(layers, "data", key) for key in VALIDATION_KEYS):
+        return []
+    return [{"data": data_set.validation}]
 
 
 def folders_and_names(a: Path | None, b: Path | None, *, aligned: bool) -> dict[str, str]:

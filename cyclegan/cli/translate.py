@@ -3,14 +3,7 @@
 from cyclegan.cli import translate_options as flags
 from cyclegan.cli.console import Console, Json, Progress, Quiet
 from cyclegan.cli.list_models import print_models
-from cyclegan.cli.translate_modes import (
-    PIPE,
-    TranslateArguments,
-    translate_files,
-    translate_on_cluster,
-    translate_pipe,
-    watch_folders,
-)
+from cyclegan.cli.translate_modes import TranslateArguments
 from cyclegan.errors import DataError
 
 EXAMPLES = (
@@ -72,22 +65,8 @@ def translate(
         overwrite=overwrite,
         max_pixels=max_pixels,
     )
-    translator_options = {
-        "device": device,
-        "precision": precision,
-        "tile": tile or None,
-        "keep": keep,
-        "backend": backend,
-    }
+    hardware = {"device": device, "precision": precision, "tile": tile or None, "backend": backend}
     request = TranslateArguments(
-        inputs, output, image_format, model, to, direction, options, scores, translator_options, console
+        inputs, output, image_format, model, to, direction, options, scores, hardware | {"keep": keep}, console
     )
-    request.refuse_combinations(ray=engine == "ray", watch=watch)
-    if engine == "ray":
-        translate_on_cluster(request)
-    elif PIPE in inputs:
-        translate_pipe(request)
-    elif watch:
-        watch_folders(request)
-    else:
-        translate_files(request)
+    request.run(engine, watch=watch)

@@ -38,6 +38,18 @@ class TranslateArguments:
     translator_options: dict[str, Any]
     console: Console
 
+    def run(self, engine: Literal["local", "ray"], *, watch: bool) -> None:
+        """Translate in the way that the arguments ask for."""
+        self.refuse_combinations(ray=engine == "ray", watch=watch)
+        if engine == "ray":
+            translate_on_cluster(self)
+        elif PIPE in self.inputs:
+            translate_pipe(self)
+        elif watch:
+            watch_folders(self)
+        else:
+            translate_files(self)
+
     def refuse_combinations(self, *, ray: bool, watch: bool) -> None:
         """Raise an error for options that exclude each other."""
         from cyclegan.translation import check_mask, is_archive

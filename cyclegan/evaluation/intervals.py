@@ -9,7 +9,7 @@ MIN_PICTURES = 3  # the jackknife leaves one out, and two have a variance
 RESAMPLES = 1000  # of the bootstrap
 Z_95 = 1.96  # standard errors on each side
 
-Scores = Float64[np.ndarray, "_n"]  # one of each picture
+PictureScores = Float64[np.ndarray, "_n"]  # one of each picture
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Interval:
     high: float
 
 
-def bootstrap_interval(scores: Scores, *, seed: int = 0) -> Interval | None:
+def bootstrap_interval(scores: PictureScores, *, seed: int = 0) -> Interval | None:
     """Return the interval of the mean by the percentile bootstrap (Efron 1979); None for too few or infinite scores."""
     if len(scores) < MIN_PICTURES or not np.isfinite(scores).all():
         return None

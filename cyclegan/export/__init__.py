@@ -19,13 +19,13 @@ from cyclegan.atomic import atomic_write
 from cyclegan.checkpoints.model_file import ModelInfo, weights_of
 from cyclegan.directions import DirectionName
 from cyclegan.errors import ModelFileError, require_extra
+from cyclegan.inference.onnx_graph import OPSET
 from cyclegan.models import Generator, load_weights, meta_module
 from cyclegan.models.layers import EPSILON, replace_instance_norms
 from cyclegan.reference.pth import NETWORK_NAMES, Weights, to_reference
 
 RunProgram = Callable[[Tensor], Tensor]
 
-OPSET = 20
 MAX_COMPARED_SIZE = 256  # pixels, of the pictures that PyTorch and a program both translate
 
 

@@ -116,9 +116,14 @@ def training_loop(
             callback(state, info)
         if diverged and ranks.is_first:  # the others end quietly: one message is enough
             raise diverged
+    return train_result(state, inputs, timer, notes)
+
+
+def train_result(state: TrainState, inputs: TrainInputs, timer: StepTimer, notes: Sequence[str]) -> TrainResult:
+    """Return how this process's part of the training ended."""
     return TrainResult(
         run=inputs.run,
-        ranks=ranks,
+        ranks=inputs.ranks,
         step=state.step,
         total_steps=inputs.total_steps,
         steps_done=state.step - timer.first_step,

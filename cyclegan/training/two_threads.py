@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import torch
 
-Result = TypeVar("Result")
+StepResult = TypeVar("StepResult")
 First = TypeVar("First")
 Second = TypeVar("Second")
 
@@ -19,7 +19,7 @@ Second = TypeVar("Second")
 class SingleThread:
     """The thread that trains, with all threads that torch uses for operators."""
 
-    def run(self, step: Callable[[], Result]) -> Result:
+    def run(self, step: Callable[[], StepResult]) -> StepResult:
         """Call a function."""
         return step()
 
@@ -35,7 +35,7 @@ class TwoThreads(SingleThread):
         threads = torch.get_num_threads() // 2
         self.pool = ThreadPoolExecutor(2, "half of a step", torch.set_num_threads, (threads,))
 
-    def run(self, step: Callable[[], Result]) -> Result:
+    def run(self, step: Callable[[], StepResult]) -> StepResult:
         """Call a function in the first thread, as operators between the halves should not wait either."""
         return self.pool.submit(step).result()
 

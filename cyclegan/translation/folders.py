@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cyclegan.checkpoints.find import find_model
 from cyclegan.checkpoints.model_file import ModelInfo, load_model_info
@@ -79,22 +79,12 @@ def translate_folder(  # noqa: PLR0913 (by name)
         targets = plan_targets(paths, domain, output=output, image_format=image_format)
         check_folders(targets, overwrite=options.overwrite)
         on_plan(TranslatePlan(path, info, direction, targets, _notes_before(targets, options, info, kept)))
-        translator = Translator(
-            path,
-            direction=direction,
-            device=device,
-            precision=precision,
-            tile=tile,
-            keep=keep,
-            backend=backend_for(backend, count_pictures_and_frames(targets)),
-        )
+        total = count_pictures_and_frames(targets)
+        name = backend_for(backend, total)
+        hardware: dict[str, Any] = {"device": device, "precision": precision, "tile": tile, "backend": name}
+        translator = Translator(path, direction=direction, keep=keep, **hardware)
         job = TranslateJob(translator, options, Scorer(translator) if scores else None, interrupted=interrupted)
-        result = _with_progress(targets, job, on_progress)
-        try:
-            result.tables = write_scores(result.scores)
-        except CycleganError as error:  # it must not hide the other failures
-            result.failed.append(error)
-        return result
+        return _with_tables(_with_progress(targets, job, total, on_progress))
 
     if output is not None and is_archive(output):
         result = translate_into_archive(output, translate, interrupted)
@@ -110,9 +100,9 @@ def _notes_before(targets: Sequence[Target], options: TranslateOptions, info: Mo
 
 
 def _with_progress(
-    targets: Sequence[Target], job: TranslateJob, on_progress: Callable[[int, int], object]
+    targets: Sequence[Target], job: TranslateJob, total: int, on_progress: Callable[[int, int], object]
 ) -> TranslateResult:
-    done, total = 0, count_pictures_and_frames(targets)
+    done = 0
 
     def advance() -> None:
         nonlocal done
@@ -121,3 +111,12 @@ def _with_progress(
 
     on_progress(done, total)
     return translate_targets(targets, replace(job, on_frame=advance), on_picture=advance)
+
+
+def _with_tables(result: TranslateResult) -> TranslateResult:
+    """Write the tables of scores."""
+    try:
+        result.tables = write_scores(result.scores)
+    except CycleganError as error:  # it must not hide the other failures
+        result.failed.append(error)
+    return result
