@@ -1,6 +1,7 @@
 """Everything that can go wrong for a user, and what to do about it.
 
     CycleganError                exit status 2: the user can fix it
+    ├── UsageError               options or arguments that contradict each other, or that are missing
     ├── ConfigError              a setting that is unknown, or of a wrong type or value
     ├── DataError                files or folders that cannot be used as data
     ├── DownloadError            a file that cannot be fetched, or is not the one that is known
@@ -50,6 +51,10 @@ class CycleganError(Exception):
         error = copy.copy(self)
         error.path = path
         return error
+
+
+class UsageError(CycleganError):
+    """Options or arguments that contradict each other, or one that is missing."""
 
 
 class ConfigError(CycleganError):

@@ -8,7 +8,7 @@ import typer
 from cyclegan.cli import translate_options as flags
 from cyclegan.cli.console import Console, Json, Progress, Quiet, complain
 from cyclegan.cli.models import model_facts
-from cyclegan.errors import ConfigError, printable
+from cyclegan.errors import UsageError, printable
 
 EXAMPLES = (
     "cyclegan compare photos/                      all runs and the models in the package",
@@ -67,7 +67,7 @@ def compare(
 
     image_format = FORMAT_OF.get(output.suffix.lower(), "")
     if image_format not in FORMATS or FORMATS[image_format].written_as:
-        raise ConfigError(f"{printable(output)} does not end like a picture.", "Let it end in .png or .jpg.")
+        raise UsageError(f"{printable(output)} does not end like a picture.", "Let it end in .png or .jpg.")
     check_new_file(output, overwrite=overwrite)
     pictures = [path for photo in photos for path in (list_pictures(photo) if photo.is_dir() else [photo])]
     models, left_out = compared_models(model or (), to=to, direction=direction, states=states)

@@ -10,7 +10,7 @@ import typer
 
 from cyclegan.cli.console import Console, Json, Quiet, progress_style, tell, terminal
 from cyclegan.cli.datasets import DATASETS
-from cyclegan.errors import ConfigError, printable
+from cyclegan.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from cyclegan.data.installing import InstalledSet, ProgressCallbacks
@@ -43,7 +43,7 @@ def download(
         print_sets(list(known_sets().values()), console)
         return
     if name is None:
-        raise ConfigError("no data set is named.", "cyclegan download --list lists the known ones.")
+        raise UsageError("no data set is named.", "cyclegan download --list lists the known ones.")
     data_set = find_set(name, has_source=bool(source))
     from cyclegan.data.installing import install
 

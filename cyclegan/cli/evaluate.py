@@ -12,7 +12,7 @@ from cyclegan.cli import translate_options as flags
 from cyclegan.cli.console import Console, Json, Quiet, complain
 from cyclegan.cli.download import download_progress
 from cyclegan.cli.models import model_facts, tell_model
-from cyclegan.errors import ConfigError, printable
+from cyclegan.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from cyclegan.evaluation import Evaluation, PictureFolder
@@ -80,9 +80,9 @@ def evaluate(
     from cyclegan.evaluation import RESIZINGS, PictureFolder, evaluate_folders, load_extractor
 
     if model is None and (to or direction):
-        raise ConfigError("--to and --direction need a model.", "Name one with --model, or leave them out.")
+        raise UsageError("--to and --direction need a model.", "Name one with --model, or leave them out.")
     if model is not None and source is not None:
-        raise ConfigError("--source is for pictures that are already translated.", "Leave out --source or --model.")
+        raise UsageError("--source is for pictures that are already translated.", "Leave out --source or --model.")
     console = Console(quiet=quiet, as_json=as_json)
     inputs, real_folder = PictureFolder(translated, size or None), PictureFolder(real, size or None)
     network = load_extractor(extractor or inception_file(console), side=extractor_size, device=device)

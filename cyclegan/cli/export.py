@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cyclegan.cli.console import Console, Json, Quiet
-from cyclegan.errors import ConfigError, printable
+from cyclegan.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from cyclegan.checkpoints.model_file import ModelInfo, Tensors
@@ -112,13 +112,13 @@ class Request:
     def refuse_combinations(self) -> None:
         """Raise an error for options that do not belong to the format."""
         if (self.direction or self.pictures) and not self.is_standalone:
-            raise ConfigError(
+            raise UsageError(
                 "--direction and --pictures are options of programs.", "Add --format onnx, or leave them out."
             )
         if self.output_format == "reference" and self.half:
-            raise ConfigError("the authors' code keeps its weights in float32.", "Leave out --half.")
+            raise UsageError("the authors' code keeps its weights in float32.", "Leave out --half.")
         if self.keep and self.output_format != "cyclegan":
-            raise ConfigError("--keep is written into model files of cyclegan alone.", "Leave it out.")
+            raise UsageError("--keep is written into model files of cyclegan alone.", "Leave it out.")
 
     def check_files(self, info: "ModelInfo", weights: "Tensors", *, overwrite: bool) -> None:
         """Raise an error if the output cannot be written, or exists and must not be replaced."""
@@ -168,18 +168,18 @@ def format_of(output: Path, asked: Format | None) -> Format:
 
     suffix, name = file_suffix(output), printable(output)
     if asked == "reference" and suffix in (".pth", *SUFFIX_FORMATS):
-        raise ConfigError(f"{name} is named like a file, and --format reference writes a folder.", "Name a folder.")
+        raise UsageError(f"{name} is named like a file, and --format reference writes a folder.", "Name a folder.")
     if suffix == ".pth" and asked is None:
-        raise ConfigError(
+        raise UsageError(
             f"{name} is one file, and the authors' code has a .pth file for each network.",
             "Name a folder, with --format reference.",
         )
     by_suffix = SUFFIX_FORMATS.get(suffix)
     weights_alone = suffix == ".pth" or (suffix == ".pt" and asked != "program")
     if asked not in (None, "reference") and (weights_alone or by_suffix not in (None, asked)):
-        raise ConfigError(
+        raise UsageError(
             f"{name} and --format {asked} contradict each other.", f"{SUFFIX_HINT}, or leave out --format."
         )
     if suffix and not (asked or by_suffix):
-        raise ConfigError(f"the suffix of {name} names no format.", f"{SUFFIX_HINT}, or add --format.")
+        raise UsageError(f"the suffix of {name} names no format.", f"{SUFFIX_HINT}, or add --format.")
     return asked or by_suffix or "cyclegan"

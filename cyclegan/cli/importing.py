@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cyclegan.cli.console import Console, Json, Quiet
-from cyclegan.errors import ConfigError, printable
+from cyclegan.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from cyclegan.checkpoints.model_file import ModelInfo
@@ -40,7 +40,7 @@ def import_(
     from cyclegan.reference.importing import import_model
 
     if file_suffix(output) not in ("", ".safetensors"):
-        raise ConfigError(f"{printable(output)} is not named like a model file.", "Let it end in .safetensors.")
+        raise UsageError(f"{printable(output)} is not named like a model file.", "Let it end in .safetensors.")
     check_new_file(output, overwrite=overwrite)
     info, weights = import_model(files, domain_a=domain_a, domain_b=domain_b, direction=direction)
     save_model(output, info, weights)

@@ -9,7 +9,7 @@ import typer
 
 from cyclegan.cli.console import OUTPUT
 from cyclegan.config import PRESETS, SECTIONS
-from cyclegan.errors import ConfigError
+from cyclegan.errors import UsageError
 
 DATA, SCHEDULE, NETWORK, HARDWARE, SETTINGS = "Data", "Schedule", "Network", "Hardware", "Settings"  # groups
 OPTION_SETTINGS = {  # name of a parameter -> setting
@@ -46,7 +46,7 @@ def settings_of(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     lengths = [name for name in LENGTH_OPTIONS if options.get(name) is not None]
     if lengths[1:] and not {"hours", "minutes"}.isdisjoint(lengths):
         first, second = (f"--{name.replace('_', '-')}" for name in lengths[:2])
-        raise ConfigError(f"{first} and {second} both say how long to train.", "Leave one of them out.")
+        raise UsageError(f"{first} and {second} both say how long to train.", "Leave one of them out.")
     if lengths == ["minutes"]:
         options["hours"] = options["minutes"] / 60
     elif lengths and lengths != ["hours"]:

@@ -15,7 +15,7 @@ from cyclegan.cli.console import Console, complain, interruptible, progress_styl
 from cyclegan.cli.hours import MEASURING, plan_run
 from cyclegan.cli.summary import train_summary
 from cyclegan.config import Config
-from cyclegan.errors import ConfigError, printable
+from cyclegan.errors import UsageError, printable
 from cyclegan.text import duration
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def train_and_print(
     `schedule.hours` count from `started`, in seconds of `time.perf_counter`; by default from now.
     """
     if not is_file_name(name):
-        raise ConfigError(f"{printable(name)} cannot be a run's name.", "Choose one without slashes.")
+        raise UsageError(f"{printable(name)} cannot be a run's name.", "Choose one without slashes.")
     if dry_run:
         print_dry_run(config, checkpoints / name, console, fresh=fresh)
     else:

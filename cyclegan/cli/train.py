@@ -11,7 +11,7 @@ from cyclegan.cli.datasets import LocalDataSet, find_data_set, missing_folders_e
 from cyclegan.cli.hours import choose_for_time
 from cyclegan.cli.run_training import train_and_print
 from cyclegan.config import Settings, build_config, is_set, load_settings, parse_assignment, preset
-from cyclegan.errors import ConfigError
+from cyclegan.errors import UsageError
 
 VALIDATION_KEYS = ("validate", "validate_a", "validate_b")
 EXAMPLES = (
@@ -65,7 +65,7 @@ def train(
     started, console = time.perf_counter(), Console(progress, quiet, as_json)
     flags = options.settings_of(locals())
     if aligned and b is not None:
-        raise ConfigError("--aligned is for one folder, whose pictures hold A and B.", "Leave out one of the two.")
+        raise UsageError("--aligned is for one folder, whose pictures hold A and B.", "Leave out one of the two.")
     data_set = find_data_set(a) if a is not None and b is None and not aligned else None
     layers = [
         preset(preset_name),

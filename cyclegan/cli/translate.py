@@ -4,7 +4,7 @@ from cyclegan.cli import translate_options as flags
 from cyclegan.cli.console import Console, Json, Progress, Quiet
 from cyclegan.cli.list_models import print_models
 from cyclegan.cli.translate_modes import TranslateArguments
-from cyclegan.errors import DataError
+from cyclegan.errors import UsageError
 
 EXAMPLES = (
     "cyclegan translate photos/                    with the newest run, into photos_zebras/",
@@ -52,7 +52,7 @@ def translate(
         print_models(console)
         return
     if not inputs:
-        raise DataError("no picture, video or folder is named.", "cyclegan translate photos/ translates a folder.")
+        raise UsageError("no picture, video or folder is named.", "cyclegan translate photos/ translates a folder.")
     from cyclegan.translation import TranslateOptions
 
     options = TranslateOptions(

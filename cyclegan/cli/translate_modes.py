@@ -13,7 +13,7 @@ import typer
 from cyclegan.cli.console import Console, complain, interruptible
 from cyclegan.cli.models import tell_model
 from cyclegan.cli.translate_result import exit_with_status, print_result
-from cyclegan.errors import CycleganError, DataError, printable
+from cyclegan.errors import CycleganError, UsageError, printable
 
 if TYPE_CHECKING:
     from cyclegan.checkpoints.model_file import ModelInfo
@@ -67,7 +67,7 @@ class TranslateArguments:
         }  # fmt: skip
         for rule, (applies, *excluded) in rules.items():
             if applies and any(excluded):
-                raise DataError(rule, "Leave the others away.")
+                raise UsageError(rule, "Leave the others away.")
 
     def find_model(self) -> "tuple[Path, ModelInfo, DirectionName]":
         """Return the model file, its metadata and the direction."""
@@ -141,7 +141,7 @@ def watch_folders(request: TranslateArguments) -> None:
     check_output(request.inputs, request.output, request.image_format, overwrite=request.options.overwrite)
     for folder in request.inputs:
         if not folder.is_dir():
-            raise DataError("is not a folder, which --watch needs.", "Leave --watch away.", folder)
+            raise UsageError("is not a folder, which --watch needs.", "Leave --watch away.", folder)
         if folder.absolute().name:
             require_writable(root_of(folder.absolute(), domain, request.output, alone=len(request.inputs) == 1))
 
@@ -204,10 +204,10 @@ def translate_pipe(request: TranslateArguments) -> None:
     output = request.output
     check_output(request.inputs, output, request.image_format, overwrite=request.options.overwrite)
     if output is None and sys.stdout.isatty():
-        raise DataError("the picture would be printed on the terminal.", "Redirect it: > picture.png")
+        raise UsageError("the picture would be printed on the terminal.", "Redirect it: > picture.png")
     if output is not None:
         if output.is_dir():
-            raise DataError("is a folder.", "Name a file for the picture from standard input.", output)
+            raise UsageError("is a folder.", "Name a file for the picture from standard input.", output)
         check_new_file(output, overwrite=request.options.overwrite)
     options = request.translator_options
     options = options | {"backend": backend_for(options["backend"], pictures=1)}

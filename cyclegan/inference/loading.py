@@ -6,7 +6,7 @@ from torch import Tensor
 
 from cyclegan.checkpoints.model_file import ModelInfo, generator_weights
 from cyclegan.directions import DirectionName
-from cyclegan.errors import ModelFileError, printable
+from cyclegan.errors import ModelFileError, UsageError, printable
 from cyclegan.models import Generator, load_weights, meta_module
 
 
@@ -23,7 +23,7 @@ def choose_direction(info: ModelInfo, to: str | None, direction: str | None) -> 
             "Name one of the two with --to, or give --direction alone.",
         )
     if direction not in (None, matches[0]):
-        raise ModelFileError(
+        raise UsageError(
             f"--to {printable(to)} is {matches[0]} in this model, and --direction is {direction}.",
             "Give one of the two options.",
         )

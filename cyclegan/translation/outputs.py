@@ -8,7 +8,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 from cyclegan.atomic import atomic_write, check_new_file, file_suffix, require_writable
-from cyclegan.errors import DataError, printable
+from cyclegan.errors import DataError, UsageError, printable
 from cyclegan.images import FORMAT_OF
 from cyclegan.translation.addresses import remote_address
 from cyclegan.translation.job import TranslateResult
@@ -41,11 +41,11 @@ def _check_name(inputs: Sequence[Path], output: Path, image_format: str | None) 
     if not suffix or is_folder or suffix == ARCHIVE or remote_address(output):
         return
     if suffix not in SUFFIXES:
-        raise DataError("is named like a file of a format that cannot be written.", FOLDER_HINT, output)
+        raise UsageError("is named like a file of a format that cannot be written.", FOLDER_HINT, output)
     if len(inputs) > 1 or inputs[0].is_dir() or remote_address(inputs[0]):
-        raise DataError("is named like a single file, and a folder is needed.", FOLDER_HINT, output)
+        raise UsageError("is named like a single file, and a folder is needed.", FOLDER_HINT, output)
     if image_format and FORMAT_OF.get(suffix) != FORMAT_OF[f".{image_format}"]:
-        raise DataError(f"and --format {image_format} contradict each other.", "Leave one of them out.", output)
+        raise UsageError(f"and --format {image_format} contradict each other.", "Leave one of them out.", output)
 
 
 def check_folders(targets: Iterable[Target], *, overwrite: bool) -> None:
