@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cyclegan.errors import DiskError, disk_errors, printable
+from cyclegan.errors import DiskError, disk_errors
+from cyclegan.text import printable
 
 PARTIAL = ".partial"  # ends the name of a file that is still being written
 PARTIALS = f".cyclegan-*{PARTIAL}"

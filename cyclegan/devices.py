@@ -6,7 +6,8 @@ from contextlib import contextmanager
 import psutil
 import torch
 
-from cyclegan.errors import DeviceError, printable
+from cyclegan.errors import DeviceError
+from cyclegan.text import printable
 
 CPU = torch.device("cpu")
 MEMORY_WORDS = ("out of memory", "allocate memory", "not enough memory")  # in errors of allocators

@@ -30,6 +30,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Self
 
+from cyclegan.text import printable
+
 
 class CycleganError(Exception):
     """Something the user can fix: `str(error)` says what is wrong, `error.hint` what to do.
@@ -107,18 +109,6 @@ class MissingExtraError(CycleganError):
 
 class TrainingDivergedError(CycleganError):
     """Training had to stop: by numbers that are not finite, or by a diagnosis with `schedule.stop_on_diagnosis`."""
-
-
-def printable(name: object) -> str:
-    """Return a file name as one harmless line: control characters and undecodable bytes are shown escaped."""
-    text = str(name)
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of another library's error as one harmless line; its type's name if it says nothing."""
-    lines = str(error).strip().splitlines()
-    return printable(lines[0]) if lines else type(error).__name__
 
 
 def require_extra(module: str, extra: str) -> ModuleType:

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Names, numbers and messages of other libraries as people read them."""
 
 
 def duration(seconds: float) -> str:
@@ -10,3 +10,15 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02} min"
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def printable(name: object) -> str:
+    """Return a file name as one harmless line: control characters and undecodable bytes are shown escaped."""
+    text = str(name)
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of another library's error as one harmless line; its type's name if it says nothing."""
+    lines = str(error).strip().splitlines()
+    return printable(lines[0]) if lines else type(error).__name__

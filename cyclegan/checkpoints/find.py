@@ -4,7 +4,8 @@ from pathlib import Path
 
 from cyclegan.checkpoints.model_file import to_import
 from cyclegan.checkpoints.run import Run
-from cyclegan.errors import ModelFileError, RunError, printable
+from cyclegan.errors import ModelFileError, RunError
+from cyclegan.text import printable
 
 SHIPPED = Path(__file__).parents[1] / "shipped"
 

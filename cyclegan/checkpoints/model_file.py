@@ -20,7 +20,8 @@ from cyclegan.atomic import atomic_write, is_file_name
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
 from cyclegan.config.keep import Keep, parse_keep
 from cyclegan.directions import DirectionName, names_of
-from cyclegan.errors import CycleganError, ModelFileError, printable
+from cyclegan.errors import CycleganError, ModelFileError
+from cyclegan.text import printable
 
 Tensors = dict[str, Tensor]
 FORMAT = "1"  # of model files and states; another number is another layout

@@ -25,7 +25,8 @@ from filelock import FileLock, Timeout
 
 from cyclegan.atomic import PARTIALS, remove_partials, write_text
 from cyclegan.config import Config, build_config, load_settings
-from cyclegan.errors import DiskError, RunError, disk_errors, printable
+from cyclegan.errors import DiskError, RunError, disk_errors
+from cyclegan.text import printable
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from cyclegan import __version__
 from cyclegan.checkpoints.find import find_model
 from cyclegan.checkpoints.model_file import FORMAT, ModelInfo, Tensors, load_model_info, load_tensors, save_tensors
 from cyclegan.checkpoints.run import Run
-from cyclegan.errors import ModelFileError, RunError, printable
+from cyclegan.errors import ModelFileError, RunError
+from cyclegan.text import printable
 
 KEPT_STATES = 2
 

@@ -17,7 +17,8 @@ import typer
 from cyclegan import __version__
 from cyclegan.cli.console import complain, private_stderr, say
 from cyclegan.cli.help import GroupedCommand, examples
-from cyclegan.errors import CycleganError, TrainingDivergedError, printable, report_hint
+from cyclegan.errors import CycleganError, TrainingDivergedError, report_hint
+from cyclegan.text import printable
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -8,7 +8,8 @@ import typer
 from cyclegan.cli import translate_options as flags
 from cyclegan.cli.console import Console, Json, Progress, Quiet, complain
 from cyclegan.cli.models import model_facts
-from cyclegan.errors import UsageError, printable
+from cyclegan.errors import UsageError
+from cyclegan.text import printable
 
 EXAMPLES = (
     "cyclegan compare photos/                      all runs and the models in the package",

@@ -16,7 +16,8 @@ from typing import Annotated, Any, Literal, TextIO
 
 import typer
 
-from cyclegan.errors import CycleganError, printable
+from cyclegan.errors import CycleganError
+from cyclegan.text import printable
 
 OUTPUT = "Output"  # group of options in --help
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cyclegan.errors import ConfigError, CycleganError, DataError, printable
+from cyclegan.errors import ConfigError, CycleganError, DataError
+from cyclegan.text import printable
 
 if TYPE_CHECKING:
     from cyclegan.data.folders import DomainFolders

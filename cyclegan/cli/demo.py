@@ -7,8 +7,7 @@ from typing import Annotated, Any
 from cyclegan.cli import options
 from cyclegan.cli.console import Console, Json, Progress, Quiet
 from cyclegan.cli.run_training import print_train_result, run_training
-from cyclegan.errors import printable
-from cyclegan.text import duration
+from cyclegan.text import duration, printable
 
 EXAMPLES = ("cyclegan demo --quick", "cyclegan demo")
 

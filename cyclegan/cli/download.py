@@ -10,7 +10,8 @@ import typer
 
 from cyclegan.cli.console import Console, Json, Quiet, progress_style, tell, terminal
 from cyclegan.cli.datasets import DATASETS
-from cyclegan.errors import UsageError, printable
+from cyclegan.errors import UsageError
+from cyclegan.text import printable
 
 if TYPE_CHECKING:
     from cyclegan.data.installing import InstalledSet, ProgressCallbacks

@@ -12,7 +12,8 @@ from cyclegan.cli import translate_options as flags
 from cyclegan.cli.console import Console, Json, Quiet, complain
 from cyclegan.cli.download import download_progress
 from cyclegan.cli.models import model_facts, tell_model
-from cyclegan.errors import UsageError, printable
+from cyclegan.errors import UsageError
+from cyclegan.text import printable
 
 if TYPE_CHECKING:
     from cyclegan.evaluation import Evaluation, PictureFolder

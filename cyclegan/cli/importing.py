@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cyclegan.cli.console import Console, Json, Quiet
-from cyclegan.errors import UsageError, printable
+from cyclegan.errors import UsageError
+from cyclegan.text import printable
 
 if TYPE_CHECKING:
     from cyclegan.checkpoints.model_file import ModelInfo

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cyclegan.cli.console import Console, Json, Quiet, table
-from cyclegan.errors import printable
+from cyclegan.text import printable
 
 if TYPE_CHECKING:
     from cyclegan.inspection import (

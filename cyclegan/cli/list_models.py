@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from cyclegan.cli.console import Console, complain, table
-from cyclegan.errors import ModelFileError, printable
+from cyclegan.errors import ModelFileError
+from cyclegan.text import printable
 
 
 def print_models(console: Console) -> None:

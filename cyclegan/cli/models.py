@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyclegan.cli.console import Console
-from cyclegan.errors import printable
+from cyclegan.text import printable
 
 if TYPE_CHECKING:
     from cyclegan.checkpoints.model_file import ModelInfo

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cyclegan.cli.console import Console, Json, Quiet
-from cyclegan.errors import printable
+from cyclegan.text import printable
 
 
 def report(

@@ -15,8 +15,8 @@ from cyclegan.cli.console import Console, complain, interruptible, progress_styl
 from cyclegan.cli.hours import MEASURING, plan_run
 from cyclegan.cli.summary import train_summary
 from cyclegan.config import Config
-from cyclegan.errors import UsageError, printable
-from cyclegan.text import duration
+from cyclegan.errors import UsageError
+from cyclegan.text import duration, printable
 
 if TYPE_CHECKING:
     from cyclegan.training import TrainInputs, TrainResult

@@ -3,8 +3,7 @@
 from typing import TYPE_CHECKING
 
 from cyclegan.cli.console import table
-from cyclegan.errors import printable
-from cyclegan.text import duration
+from cyclegan.text import duration, printable
 
 if TYPE_CHECKING:
     from cyclegan.training import TrainInputs

@@ -13,7 +13,8 @@ import typer
 from cyclegan.cli.console import Console, complain, interruptible
 from cyclegan.cli.models import tell_model
 from cyclegan.cli.translate_result import exit_with_status, print_result
-from cyclegan.errors import CycleganError, UsageError, printable
+from cyclegan.errors import CycleganError, UsageError
+from cyclegan.text import printable
 
 if TYPE_CHECKING:
     from cyclegan.checkpoints.model_file import ModelInfo

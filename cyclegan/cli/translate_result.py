@@ -8,7 +8,7 @@ import typer
 
 from cyclegan.cli.console import Console, complain
 from cyclegan.cli.models import model_facts
-from cyclegan.errors import printable
+from cyclegan.text import printable
 
 if TYPE_CHECKING:
     from cyclegan.checkpoints.model_file import ModelInfo

@@ -4,7 +4,8 @@ import typing
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from cyclegan.errors import ConfigError, printable
+from cyclegan.errors import ConfigError
+from cyclegan.text import printable
 
 
 @dataclass(frozen=True)

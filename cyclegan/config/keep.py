@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from cyclegan.errors import ConfigError, printable
+from cyclegan.errors import ConfigError
+from cyclegan.text import printable
 
 MIN_SIZE, MAX_SIZE = 16, 4096  # pixels
 KEEP_HINT = "Write none, color, detail, or one of the last two with a size, as in detail=128."

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cyclegan.config.checks import SPELLING_HINT
-from cyclegan.errors import ConfigError, printable
+from cyclegan.errors import ConfigError
+from cyclegan.text import printable
 
 Settings = Mapping[str, Mapping[str, Any]]  # section -> key -> value, as in the TOML file
 

@@ -12,7 +12,8 @@ from cyclegan.atomic import write_text
 from cyclegan.config.checks import SPELLING_HINT
 from cyclegan.config.presets import Settings
 from cyclegan.config.sections import SECTIONS, Config
-from cyclegan.errors import ConfigError, printable
+from cyclegan.errors import ConfigError
+from cyclegan.text import printable
 
 
 def build_config(*layers: Settings) -> Config:

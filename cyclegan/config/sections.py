@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from cyclegan.atomic import is_file_name
 from cyclegan.config.checks import Amount, Auto, Between, Count, Section, Share, Weight
-from cyclegan.errors import ConfigError, printable
+from cyclegan.errors import ConfigError
+from cyclegan.text import printable
 
 
 @dataclass(frozen=True, kw_only=True)

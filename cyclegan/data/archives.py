@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cyclegan.data.folders import is_hidden
-from cyclegan.errors import DataError, DiskError, disk_errors, printable
+from cyclegan.errors import DataError, DiskError, disk_errors
+from cyclegan.text import printable
 
 MAX_FILES = 1_000_000
 MAX_EXPANSION = 50  # times the archive's size; zip bombs expand more, pictures hardly at all

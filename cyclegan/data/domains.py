@@ -14,9 +14,10 @@ from cyclegan.config import Config
 from cyclegan.data.folders import describe_passed_over, list_pictures, passed_over
 from cyclegan.data.store import PictureStore
 from cyclegan.devices import free_memory
-from cyclegan.errors import DataError, PictureError, printable
+from cyclegan.errors import DataError, PictureError
 from cyclegan.images import Picture, Pixels, read_picture, resized, size_with_short_side, with_bits, with_channels
 from cyclegan.prefetch import map_ahead
+from cyclegan.text import printable
 
 MEMORY_SHARE = 0.4  # of the free memory that one domain's pictures may take
 SMALL_FACTOR = 2  # enlargement to the training size from which pictures are called small

@@ -19,7 +19,8 @@ from typing import Any
 
 from cyclegan import __version__
 from cyclegan.atomic import write_text
-from cyclegan.errors import DownloadError, disk_errors, printable
+from cyclegan.errors import DownloadError, disk_errors
+from cyclegan.text import printable
 
 OnProgress = Callable[[int, int | None], object]  # bytes done and, if the server says it, in all
 

@@ -9,8 +9,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from cyclegan.errors import DataError, printable
+from cyclegan.errors import DataError
 from cyclegan.images import FORMAT_OF
+from cyclegan.text import printable
 
 Element = TypeVar("Element")
 MAX_SUFFIXES_NAMED = 8  # of files that were passed over

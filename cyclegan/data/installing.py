@@ -18,7 +18,8 @@ from cyclegan.data.archives import unpack
 from cyclegan.data.download import OnProgress, fetch
 from cyclegan.data.folders import find_domains, list_pictures
 from cyclegan.data.sets import DataSet, known_sets
-from cyclegan.errors import DataError, DownloadError, disk_errors, printable
+from cyclegan.errors import DataError, DownloadError, disk_errors
+from cyclegan.text import printable
 
 CHECKSUMS = "checksums.toml"  # beside the data sets: SHA-256 of archives for which sets.toml has none
 

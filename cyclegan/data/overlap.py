@@ -6,8 +6,9 @@ from pathlib import Path
 
 from cyclegan.config import DataConfig
 from cyclegan.data.domains import Domain
-from cyclegan.errors import DataError, printable
+from cyclegan.errors import DataError
 from cyclegan.images import Pixels
+from cyclegan.text import printable
 
 SAMPLING_STEP = 8  # rows and columns of which one is compared
 

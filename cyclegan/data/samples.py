@@ -11,7 +11,8 @@ from typing import NamedTuple
 from cyclegan.config import Config
 from cyclegan.data.domains import Domain
 from cyclegan.data.folders import picture_index
-from cyclegan.errors import DataError, printable
+from cyclegan.errors import DataError
+from cyclegan.text import printable
 
 SHAPE_TOLERANCE = 0.05  # relative difference of the aspects of a pair, without a note
 STREAM_A, STREAM_B, STREAM_PAIRED = 0, 1, 2  # of random numbers

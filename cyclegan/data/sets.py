@@ -9,7 +9,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from cyclegan.errors import DataError, printable
+from cyclegan.errors import DataError
+from cyclegan.text import printable
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 import torch
 
-from cyclegan.errors import CycleganError, DataError, ModelFileError, printable
+from cyclegan.errors import CycleganError, DataError, ModelFileError
 from cyclegan.evaluation.distances import Features, KernelDistance, frechet_distance, kernel_distance
 from cyclegan.evaluation.extractors import Extractor
 from cyclegan.evaluation.intervals import MIN_PICTURES
@@ -22,6 +22,7 @@ from cyclegan.evaluation.paired import PairedScores, compare_pairs
 from cyclegan.evaluation.picture_folder import PictureFolder
 from cyclegan.evaluation.resizing import RESIZINGS, Resizing, resize_square
 from cyclegan.images import Pixels
+from cyclegan.text import printable
 
 BATCH_SIZE = 16  # of the extractor
 

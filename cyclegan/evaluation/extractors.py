@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from cyclegan.devices import choose_device, memory_errors
-from cyclegan.errors import ModelFileError, first_line, printable, require_extra
+from cyclegan.errors import ModelFileError, require_extra
 from cyclegan.evaluation.distances import Features
+from cyclegan.text import first_line, printable
 
 INCEPTION_SIDE = 299  # pixels
 INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"

@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cyclegan.errors import DataError, PictureError, printable
+from cyclegan.errors import DataError, PictureError
 from cyclegan.evaluation.intervals import Interval, bootstrap_interval
 from cyclegan.evaluation.picture_folder import PictureFolder
 from cyclegan.images import Pixels
+from cyclegan.text import printable
 
 SSIM_WINDOW = 11  # pixels, the window of SSIM (Wang et al. 2004)
 

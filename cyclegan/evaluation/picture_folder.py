@@ -12,12 +12,13 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from cyclegan.data.folders import list_pictures
-from cyclegan.errors import CycleganError, DataError, PictureError, printable
+from cyclegan.errors import CycleganError, DataError, PictureError
 from cyclegan.images import Pixels, read_picture, resized, with_bits, with_channels
 from cyclegan.images.decoding_errors import picture_errors
 from cyclegan.images.plugins import readable_formats
 from cyclegan.images.tiff import TiffHeader, open_image
 from cyclegan.prefetch import map_ahead
+from cyclegan.text import printable
 
 DECODE_THREADS = 2  # while the extractor computes
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from cyclegan.errors import PictureError, UnreadableError, printable
+from cyclegan.errors import PictureError, UnreadableError
 from cyclegan.images.formats import FORMAT_OF
 from cyclegan.images.plugins import readable_formats
+from cyclegan.text import printable
 
 TOO_LARGE_HINT = "Shrink it, or let `translate` take it with --max-pixels."
 CONVERT_HINT = "If it is a picture, save it as PNG, TIFF or JPEG first."

@@ -8,12 +8,13 @@ import numpy as np
 from jaxtyping import UInt16
 from PIL import Image
 
-from cyclegan.errors import UnreadableError, printable
+from cyclegan.errors import UnreadableError
 from cyclegan.images.formats import GRAY_MODES, GRAY_MODES_16_BIT
 from cyclegan.images.icc import converts_back, from_srgb, needs_conversion, profile_of_gamma, srgb, to_srgb
 from cyclegan.images.metadata import Metadata, read_orientation
 from cyclegan.images.pixels import Alpha, Pixels, resized, with_bits
 from cyclegan.images.sample_format import SampleFormat
+from cyclegan.text import printable
 
 SINGLE_PICTURE_FORMATS = ("MPO", "PSD")  # whose frames, as Pillow counts them, are previews or layers
 ONE_WAY_NOTE = "Its colour profile leads to sRGB and not back, so it is written in sRGB."

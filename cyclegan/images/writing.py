@@ -7,7 +7,7 @@ from typing import Any
 from PIL import Image, PngImagePlugin
 
 from cyclegan.atomic import atomic_write
-from cyclegan.errors import PictureError, printable
+from cyclegan.errors import PictureError
 from cyclegan.images import exif, xmp
 from cyclegan.images.encoding import encoding_options
 from cyclegan.images.exif_block import EXIF_HEADER
@@ -19,6 +19,7 @@ from cyclegan.images.pixels import with_channels
 from cyclegan.images.png_16_bit import encode_png
 from cyclegan.images.tiff_tags import FileChange, update_tags
 from cyclegan.images.tiff_writing import encode_tiff, metadata_tags, with_tags
+from cyclegan.text import printable
 
 XMP_HEADER_BYTES = 29  # of the name before a packet in a JPEG
 

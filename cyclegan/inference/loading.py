@@ -6,8 +6,9 @@ from torch import Tensor
 
 from cyclegan.checkpoints.model_file import ModelInfo, generator_weights
 from cyclegan.directions import DirectionName
-from cyclegan.errors import ModelFileError, UsageError, printable
+from cyclegan.errors import ModelFileError, UsageError
 from cyclegan.models import Generator, load_weights, meta_module
+from cyclegan.text import printable
 
 
 def choose_direction(info: ModelInfo, to: str | None, direction: str | None) -> DirectionName:

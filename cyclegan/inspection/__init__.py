@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cyclegan.checkpoints.run import Run
-from cyclegan.errors import DataError, printable
+from cyclegan.errors import DataError
 from cyclegan.inspection.checkpoints import ModelReport, RunReport, inspect_model, inspect_run
 from cyclegan.inspection.data_folders import (
     DataFolder,
@@ -17,6 +17,7 @@ from cyclegan.inspection.data_folders import (
 )
 from cyclegan.inspection.findings import Finding
 from cyclegan.inspection.machine import MachineReport, inspect_machine
+from cyclegan.text import printable
 
 __all__ = [
     "Finding",

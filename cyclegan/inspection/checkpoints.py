@@ -13,10 +13,11 @@ from cyclegan.checkpoints.run import Run
 from cyclegan.checkpoints.states import states
 from cyclegan.config import Config, changed_settings
 from cyclegan.directions import DIRECTIONS
-from cyclegan.errors import ModelFileError, printable
+from cyclegan.errors import ModelFileError
 from cyclegan.inspection.findings import Finding
 from cyclegan.losses import LOSS_NAMES
 from cyclegan.reports.diagnosis import findings_of, verdict_of
+from cyclegan.text import printable
 
 NETWORKS = ("a2b", "b2a", "disc_a", "disc_b")
 MAX_SAFETENSORS_HEADER_BYTES = 100_000_000  # limit of the safetensors library

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from cyclegan.data.duplicates import Duplicates
 from cyclegan.data.survey import PictureFacts, Survey
-from cyclegan.errors import printable
 from cyclegan.images.formats import GRAY_MODES
+from cyclegan.text import printable
 
 MAX_IMBALANCE = 4  # ratio of the numbers of pictures of two domains
 MAX_ASPECT = 3  # longer side over shorter; a square crop shows less than a third beyond it

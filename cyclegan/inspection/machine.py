@@ -11,8 +11,8 @@ import torch
 
 from cyclegan import __version__
 from cyclegan.devices import choose_device, computes_bf16, describe_device, free_memory
-from cyclegan.errors import printable
 from cyclegan.inspection.findings import Finding
+from cyclegan.text import printable
 
 LIBRARIES = ("torch", "torchvision", "pillow", "numpy", "lightning-fabric", "safetensors")
 MIN_FREE_MEMORY = 3 * 2**30  # bytes, of training at 256 px, rounded up (docs/benchmarks.md)

@@ -14,9 +14,10 @@ from cyclegan.atomic import is_file_name
 from cyclegan.checkpoints.model_file import ModelInfo
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
 from cyclegan.directions import DirectionName
-from cyclegan.errors import ModelFileError, printable
+from cyclegan.errors import ModelFileError
 from cyclegan.models import NetworkConfig, meta_module
 from cyclegan.reference.pth import NETWORK_NAMES, Weights, extract_weights, from_reference, infer_channels, infer_config
+from cyclegan.text import printable
 
 NETWORK_SUFFIX = re.compile(r"(?:.*_)?(?:net_?)?([GD]_[AB])")  # of the name of a file of the reference
 CHECKPOINT_FILE = re.compile(

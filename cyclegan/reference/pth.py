@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
-from cyclegan.errors import ConfigError, ModelFileError, printable
+from cyclegan.errors import ConfigError, ModelFileError
 from cyclegan.models import NetworkConfig, PixelDiscriminator, UNetGenerator
 from cyclegan.models.layers import InstanceNorm, Norm
+from cyclegan.text import printable
 
 Weights = dict[str, Tensor]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from cyclegan.errors import printable
+from cyclegan.text import printable
 
 
 def finalize(value: Any) -> Any:

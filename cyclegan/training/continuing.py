@@ -7,7 +7,8 @@ from cyclegan.checkpoints.records import delete_old_held_out, delete_records_aft
 from cyclegan.checkpoints.run import Run, can_start
 from cyclegan.checkpoints.states import has_state, latest_step, load_state
 from cyclegan.config import Config, forbidden_changes
-from cyclegan.errors import ConfigError, RunError, printable
+from cyclegan.errors import ConfigError, RunError
+from cyclegan.text import printable
 from cyclegan.training.callbacks import save_models
 from cyclegan.training.inputs import Log, TrainInputs
 from cyclegan.training.schedule import scheduled_rate

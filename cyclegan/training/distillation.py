@@ -11,9 +11,10 @@ from cyclegan.checkpoints.model_file import ModelInfo, Tensors, load_model, weig
 from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config, DataConfig, Settings
 from cyclegan.directions import DIRECTIONS
-from cyclegan.errors import ConfigError, ModelFileError, RunError, printable
+from cyclegan.errors import ConfigError, ModelFileError, RunError
 from cyclegan.images import Images
 from cyclegan.models import Generator, load_weights, meta_module
+from cyclegan.text import printable
 
 STUDENT_WIDTH_DIVISOR = 4  # by default; a ResNet-9 of width 16 has a fifteenth of the multiply-adds of one of width 64
 

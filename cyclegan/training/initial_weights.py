@@ -8,8 +8,9 @@ from torch import Tensor
 from cyclegan.checkpoints.find import find_model
 from cyclegan.checkpoints.model_file import Tensors, load_model, weights_of
 from cyclegan.config import Config, forbidden_changes
-from cyclegan.errors import ConfigError, ModelFileError, printable
+from cyclegan.errors import ConfigError, ModelFileError
 from cyclegan.models import Networks
+from cyclegan.text import printable
 from cyclegan.training.distillation import Teacher
 
 

@@ -16,8 +16,9 @@ from cyclegan.data.domains import load_domain
 from cyclegan.data.overlap import check_folders_apart
 from cyclegan.data.samples import find_pairs, unlike_shapes_note
 from cyclegan.devices import choose_device, uses_bf16
-from cyclegan.errors import TrainingDivergedError, printable, require_extra
+from cyclegan.errors import TrainingDivergedError, require_extra
 from cyclegan.reports import write_report
+from cyclegan.text import printable
 from cyclegan.training.continuing import check_continuation, check_moved_pictures, continuation_notes, with_saved_names
 from cyclegan.training.distillation import load_teacher
 from cyclegan.training.distributed import Ranks

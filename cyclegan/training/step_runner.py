@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from cyclegan.devices import memory_errors
 from cyclegan.diagnostics.measures import Numbers
-from cyclegan.errors import first_line
 from cyclegan.images import Images
 from cyclegan.models import Networks
+from cyclegan.text import first_line
 from cyclegan.training.build import TRAINING_MEMORY_HINT
 from cyclegan.training.inputs import Log, TrainInputs
 from cyclegan.training.state import TrainState, cpu_copy

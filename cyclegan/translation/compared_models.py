@@ -8,11 +8,12 @@ from cyclegan.checkpoints.find import all_models, find_model, model_name
 from cyclegan.checkpoints.model_file import ModelInfo, load_model_info, networks_in
 from cyclegan.checkpoints.run import Run
 from cyclegan.directions import DirectionName
-from cyclegan.errors import ModelFileError, PictureError, printable
+from cyclegan.errors import ModelFileError, PictureError
 from cyclegan.images import Picture, read_picture
 from cyclegan.inference.backends import backend_for
 from cyclegan.inference.loading import choose_direction
 from cyclegan.inference.translator import Translator
+from cyclegan.text import printable
 from cyclegan.translation.contact_sheet import SheetRow, cell_of, draw_sheet
 from cyclegan.translation.job import TranslateOptions
 from cyclegan.translation.scale import scaled_to_option

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
-from cyclegan.errors import printable
 from cyclegan.images import Picture, with_bits, with_channels
+from cyclegan.text import printable
 
 FONT_SIZE, LINE, GAP = 14, 20, 8  # pixels: of letters, of a line of text, between cells
 MIN_COLUMN = 144  # pixels of width, so that captions of small pictures can be read

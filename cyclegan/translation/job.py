@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cyclegan.errors import CycleganError, PictureError, printable, report_hint
+from cyclegan.errors import CycleganError, PictureError, report_hint
 from cyclegan.images import MAX_PIXELS, Picture
 from cyclegan.inference.translator import Translator
+from cyclegan.text import printable
 from cyclegan.translation.masks import TranslationMask
 from cyclegan.translation.scores import Score, Scorer
 from cyclegan.translation.targets import Target

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cyclegan.errors import DataError, PictureError, printable
+from cyclegan.errors import DataError, PictureError
 from cyclegan.images import FORMAT_OF, MAX_PIXELS, Pixels, blended, read_picture, resized, with_channels
+from cyclegan.text import printable
 from cyclegan.translation.targets import Target
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from zipfile import ZipFile
 
 from cyclegan.atomic import atomic_write, check_new_file, file_suffix, require_writable
-from cyclegan.errors import DataError, UsageError, printable
+from cyclegan.errors import DataError, UsageError
 from cyclegan.images import FORMAT_OF
+from cyclegan.text import printable
 from cyclegan.translation.addresses import remote_address
 from cyclegan.translation.job import TranslateResult
 from cyclegan.translation.targets import SUFFIXES, Target

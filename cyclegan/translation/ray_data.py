@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from cyclegan.data.folders import count_suffixes, is_hidden
-from cyclegan.errors import DataError, MissingExtraError, PictureError, printable, require_extra
+from cyclegan.errors import DataError, MissingExtraError, PictureError, require_extra
 from cyclegan.inference.translator import Translator
+from cyclegan.text import printable
 from cyclegan.translation.addresses import displayed, local_path, remote_address
 from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult
 from cyclegan.translation.pipeline import translate_targets

@@ -13,11 +13,12 @@ from torch import Tensor
 from cyclegan.atomic import write_text
 from cyclegan.checkpoints.model_file import load_model, weights_of
 from cyclegan.directions import names_of
-from cyclegan.errors import DataError, ModelFileError, printable
+from cyclegan.errors import DataError, ModelFileError
 from cyclegan.images import Picture, Pixels, resized, to_images, to_pixels, with_bits, with_channels
 from cyclegan.inference.padding import padded_by_reflection
 from cyclegan.inference.translator import Translator
 from cyclegan.models import load_weights, meta_module
+from cyclegan.text import printable
 from cyclegan.translation.targets import Target
 from cyclegan.video.flicker import Flicker
 from cyclegan.video.frames import FrameState, SavedArrays, with_prefix, without_prefix

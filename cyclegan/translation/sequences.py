@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from cyclegan.errors import printable
 from cyclegan.images import Pixels, with_bits, with_channels
+from cyclegan.text import printable
 from cyclegan.translation.targets import Target
 from cyclegan.video.smoothing import TemporalSmoother
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cyclegan.data.folders import count_suffixes, list_pictures, visible_files
-from cyclegan.errors import DataError, printable
+from cyclegan.errors import DataError
 from cyclegan.images import FORMAT_OF, FORMATS
+from cyclegan.text import printable
 from cyclegan.video.frames import READ_ONLY_VIDEOS, VIDEO_SUFFIXES
 
 SUFFIXES = (*FORMAT_OF, *VIDEO_SUFFIXES, *READ_ONLY_VIDEOS)

@@ -9,13 +9,14 @@ import numpy as np
 from PIL import Image
 
 from cyclegan.atomic import atomic_write
-from cyclegan.errors import PictureError, printable
+from cyclegan.errors import PictureError
 from cyclegan.images.cicp import profile_from_code_points
 from cyclegan.images.decoding_errors import picture_errors
 from cyclegan.images.encoding import is_lossless_webp
 from cyclegan.images.formats import FORMAT_OF
 from cyclegan.images.metadata import Metadata, read_orientation
 from cyclegan.images.picture import exif_transpose
+from cyclegan.text import printable
 from cyclegan.video.animation_writers import DEFAULT_WEBP_QUALITY, WRITERS, AnimationFrame, AnimationInfo, EncodeError
 from cyclegan.video.frames import FrameFunction, FramePixels, VideoOptions, VideoResult, with_remark
 

@@ -13,7 +13,8 @@ from av.error import ArgumentError, FFmpegError, InvalidDataError
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from cyclegan.errors import PictureError, printable
+from cyclegan.errors import PictureError
+from cyclegan.text import printable
 from cyclegan.video.color import Orientation, frame_to_pixels
 from cyclegan.video.frames import FramePixels, VideoOptions
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from cyclegan.errors import PictureError, printable
+from cyclegan.errors import PictureError
 from cyclegan.images.xmp import source_type
+from cyclegan.text import printable
 
 FramePixels = UInt8[np.ndarray, "_h _w 3"]
 FrameFunction = Callable[[FramePixels], FramePixels]  # from an upright RGB frame to another; all outputs have one size

@@ -8,7 +8,8 @@ from av.container import InputContainer, OutputContainer
 from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
-from cyclegan.errors import PictureError, printable
+from cyclegan.errors import PictureError
+from cyclegan.text import printable
 from cyclegan.video.encoding import AnyPacket, VideoTrack
 from cyclegan.video.frames import with_remark
 

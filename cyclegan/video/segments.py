@@ -23,7 +23,8 @@ from filelock import FileLock, Timeout
 
 from cyclegan import __version__
 from cyclegan.atomic import atomic_write, remove_partials
-from cyclegan.errors import PictureError, disk_errors, printable
+from cyclegan.errors import PictureError, disk_errors
+from cyclegan.text import printable
 from cyclegan.video.decoding import DecodedFrame, VideoReader
 from cyclegan.video.encoding import AnyPacket, VideoTrack
 from cyclegan.video.frames import SavedArrays

@@ -13,8 +13,9 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from cyclegan.atomic import atomic_write
-from cyclegan.errors import PictureError, printable
+from cyclegan.errors import PictureError
 from cyclegan.prefetch import map_ahead
+from cyclegan.text import printable
 from cyclegan.video.color import UNSPECIFIED_MATRIX
 from cyclegan.video.decoding import DecodedFrame, VideoReader, frames_in, main_stream, open_video, read_errors
 from cyclegan.video.frames import VIDEO_SUFFIXES, FrameFunction, SavedArrays, VideoOptions, VideoResult

@@ -7,7 +7,8 @@ from cyclegan.checkpoints.find import all_models, model_name
 from cyclegan.checkpoints.model_file import ModelInfo, networks_in
 from cyclegan.checkpoints.run import Run
 from cyclegan.directions import DirectionName
-from cyclegan.errors import ModelFileError, RunError, printable
+from cyclegan.errors import ModelFileError, RunError
+from cyclegan.text import printable
 
 RELOAD_HINT = "Choose another, or reload the page."
 FileVersion = tuple[int, int, int]  # time of the last change, bytes, inode

@@ -11,7 +11,8 @@ from typing import Any
 import gradio as gr
 
 from cyclegan.checkpoints.model_file import load_model_info, networks_in
-from cyclegan.errors import CycleganError, printable
+from cyclegan.errors import CycleganError
+from cyclegan.text import printable
 from cyclegan.web.catalogue import Catalogue, target_domains
 from cyclegan.web.run_status import newest_sample, run_heading, run_progress
 from cyclegan.web.translating import (

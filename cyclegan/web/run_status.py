@@ -10,9 +10,9 @@ from typing import Any
 from cyclegan.checkpoints.records import read_metrics, sample_grids
 from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config
-from cyclegan.errors import printable
 from cyclegan.reports import render_progress
 from cyclegan.reports.diagnosis import verdict_of
+from cyclegan.text import printable
 from cyclegan.web.catalogue import FileVersion, file_version
 
 SILENT_SECONDS = 600  # without a new line, after which the page says so

@@ -9,7 +9,8 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from cyclegan.errors import AddressError, printable, require_extra
+from cyclegan.errors import AddressError, require_extra
+from cyclegan.text import printable
 
 FIRST_PORT, MAX_PORTS_TRIED = 7860, 20  # by default
 SHUTDOWN_SECONDS = 1  # in which connections have to end

@@ -8,8 +8,9 @@ from pathlib import Path
 from threading import Event
 
 from cyclegan.directions import DirectionName
-from cyclegan.errors import CycleganError, DataError, ModelFileError, PictureError, printable
+from cyclegan.errors import CycleganError, DataError, ModelFileError, PictureError
 from cyclegan.images import read_picture, resized, with_bits, with_channels, write_picture
+from cyclegan.text import printable
 from cyclegan.translation import (
     Scorer,
     Target,

@@ -9,7 +9,7 @@ from PIL import Image
 
 from cyclegan.checkpoints.model_file import load_model_info, networks_in
 from cyclegan.cli.export import format_of
-from cyclegan.errors import ConfigError
+from cyclegan.errors import UsageError
 from cyclegan.images import read_picture
 from cyclegan.reference.pth import to_reference
 from tests.cli.shared import TINY, assert_a_sentence
@@ -193,7 +193,7 @@ def test_the_format_of_an_export_follows_its_suffix(output: str, wanted, result:
     ],
 )
 def test_a_suffix_that_contradicts_the_format_is_an_error(output: str, wanted, answer: str):
-    with pytest.raises(ConfigError, match=answer):
+    with pytest.raises(UsageError, match=answer):
         format_of(Path(output), wanted)
 
 

@@ -83,7 +83,7 @@ def test_the_end_on_a_plateau_is_announced(tmp_path: Path):
     from cyclegan.cli.run_training import ending
     from cyclegan.training import Ranks, TrainResult
 
-    result = TrainResult(Run(tmp_path), Ranks(), step=20, total_steps=100, steps_done=20, seconds=1.0, plateau=7)
+    result = TrainResult(Run(tmp_path), Ranks(), step=20, total_steps=100, steps_done=20, seconds=1.0, plateau_epoch=7)
     assert "no better since epoch 7" in ending(result)
     assert "--stop-on-plateau" in ending(result)
 
