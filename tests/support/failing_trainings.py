@@ -162,8 +162,8 @@ def train_case(case: Case, run: Run, *layers: Settings, **options: Any) -> list[
     """Train, or continue, in this folder, and return the metrics."""
     prepare_step, train_step = step_runner.prepare_step, step_runner.train_step
 
-    def prepare_with_own_rate(state: TrainState, learning_rate: float, batch_size: int) -> None:
-        prepare_step(state, learning_rate, batch_size)
+    def prepare_with_own_rate(state: TrainState, learning_rate: float, batch_size: int, is_pair: object) -> None:
+        prepare_step(state, learning_rate, batch_size, is_pair)
         state.optimizer_d.param_groups[0]["lr"] *= case.discriminator_rate
 
     def train_on_broken_images(state: TrainState, real_a: Tensor, real_b: Tensor) -> Numbers:
