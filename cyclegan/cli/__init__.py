@@ -128,7 +128,7 @@ class _Output(io.FileIO):
                 left = left[super().write(left) or 0 :]
         except OSError as error:
             if error.errno not in (errno.EIO, errno.EPIPE, errno.ENXIO):
-                raise
+                raise OSError(error.errno, error.strerror, "the output") from error
         return count
 
 

@@ -71,6 +71,8 @@ def compare(
         raise UsageError(f"{printable(output)} does not end like a picture.", "Let it end in .png or .jpg.")
     check_new_file(output, overwrite=overwrite)
     pictures = [path for photo in photos for path in (list_pictures(photo) if photo.is_dir() else [photo])]
+    if output.exists() and any(path.exists() and output.samefile(path) for path in pictures):
+        raise UsageError("would be written over a photograph.", "Choose another --output.", output)
     models, left_out = compared_models(model or (), to=to, direction=direction, states=states)
     console = Console(progress, quiet, as_json)
     for name, problem in left_out.items():

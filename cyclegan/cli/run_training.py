@@ -77,7 +77,7 @@ def run_training(
     ranks = join_ranks(config)
     console = replace(console, quiet=console.quiet or not ranks.is_first)
     with ExitStack() as stack:
-        interrupted = stack.enter_context(interruptible(quiet=not ranks.is_first))
+        interrupted = stack.enter_context(interruptible(quiet=console.quiet))
         reading = stack.enter_context(ExitStack())
         on_picture = reading.enter_context(reading_pictures(config, interrupted, console))
 

@@ -10,7 +10,7 @@ from cyclegan.cli.console import Console, Json, Progress, Quiet
 from cyclegan.cli.datasets import LocalDataSet, find_data_set, missing_folders_error
 from cyclegan.cli.hours import choose_for_time
 from cyclegan.cli.run_training import train_and_print
-from cyclegan.config import Settings, build_config, is_set, load_settings, parse_assignment, preset
+from cyclegan.config import Config, Settings, build_config, is_set, load_settings, parse_assignment, preset
 from cyclegan.errors import UsageError
 
 VALIDATION_KEYS = ("validate", "validate_a", "validate_b")
@@ -64,8 +64,6 @@ def train(
     """
     started, console = time.perf_counter(), Console(progress, quiet, as_json)
     flags = options.settings_of(locals())
-    if aligned and b is not None:
-        raise UsageError("--aligned is for one folder, whose pictures hold A and B.", "Leave out one of the two.")
     data_set = find_data_set(a) if a is not None and b is None and not aligned else None
     layers = [
         preset(preset_name),
@@ -76,14 +74,24 @@ def train(
     ]
     layers += validation_layer(data_set, layers) if preset_name != "paper" else []
     config = build_config(*layers)
+    if config.data.aligned and b is not None:
+        raise UsageError("--aligned is for one folder, whose pictures hold A and B.", "Leave out one of the two.")
     if not (config.data.folder_a and config.data.folder_b):
         raise missing_folders_error(a)
-    default_name = Path(config.data.folder_a).name if aligned else f"{config.data.name_a}2{config.data.name_b}"
+    default_name = (
+        Path(config.data.folder_a).name if config.data.aligned else f"{config.data.name_a}2{config.data.name_b}"
+    )
     name = name or (data_set.name if data_set else default_name)
     # Settings of a file say how long to train, and not to choose the networks: --hours and --minutes do.
     if (hours is not None or minutes is not None) and preset_name != "paper":
         config = build_config(*choose_for_time(config, layers, checkpoints / name, console, fresh=fresh), *layers)
     train_and_print(config, checkpoints, name, console, fresh=fresh, dry_run=dry_run, started=started)
+
+
+def default_name(config: Config) -> str:
+    """Return the name of a run: after its one folder, or after both domains."""
+    data = config.data
+    return Path(data.folder_a).name if data.aligned else f"{data.name_a}2{data.name_b}"
 
 
 def validation_layer(data_set: LocalDataSet | None, layers: Sequence[Settings]) -> list[Settings]:

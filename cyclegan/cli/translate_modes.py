@@ -95,7 +95,7 @@ def translate_files(request: TranslateArguments) -> None:
 
     console = request.console
     plans: list[TranslatePlan] = []
-    with ExitStack() as listing, ExitStack() as bar, interruptible("picture") as interrupted:
+    with ExitStack() as listing, ExitStack() as bar, interruptible("picture", quiet=console.quiet) as interrupted:
         listing.enter_context(console.tell_if_slow("Listing the pictures."))
         advance: list[Callable[[], None]] = []
 
@@ -135,7 +135,7 @@ def translate_files(request: TranslateArguments) -> None:
 def watch_folders(request: TranslateArguments) -> None:
     """Translate what appears in folders, until interrupted."""
     from cyclegan.atomic import require_writable
-    from cyclegan.translation import check_output, plan_targets, root_of, watch, write_scores
+    from cyclegan.translation import check_mask_stays, check_output, plan_targets, root_of, watch, write_scores
 
     path, info, direction = request.find_model()
     domain = info.domains(direction)[1]
@@ -144,7 +144,9 @@ def watch_folders(request: TranslateArguments) -> None:
         if not folder.is_dir():
             raise UsageError("is not a folder, which --watch needs.", "Leave --watch away.", folder)
         if folder.absolute().name:
-            require_writable(root_of(folder.absolute(), domain, request.output, alone=len(request.inputs) == 1))
+            root = root_of(folder.absolute(), domain, request.output, alone=len(request.inputs) == 1)
+            require_writable(root)
+            check_mask_stays(request.options.mask, [root])
 
     def plan() -> list["Target"]:
         return plan_targets(
@@ -159,7 +161,7 @@ def watch_folders(request: TranslateArguments) -> None:
         print_result(result, path, info, direction, request.console)
 
     job = request.load_job(path, info, direction)
-    with interruptible("picture") as interrupted:
+    with interruptible("picture", quiet=request.console.quiet) as interrupted:
         folders = ", ".join(map(printable, request.inputs))
         request.console.tell(f"Watching {folders}. Ctrl-C ends it.")
         watch(plan, replace(job, interrupted=interrupted), show, on_error=complain)
@@ -186,7 +188,7 @@ def translate_on_cluster(request: TranslateArguments) -> None:
     for note in describe_sequences(targets) if options.steady else ():
         console.note(note)
     bar = console.counting("Translating", len(targets))
-    with interruptible("picture") as interrupted, bar as advance:
+    with interruptible("picture", quiet=console.quiet) as interrupted, bar as advance:
         job = replace(job, interrupted=interrupted)
         translator_options = {"direction": direction, **request.translator_options}
         result = translate_on_ray(targets, job, translator_options, on_picture=advance)
@@ -200,9 +202,11 @@ def translate_pipe(request: TranslateArguments) -> None:
     """Translate one picture from standard input to standard output, or to a file."""
     from cyclegan.atomic import check_new_file
     from cyclegan.inference.backends import backend_for
-    from cyclegan.translation import Target, check_output, translate_targets
+    from cyclegan.translation import Target, check_mask_stays, check_output, translate_targets
 
-    output = request.output
+    output, mask = None if request.output == PIPE else request.output, request.options.mask
+    if mask is not None and mask.is_dir():
+        raise UsageError("is a folder, which has no mask for standard input.", "Name a file with --mask.", mask)
     check_output(request.inputs, output, request.image_format, overwrite=request.options.overwrite)
     if output is None and sys.stdout.isatty():
         raise UsageError("the picture would be printed on the terminal.", "Redirect it: > picture.png")
@@ -210,6 +214,7 @@ def translate_pipe(request: TranslateArguments) -> None:
         if output.is_dir():
             raise UsageError("is a folder.", "Name a file for the picture from standard input.", output)
         check_new_file(output, overwrite=request.options.overwrite)
+        check_mask_stays(mask, [output])
     options = request.translator_options
     options = options | {"backend": backend_for(options["backend"], pictures=1)}
     job = replace(request, translator_options=options).load_job(*request.find_model())

@@ -6,7 +6,7 @@ from cyclegan.translation.addresses import displayed
 from cyclegan.translation.compared_models import ComparedModel, Comparison, compare_models, compared_models
 from cyclegan.translation.folders import TranslatePlan, translate_folder
 from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult
-from cyclegan.translation.masks import check_mask
+from cyclegan.translation.masks import check_mask, check_mask_stays
 from cyclegan.translation.outputs import check_folders, check_output, is_archive, translate_into_archive
 from cyclegan.translation.pipeline import count_pictures_and_frames, translate_targets
 from cyclegan.translation.ray_data import passed_over_remote, plan_remote_targets, translate_on_ray
@@ -28,6 +28,7 @@ __all__ = [
     "Translator",
     "check_folders",
     "check_mask",
+    "check_mask_stays",
     "check_output",
     "choose_direction",
     "compare_models",

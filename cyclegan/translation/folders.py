@@ -15,7 +15,7 @@ from cyclegan.inference.backends import BackendChoice, backend_for
 from cyclegan.inference.loading import choose_direction
 from cyclegan.inference.translator import Translator
 from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult
-from cyclegan.translation.masks import check_mask
+from cyclegan.translation.masks import check_mask, check_mask_stays
 from cyclegan.translation.outputs import check_folders, check_output, is_archive, translate_into_archive
 from cyclegan.translation.pipeline import count_pictures_and_frames, translate_targets
 from cyclegan.translation.scale import scale_note
@@ -78,6 +78,7 @@ def translate_folder(  # noqa: PLR0913 (by name)
     def translate(output: Path | None) -> TranslateResult:
         targets = plan_targets(paths, domain, output=output, image_format=image_format)
         check_folders(targets, overwrite=options.overwrite)
+        check_mask_stays(options.mask, [target.path for target in targets])
         on_plan(TranslatePlan(path, info, direction, targets, _notes_before(targets, options, info, kept)))
         total = count_pictures_and_frames(targets)
         name = backend_for(backend, total)

@@ -87,7 +87,7 @@ def translate_video(item: Item, job: TranslateJob) -> None:
         max_pixels=options.max_pixels,
         on_frame=job.on_frame if item.target.is_video else lambda: None,
         interrupted=job.interrupted,
-        recipe=_recipe(job, item.mask),
+        recipe=recipe(job, item.mask),
         state=translator,
     )
     map_frames = map_video if item.target.is_video else map_animation
@@ -101,7 +101,7 @@ def translate_video(item: Item, job: TranslateJob) -> None:
         item.score = translator.score()
 
 
-def _recipe(job: TranslateJob, mask: TranslationMask | None) -> str:
+def recipe(job: TranslateJob, mask: TranslationMask | None) -> str:
     """Return everything that changes the frames of a video: the model, the mask and the options that matter."""
     options = asdict(job.options)
     for name in ("batch_size", "overwrite", "max_pixels", "mask"):
@@ -116,7 +116,7 @@ def _recipe(job: TranslateJob, mask: TranslationMask | None) -> str:
             translator.dtype,
             str(translator.keep),
             job.scorer is not None,
-            mask and hashlib.sha256(mask.values.tobytes()).hexdigest(),
+            mask and (mask.values.shape, mask.values.dtype, hashlib.sha256(mask.values.tobytes()).hexdigest()),
             sorted(options.items()),
         )
     )

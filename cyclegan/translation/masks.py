@@ -1,11 +1,12 @@
 """Masks: which part of a picture is translated."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from cyclegan.errors import DataError, PictureError
+from cyclegan.errors import DataError, PictureError, UsageError
 from cyclegan.images import FORMAT_OF, MAX_PIXELS, Pixels, blended, read_picture, resized, with_channels
 from cyclegan.text import printable
 from cyclegan.translation.targets import Target
@@ -31,6 +32,16 @@ def check_mask(mask: Path | None) -> None:
     """Raise an error if there is no such file or folder of masks."""
     if mask is not None and not mask.exists():
         raise DataError(f"there is no mask {printable(mask)}.", "Name a picture, or a folder of them, with --mask.")
+
+
+def check_mask_stays(mask: Path | None, outputs: Iterable[Path]) -> None:
+    """Raise an error if an output would replace a mask, or lie among masks, where it would be taken for one."""
+    if mask is None:
+        return
+    masks = mask.resolve()
+    for output in outputs:
+        if output.resolve().is_relative_to(masks):
+            raise UsageError("would be written over the masks.", "Choose another --output.", output)
 
 
 def mask_of(target: Target, masks: Path, max_pixels: int = MAX_PIXELS) -> TranslationMask:

@@ -104,6 +104,15 @@ def test_a_closed_pipe_is_no_error():
         assert (process.wait(), process.stderr.read()) == (0, b"")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device there")
+def test_an_output_on_a_full_disk_is_no_bug():
+    code = "from cyclegan.cli import main; main()"
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run([sys.executable, "-c", code, "--version"], stdout=full, stderr=PIPE, text=True)
+    assert result.returncode == 2
+    assert "the output: no space left on device" in result.stderr
+
+
 def test_without_a_terminal_progress_is_plain_lines(capsys, monkeypatch):
     seconds = iter(range(0, 1000, 10))
     monkeypatch.setattr(console.time, "monotonic", lambda: next(seconds))

@@ -52,6 +52,7 @@ def test_unreadable_pictures_are_named_and_the_rest_compared(command, folders, t
         (("--model", "m.safetensors", "--to", "cows"), "how to reach cows"),
         (("--model", "m.safetensors", "--output", "sheet.doc"), "sheet.doc does not end like a picture"),
         (("--model", "m.safetensors", "--output", "horses/1.png"), "exists already"),
+        (("--model", "m.safetensors", "--output", "horses/1.png", "--overwrite"), "written over a photograph"),
     ],
 )
 def test_what_cannot_be_compared_is_an_error(command, folders, tmp_path, arguments, words):

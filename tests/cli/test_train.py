@@ -140,7 +140,8 @@ def test_aligned_pictures_are_one_folder(command, folders, tmp_path):
     assert result.returncode == 0, result.stderr
     assert re.search("pairs +5 pairs", result.stderr)
     assert command("train", "horses", "--aligned", *TINY, "--json").stdout.startswith('{"run": "checkpoints/horses"')
-    assert_a_sentence(command("train", "horses", "zebras", "--aligned", *TINY), "--aligned is for one folder")
+    for option in (["--aligned"], ["--set", "data.aligned=true"]):
+        assert_a_sentence(command("train", "horses", "zebras", *option, *TINY), "--aligned is for one folder")
 
 
 def test_no_pair_at_all_is_an_error(command, folders):

@@ -11,7 +11,7 @@ from PIL import Image
 
 from cyclegan import Translator
 from cyclegan.checkpoints.model_file import load_model
-from cyclegan.errors import DeviceError, ModelFileError, PictureError
+from cyclegan.errors import DeviceError, ModelFileError, PictureError, UsageError
 from cyclegan.inference.padding import mirrored, padded_by_reflection
 from cyclegan.translation import choose_direction
 from tests.support.models import write_model
@@ -136,7 +136,7 @@ def test_a_direction_can_be_named_by_its_domain(tmp_path: Path):
     assert choose_direction(info, None, "b2a") == "b2a"
     with pytest.raises(ModelFileError, match="it turns horses into zebras"):
         choose_direction(info, "lions", None)
-    with pytest.raises(ModelFileError, match="--to horses is b2a"):
+    with pytest.raises(UsageError, match="--to horses is b2a"):
         choose_direction(info, "horses", "a2b")
 
 

@@ -8,6 +8,8 @@ from PIL import Image
 
 from cyclegan.images import read_picture
 from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
+from cyclegan.translation.frame_translator import recipe
+from cyclegan.translation.masks import TranslationMask
 from tests.cli.shared import assert_a_sentence
 from tests.support.models import write_model
 from tests.support.pictures import picture, read_values, smooth, translate
@@ -119,3 +121,21 @@ def test_failures_of_masks_have_their_exit_status(command, folders, tmp_path):
     masked = command("translate", "horses", "--model", model, "--mask", "zebras", "--output", "out", "--overwrite")
     assert_a_sentence(masked, "2.jpg is empty", status=1)
     assert masked.stdout.startswith("4 translated")
+
+
+@pytest.mark.parametrize("output", ["masks", "masks/more", "masks/1.png"])
+def test_nothing_is_written_over_masks_or_among_them(command, folders, tmp_path, output):
+    model = write_model(tmp_path / "m.safetensors")
+    (tmp_path / "masks").mkdir()
+    picture("L").save(tmp_path / "masks" / "1.png")
+    before = (tmp_path / "masks" / "1.png").read_bytes()
+    source = "horses/1.png" if output.endswith(".png") else "horses"
+    arguments = (source, "--model", model, "--mask", "masks", "--output", output, "--overwrite")
+    assert_a_sentence(command("translate", *arguments), "would be written over the masks")
+    assert [path.read_bytes() for path in (tmp_path / "masks").iterdir()] == [before]
+
+
+def test_masks_of_one_size_and_other_shapes_are_told_apart(translator):
+    flat, tall = (TranslationMask(np.zeros(shape, np.uint8)) for shape in ((1, 4, 1), (4, 1, 1)))
+    job = TranslateJob(translator, TranslateOptions())
+    assert recipe(job, flat) != recipe(job, tall)
