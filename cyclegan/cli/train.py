@@ -65,13 +65,9 @@ def train(
     started, console = time.perf_counter(), Console(progress, quiet, as_json)
     flags = options.settings_of(locals())
     data_set = find_data_set(a) if a is not None and b is None and not aligned else None
-    layers = [
-        preset(preset_name),
-        load_settings(config_file) if config_file else {},
-        {"data": data_set.settings if data_set else folders_and_names(a, b, aligned=bool(aligned))},
-        flags,
-        *map(parse_assignment, assignments or []),
-    ]
+    folders = data_set.settings if data_set else folders_and_names(a, b, aligned=bool(aligned))
+    from_file = load_settings(config_file) if config_file else {}
+    layers = [preset(preset_name), from_file, {"data": folders}, flags, *map(parse_assignment, assignments or [])]
     layers += validation_layer(data_set, layers) if preset_name != "paper" else []
     config = build_config(*layers)
     if config.data.aligned and b is not None:
