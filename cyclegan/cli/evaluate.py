@@ -119,13 +119,9 @@ def translator_to_evaluate(
     model: Path, to: str | None, direction: Literal["a2b", "b2a"] | None, device: str, console: Console
 ) -> "Translator":
     """Load the model to evaluate, and print which it is."""
-    from cyclegan.checkpoints.find import find_model
-    from cyclegan.checkpoints.model_file import load_model_info
-    from cyclegan.translation import Translator, choose_direction
+    from cyclegan.translation import Translator, choose_model
 
-    path = find_model(model)
-    info = load_model_info(path)
-    chosen = choose_direction(info, to, direction)
+    path, info, chosen = choose_model(model, to, direction)
     tell_model(path, info, chosen, console)
     return Translator(path, direction=chosen, device=device, precision="fp32")
 

@@ -74,10 +74,7 @@ def train(
         raise UsageError("--aligned is for one folder, whose pictures hold A and B.", "Leave out one of the two.")
     if not (config.data.folder_a and config.data.folder_b):
         raise missing_folders_error(a)
-    default_name = (
-        Path(config.data.folder_a).name if config.data.aligned else f"{config.data.name_a}2{config.data.name_b}"
-    )
-    name = name or (data_set.name if data_set else default_name)
+    name = name or (data_set.name if data_set else default_name(config))
     # Settings of a file say how long to train, and not to choose the networks: --hours and --minutes do.
     if (hours is not None or minutes is not None) and preset_name != "paper":
         config = build_config(*choose_for_time(config, layers, checkpoints / name, console, fresh=fresh), *layers)

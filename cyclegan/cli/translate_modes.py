@@ -13,7 +13,7 @@ import typer
 from cyclegan.cli.console import Console, complain, interruptible
 from cyclegan.cli.models import tell_model
 from cyclegan.cli.translate_result import exit_with_status, print_result
-from cyclegan.errors import CycleganError, UsageError
+from cyclegan.errors import UsageError
 from cyclegan.text import printable
 
 if TYPE_CHECKING:
@@ -72,13 +72,9 @@ class TranslateArguments:
 
     def find_model(self) -> "tuple[Path, ModelInfo, DirectionName]":
         """Return the model file, its metadata and the direction."""
-        from cyclegan.checkpoints.find import find_model
-        from cyclegan.checkpoints.model_file import load_model_info
-        from cyclegan.translation import choose_direction
+        from cyclegan.translation import choose_model
 
-        path = find_model(self.model)
-        info = load_model_info(path)
-        return path, info, choose_direction(info, self.to, self.direction)
+        return choose_model(self.model, self.to, self.direction)
 
     def load_job(self, path: Path, info: "ModelInfo", direction: "DirectionName") -> "TranslateJob":
         """Print which model is used, load it, and return the job."""
@@ -135,7 +131,7 @@ def translate_files(request: TranslateArguments) -> None:
 def watch_folders(request: TranslateArguments) -> None:
     """Translate what appears in folders, until interrupted."""
     from cyclegan.atomic import require_writable
-    from cyclegan.translation import check_mask_stays, check_output, plan_targets, root_of, watch, write_scores
+    from cyclegan.translation import check_mask_stays, check_output, plan_targets, root_of, watch, with_tables
 
     path, info, direction = request.find_model()
     domain = info.domains(direction)[1]
@@ -154,11 +150,7 @@ def watch_folders(request: TranslateArguments) -> None:
         )
 
     def show(result: "TranslateResult") -> None:
-        try:
-            result.tables = write_scores(result.scores)
-        except CycleganError as error:
-            result.failed.append(error)
-        print_result(result, path, info, direction, request.console)
+        print_result(with_tables(result), path, info, direction, request.console)
 
     job = request.load_job(path, info, direction)
     with interruptible("picture", quiet=request.console.quiet) as interrupted:

@@ -4,11 +4,21 @@ from pathlib import Path
 
 from torch import Tensor
 
-from cyclegan.checkpoints.model_file import ModelInfo, generator_weights
+from cyclegan.checkpoints.find import find_model
+from cyclegan.checkpoints.model_file import ModelInfo, generator_weights, load_model_info
 from cyclegan.directions import DirectionName
 from cyclegan.errors import ModelFileError, UsageError
 from cyclegan.models import Generator, load_weights, meta_module
 from cyclegan.text import printable
+
+
+def choose_model(
+    model: str | Path | None, to: str | None, direction: str | None
+) -> tuple[Path, ModelInfo, DirectionName]:
+    """Return the model file that is meant, its description and the direction; see `find_model` and below."""
+    path = find_model(model)
+    info = load_model_info(path)
+    return path, info, choose_direction(info, to, direction)
 
 
 def choose_direction(info: ModelInfo, to: str | None, direction: str | None) -> DirectionName:

@@ -4,7 +4,7 @@ from functools import partial
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 
 from cyclegan.config import Config
 from cyclegan.models import Networks, build_networks
@@ -85,7 +85,6 @@ def build_engine(
         networks=Networks(**{name: fabric.setup_module(network) for name, network in networks.named_children()}),
         optimizer_g=set_up_optimizer(fabric, optimizers[0]),
         optimizer_d=set_up_optimizer(fabric, optimizers[1]),
-        backward=Tensor.backward,
         threads=TwoThreads() if halves_run_at_once(inputs) else SingleThread(),
         teachers={
             direction: TeacherModule(

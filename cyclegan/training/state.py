@@ -33,7 +33,6 @@ class Engine:
     networks: Networks  # the same weights, wrapped and perhaps compiled
     optimizer_g: Optimizer
     optimizer_d: Optimizer
-    backward: Callable[[Tensor], None]  # may scale the loss, or send gradients to other ranks
     no_sync: Callable[[], AbstractContextManager[object]] = nullcontext  # within it, gradients stay with this rank
     threads: SingleThread = field(default_factory=SingleThread)  # for the two halves of a step
     teachers: Mapping[str, nn.Module] = field(default_factory=dict)  # by direction

@@ -103,7 +103,7 @@ def update_generators(state: TrainState, real_a: Images, real_b: Images) -> tupl
 
     def forward_and_backward(direction: Direction, real: Images, real_target: Images) -> tuple[Images, Losses]:
         fake, losses = generator_losses(direction, real, real_target, state.loss_config)
-        engine.backward(total(losses))
+        torch.autograd.backward(total(losses))
         return fake.detach(), losses
 
     def without_exchange() -> tuple[Images, Losses]:  # ranks exchange the sum of both gradients, with the second
@@ -153,7 +153,7 @@ def update_discriminators(
         discriminator = nets.get_submodule(f"disc_{domain}")
         scores = in_one_call(discriminator, *augment.of_reals_and_fakes(real, pool.query(fake)))
         loss = discriminator_loss(*scores, objective)
-        engine.backward(loss)
+        torch.autograd.backward(loss)
         return {f"disc_{domain}": loss}, discriminator_measures(domain, *scores, objective)
 
     (loss_a, measures_a), (loss_b, measures_b) = engine.threads.both(

@@ -1,10 +1,10 @@
 """Translation of files and folders: planning, the pipeline, archives, scores, watching and Ray."""
 
-from cyclegan.inference.loading import choose_direction
+from cyclegan.inference.loading import choose_direction, choose_model
 from cyclegan.inference.translator import Translator
 from cyclegan.translation.addresses import displayed
 from cyclegan.translation.compared_models import ComparedModel, Comparison, compare_models, compared_models
-from cyclegan.translation.folders import TranslatePlan, translate_folder
+from cyclegan.translation.folders import TranslatePlan, translate_folder, with_tables
 from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult
 from cyclegan.translation.masks import check_mask, check_mask_stays
 from cyclegan.translation.outputs import check_folders, check_output, is_archive, translate_into_archive
@@ -31,6 +31,7 @@ __all__ = [
     "check_mask_stays",
     "check_output",
     "choose_direction",
+    "choose_model",
     "compare_models",
     "compared_models",
     "count_pictures_and_frames",
@@ -49,5 +50,6 @@ __all__ = [
     "translate_on_ray",
     "translate_targets",
     "watch",
+    "with_tables",
     "write_scores",
 ]

@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from cyclegan.checkpoints.find import find_model
-from cyclegan.checkpoints.model_file import ModelInfo, load_model_info
+from cyclegan.checkpoints.model_file import ModelInfo
 from cyclegan.config.keep import Keep
 from cyclegan.directions import DirectionName
 from cyclegan.errors import CycleganError
 from cyclegan.inference.backends import BackendChoice, backend_for
-from cyclegan.inference.loading import choose_direction
+from cyclegan.inference.loading import choose_model
 from cyclegan.inference.translator import Translator
 from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult
 from cyclegan.translation.masks import check_mask, check_mask_stays
@@ -67,9 +66,7 @@ def translate_folder(  # noqa: PLR0913 (by name)
     """
     paths = [Path(path) for path in ([inputs] if isinstance(inputs, str | os.PathLike) else inputs)]
     output = None if output is None else Path(output)
-    path = find_model(model)
-    info = load_model_info(path)
-    direction = choose_direction(info, to, direction)
+    path, info, direction = choose_model(model, to, direction)
     domain = info.domains(direction)[1]
     kept = info.resolved_keep(keep)
     check_output(paths, output, image_format, overwrite=options.overwrite)
@@ -85,7 +82,7 @@ def translate_folder(  # noqa: PLR0913 (by name)
         hardware: dict[str, Any] = {"device": device, "precision": precision, "tile": tile, "backend": name}
         translator = Translator(path, direction=direction, keep=keep, **hardware)
         job = TranslateJob(translator, options, Scorer(translator) if scores else None, interrupted=interrupted)
-        return _with_tables(_with_progress(targets, job, total, on_progress))
+        return with_tables(_with_progress(targets, job, total, on_progress))
 
     if output is not None and is_archive(output):
         result = translate_into_archive(output, translate, interrupted)
@@ -114,8 +111,8 @@ def _with_progress(
     return translate_targets(targets, replace(job, on_frame=advance), on_picture=advance)
 
 
-def _with_tables(result: TranslateResult) -> TranslateResult:
-    """Write the tables of scores."""
+def with_tables(result: TranslateResult) -> TranslateResult:
+    """Write the tables of scores, and return the result with them."""
     try:
         result.tables = write_scores(result.scores)
     except CycleganError as error:  # it must not hide the other failures

@@ -52,7 +52,7 @@ def state_of(networks: Networks, loss: LossConfig, pool_size: int = 0, augmented
         diffaugment_a=DiffAugment(augmented, seed=3),
         diffaugment_b=DiffAugment(augmented, seed=4),
         loss_config=loss,
-        engine=Engine(networks, optimizer_g, optimizer_d, torch.Tensor.backward),
+        engine=Engine(networks, optimizer_g, optimizer_d),
     )
 
 
