@@ -30,7 +30,7 @@ class ComparedModel:
     @property
     def caption(self) -> tuple[str, str, str]:
         """The lines above the column."""
-        steps = f"{self.info.steps:,} steps" if self.info.steps else "imported"
+        steps = f"{self.info.steps_of(self.direction):,} steps" if self.info.steps else "imported"
         best = ", best" if self.path == Run(self.path.parent).best else ""
         return model_name(self.path), f"to {self.info.domains(self.direction)[1]}", steps + best
 
