@@ -1,11 +1,13 @@
 """Fixtures of all tests."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
@@ -23,6 +25,9 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 from PIL import Image  # noqa: E402
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for background jobs
@@ -49,6 +54,21 @@ def torch_is_the_automatic_backend() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cyclegan.inference.backends.find_spec", lambda _: None)
         yield
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """Start headless Chromium; without it a test is skipped."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as engine:
+        found = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
+        executable = next(filter(None, found), engine.chromium.executable_path)
+        if not Path(executable).exists():
+            pytest.skip("there is no Chromium")
+        browser = engine.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from PIL import Image
 
 from tests.pth_files import save_networks
 from tests.support.extractors import SIDE, SmallExtractor, draw, save_program
+from tests.support.rating import write_answers
 from tests.support.videos import make_video
 from tests.support.zips import zipped_set
 
@@ -17,6 +18,7 @@ BESIDES = {  # what a test adds to what a page says, so that it takes a second: 
     "--set generator.width=4 --set generator.blocks=1 --set discriminator.width=4 --set discriminator.layers=2",
     "compare": "--size 32",
     "demo": "--quick",
+    "rate": "--size 32 --count 2",
     "evaluate": f"--extractor eye.pt2 --extractor-size {SIDE}",
 }
 
@@ -60,6 +62,7 @@ def fill(folder: Path) -> None:
     for name in ("photo.jpg", "zebra.jpg", "in.png", "sky.png"):
         Image.open(folder / "testB" / "0.png").save(folder / name)
     make_video(folder / "clip.mp4")
+    write_answers(folder / "answers-one.json", ("horses2zebras", "monet"), [(0, "left"), (1, "left")])
     save_networks(folder)
     save_networks(folder / "their_run")
     save_program(SmallExtractor(), folder / "eye.pt2")

@@ -13,7 +13,7 @@ SHIPPED = Path(__file__).parents[1] / "shipped"
 def find_model(name: str | Path | None, checkpoints: Path = Path("checkpoints")) -> Path:
     """Return the model file of a run's folder, a file, a run's name or a shipped model; None means the newest run.
 
-    That of a run is the best, where there is validation, else the last saved.
+    That of a run holds the best of each direction, where there is validation, else the last networks saved.
     """
     if name is None:
         return _newest_model(checkpoints)

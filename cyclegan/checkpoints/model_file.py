@@ -60,13 +60,26 @@ class ModelInfo:
     size: int  # pixels, width and height of a training image
     short_side: int | None = None  # pixels, of the pictures from which training images were cut
     keep: str = "none"  # what `--keep auto` keeps
-    steps: int  # of training
+    steps: int  # of training; the more, where the generators are of different steps
+    steps_a2b: int | None = None  # of this generator, and of the discriminator of its fakes; None: as `steps`
+    steps_b2a: int | None = None
     averaged: bool  # whether the weights are the averaged ones
     version: str = __version__
 
     def domains(self, direction: DirectionName) -> tuple[str, str]:
         """Return the names of the source and the target domain of a direction."""
         return (self.domain_a, self.domain_b) if direction == "a2b" else (self.domain_b, self.domain_a)
+
+    def steps_of(self, direction: DirectionName) -> int:
+        """Return the training steps of a direction's generator."""
+        own = self.steps_a2b if direction == "a2b" else self.steps_b2a
+        return self.steps if own is None else own
+
+    @property
+    def steps_text(self) -> str:
+        """The training steps, of each direction where they differ."""
+        a2b, b2a = self.steps_of("a2b"), self.steps_of("b2a")
+        return f"{a2b:,} steps" if a2b == b2a else f"{a2b:,} steps (a2b) and {b2a:,} (b2a)"
 
     def resolved_keep(self, keep: str) -> Keep:
         """Return what translations keep, with the size that the network sees; `auto` is what the header says."""
@@ -146,7 +159,10 @@ def _check_numbers(info: ModelInfo) -> None:
     parse_keep(info.keep)
     if type(info.short_side) not in (int, NoneType) or not 0 < (info.short_side or 1) < MAX_COUNT:
         raise ModelFileError("its short side is no count")
-    if not (0 < info.size < MAX_COUNT and 0 <= info.steps < MAX_COUNT):
+    if any(type(steps) not in (int, NoneType) for steps in (info.steps_a2b, info.steps_b2a)):
+        raise ModelFileError("the steps of its directions are no counts")
+    steps = (info.steps, info.steps_of("a2b"), info.steps_of("b2a"))
+    if not (0 < info.size < MAX_COUNT and all(0 <= count < MAX_COUNT for count in steps)):
         raise ModelFileError("its counts are beyond reason")
 
 

@@ -2,7 +2,7 @@
 
 config.toml            every setting
 model.safetensors      both generators, and the discriminators for scores; self-describing
-best.safetensors       the best so far by validation, where there is validation
+best.safetensors       the best of each direction so far by validation, where there is validation
 teacher.safetensors    a copy of the teacher, with distillation
 state/                 all that an exact continuation needs: the last two states, and the lock
 metrics.jsonl          one line per logging interval
@@ -52,7 +52,7 @@ class Run:
 
     @property
     def best(self) -> Path:
-        """The best model so far by validation."""
+        """The best of each direction so far by validation."""
         return self.folder / "best.safetensors"
 
     @property

@@ -78,5 +78,7 @@ def unaveraged_model(run: Run) -> tuple[Path, ModelInfo, Tensors]:
         raise RunError(f"{printable(run.folder)} holds no state.", "Train it first.")
     tensors, facts, _ = state
     weights = {name.removeprefix("network."): tensor for name, tensor in tensors.items() if name.startswith("network.")}
-    info = dataclasses.replace(load_model_info(find_model(run.folder)), steps=facts["step"], averaged=False)
+    info = dataclasses.replace(
+        load_model_info(find_model(run.folder)), steps=facts["step"], steps_a2b=None, steps_b2a=None, averaged=False
+    )
     return state_path(run, info.steps), info, weights

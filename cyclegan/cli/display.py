@@ -128,10 +128,14 @@ def losses_in_a_line(line: dict[str, Any]) -> str:
 
 
 def validation_in_a_line(line: dict[str, Any]) -> str:
-    """Return the validation scores, and which model is the best."""
+    """Return the validation scores, and which networks of each direction are the best."""
     distances = " ".join(f"{name} {line[f'swd_{name}']:.3f}" for name in ("a2b", "b2a"))
     faithfulness = " ".join(f"{domain} {line[f'faithfulness_{domain}']:.2f}" for domain in "ab")
-    best = "new best model" if line["best_step"] == line["step"] else f"best model: epoch {line['best_epoch']}"
+    best = " · ".join(
+        f"new best {name}" if line[f"best_step_{name}"] == line["step"] else f"best {name}: epoch {epoch}"
+        for name in ("a2b", "b2a")
+        for epoch in [line[f"best_epoch_{name}"]]
+    )
     return f"validation {line['validation']:.3f} (distance {distances}, faithfulness {faithfulness}) · {best}"
 
 

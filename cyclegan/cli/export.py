@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 import typer
 
 from cyclegan.cli.console import Console, Json, Quiet
+from cyclegan.cli.models import step_facts
 from cyclegan.directions import DIRECTIONS, DirectionName
 from cyclegan.errors import UsageError
 from cyclegan.text import printable
@@ -100,9 +101,9 @@ def export(
         name, (info, weights) = model_name(path), load_model(path)
     request.check_files(info, weights, overwrite=overwrite)
     console = Console(quiet=quiet, as_json=as_json)
-    console.tell(f"Model: {printable(name)}, {info.steps:,} steps trained, from {printable(path)}")
+    console.tell(f"Model: {printable(name)}, {info.steps_text} trained, from {printable(path)}")
     more_facts, details = request.write(path, name, info, weights)
-    facts = {"written": str(output), "format": request.output_format, "model": str(path), "steps": info.steps}
+    facts = {"written": str(output), "format": request.output_format, "model": str(path), **step_facts(info)}
     console.result(facts | more_facts, f"Written: {printable(output)}{details}")
 
 

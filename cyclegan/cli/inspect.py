@@ -126,7 +126,7 @@ def model_rows(model: "ModelReport") -> list[tuple[str, str]]:
         ),
         ("parameters", parameters or "none"),
         ("channels", f"{info.channels_a} of A, {info.channels_b} of B"),
-        ("trained", f"{info.steps:,} steps at {info.size} pixels{', EMA weights' * bool(info.averaged)}"),
+        ("trained", f"{info.steps_text} at {info.size} pixels{', EMA weights' * bool(info.averaged)}"),
     ]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclegan.cli.console import Console, complain, table
+from cyclegan.cli.models import step_facts
 from cyclegan.errors import ModelFileError
 from cyclegan.text import printable
 
@@ -27,7 +28,7 @@ def listed_models(checkpoints: Path) -> Iterator[dict[str, Any]]:
         except ModelFileError as error:
             complain(error)
             continue
-        of_run = f"Your run: {info.domain_a} to {info.domain_b} and back, {info.size} px, {info.steps:,} steps."
+        of_run = f"Your run: {info.domain_a} to {info.domain_b} and back, {info.size} px, {info.steps_text}."
         yield {
             "name": model_name(path),
             "model": str(path),
@@ -35,6 +36,6 @@ def listed_models(checkpoints: Path) -> Iterator[dict[str, Any]]:
             "domain_a": info.domain_a,
             "domain_b": info.domain_b,
             "size": info.size,
-            "steps": info.steps,
+            **step_facts(info),
             "about": summary_in_card(path) if path in shipped else of_run,
         }

@@ -16,13 +16,18 @@ def tell_model(path: Path, info: "ModelInfo", direction: "DirectionName", consol
     from cyclegan.checkpoints.find import model_name
 
     source, target = info.domains(direction)
-    steps = f"{info.steps:,} steps trained" if info.steps else "imported"
+    steps = f"{info.steps_of(direction):,} steps trained" if info.steps else "imported"
     domains = f"{printable(source)} to {printable(target)} ({direction})"
     console.tell(f"Model: {printable(model_name(path))}, {domains}, {steps}, from {printable(path)}")
+
+
+def step_facts(info: "ModelInfo") -> dict[str, Any]:
+    """Return the training steps of a model, and of each direction, as JSON values."""
+    return {"steps": info.steps, "steps_a2b": info.steps_of("a2b"), "steps_b2a": info.steps_of("b2a")}
 
 
 def model_facts(path: Path, info: "ModelInfo", direction: "DirectionName") -> dict[str, Any]:
     """Return the model and its direction as JSON values."""
     from cyclegan.checkpoints.find import model_name
 
-    return {"model": str(path), "name": model_name(path), "steps": info.steps, "direction": direction}
+    return {"model": str(path), "name": model_name(path), "steps": info.steps_of(direction), "direction": direction}

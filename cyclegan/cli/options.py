@@ -115,7 +115,7 @@ Hours = Annotated[
 Minutes = Annotated[float | None, option("The same in minutes.", SCHEDULE, metavar="MINUTES")]
 BatchSize = Annotated[int | None, option("Samples in a step, on each device.", SCHEDULE, setting="training.batch_size")]
 StopOnPlateau = Annotated[
-    bool | None, option("End when validation finds no better model.", SCHEDULE, "--stop-on-plateau")
+    bool | None, option("End when validation finds no better model in either direction.", SCHEDULE, "--stop-on-plateau")
 ]
 Seed = Annotated[int | None, option("Seed of all random choices.", SCHEDULE, setting="training.seed")]
 

@@ -160,6 +160,7 @@ def print_train_result(result: "TrainResult", console: Console) -> None:
     facts = {
         "run": str(result.run.folder),
         "model": str(find_model(result.run.folder)),
+        "best_steps": result.best_steps,
         "step": result.step,
         "total_steps": result.total_steps,
         "finished": result.finished,
@@ -177,7 +178,7 @@ def ending(result: "TrainResult") -> str:
     folder = printable(result.run.folder)
     if result.plateau_epoch:
         return (
-            f"Ended on a plateau, no better since epoch {result.plateau_epoch}: see {folder}. "
+            f"Ended on a plateau, no better since epoch {result.plateau_epoch} in either direction: see {folder}. "
             "Without --stop-on-plateau, the same command continues."
         )
     if not result.finished:

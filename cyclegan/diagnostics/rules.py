@@ -181,19 +181,23 @@ def overfitting_share(trained: float, held_out: float, fake: float, margin: floa
 
 
 def plateau(history: History) -> Iterator[HealthFinding]:
-    """Find a plateau: no better validation for `schedule.plateau_patience` validations."""
+    """Find a plateau: neither direction has got better for `schedule.plateau_patience` validations."""
     line: Line = next((line for line in reversed(history) if "validation" in line), {})
     if not line.get("plateau"):
         return
     if any(past["learning_rate"] > line["learning_rate"] for past in history):
-        suggestion = "Stop (the best is kept), or let the learning rate fall to its end."
+        suggestion = "Stop (the best of each direction is kept), or let the learning rate fall to its end."
     else:
         suggestion = (
-            "Stop (the best is kept), or continue with a learning rate that falls from here on: "
+            "Stop (the best of each direction is kept), or continue with a learning rate that falls from here on: "
             f"--epochs {line['epoch']}, and as many --decay-epochs as you like."
         )
     yield HealthFinding(
-        "plateau", "training", "watch", f"no better since epoch {line['no_better_since_epoch']}.", suggestion
+        "plateau",
+        "training",
+        "watch",
+        f"no better since epoch {line['no_better_since_epoch']} in either direction.",
+        suggestion,
     )
 
 

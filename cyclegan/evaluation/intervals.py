@@ -20,6 +20,16 @@ class Interval:
     high: float
 
 
+def proportion_interval(successes: int, trials: int) -> Interval | None:
+    """Return the interval of a proportion by Wilson's score (1927); None without trials."""
+    from scipy.stats import binomtest
+
+    if not trials:
+        return None
+    interval = binomtest(successes, trials).proportion_ci(method="wilson")
+    return Interval(float(interval.low), float(interval.high))
+
+
 def bootstrap_interval(scores: PictureScores, *, seed: int = 0) -> Interval | None:
     """Return the interval of the mean by the percentile bootstrap (Efron 1979); None for too few or infinite scores."""
     if len(scores) < MIN_PICTURES or not np.isfinite(scores).all():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cyclegan.losses import GENERATOR_TERMS, LOSS_NAMES
+from cyclegan.reports.facts import best_steps
 
 MAX_POINTS = 300  # of a curve
 MAX_PLOTTED_VALUE = 1e30  # larger only where training diverged
@@ -35,7 +36,7 @@ def loss_panels() -> tuple[Panel, ...]:
 
 
 VALIDATION_PANELS = (
-    Panel("Distance of held-out translations from real images (lower is better)", ("validation", "swd_a2b", "swd_b2a")),
+    Panel("Distance of held-out translations from real images (lower is better)", ("swd_a2b", "swd_b2a")),
     Panel("Faithfulness: structural similarity of translation and input", ("faithfulness_a", "faithfulness_b")),
 )
 PANELS = (
@@ -80,8 +81,11 @@ class Chart:
 
 
 def all_charts(metrics: Metrics, marks: Sequence[Mark]) -> list[Chart]:
-    """Return all charts that have curves; charts of the validation mark its best step instead of `marks`."""
-    best = [("best", step) for line in metrics if isinstance(step := line.get("best_step"), int)][-1:]
+    """Return all charts that have curves; charts of the validation mark its best steps instead of `marks`."""
+    steps = best_steps(metrics)
+    best = [(f"best {direction}", step) for direction, step in sorted(steps.items(), key=lambda item: item[1])]
+    if len(set(steps.values())) == 1:
+        best = [("best", step) for _, step in best[:1]]
     charts = [
         *(make_chart(panel, metrics, best) for panel in VALIDATION_PANELS),
         *(make_chart(panel, metrics, marks) for panel in PANELS),

@@ -9,6 +9,7 @@ from typing import Any
 
 from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config
+from cyclegan.directions import DIRECTIONS, DirectionName
 
 RECENT_LINES = 20  # of the metrics; their median is the current speed
 MAX_VALUE = 1e12  # larger values are damaged
@@ -27,10 +28,18 @@ def headline_facts(config: Config, metrics: Sequence[dict[str, Any]]) -> FactRow
         rows.append(("Speed", f"{median(speeds):.3g} samples/s"))
     if seconds := trained_seconds(metrics):
         rows.append(("Time", str(timedelta(seconds=round(seconds)))))
-    if best := numbers(metrics, "best_step"):
-        rows.append(("Best by validation", f"step {best[-1]:,.0f}"))
+    rows += [(f"Best {direction} by validation", f"step {step:,}") for direction, step in best_steps(metrics).items()]
     accuracies = [f"{values[-1]:.0%}" for domain in "ab" if (values := numbers(metrics, f"disc_accuracy_{domain}"))]
     return [*rows, *([("Discriminator accuracy", " / ".join(accuracies))] if accuracies else [])]
+
+
+def best_steps(metrics: Sequence[dict[str, Any]]) -> dict[DirectionName, int]:
+    """Return the step of each direction's best networks; runs of early versions have one best for both."""
+    steps = {
+        direction: numbers(metrics, f"best_step_{direction}") or numbers(metrics, "best_step")
+        for direction, *_ in DIRECTIONS
+    }
+    return {direction: int(own[-1]) for direction, own in steps.items() if own}
 
 
 def numbers(metrics: Sequence[dict[str, Any]], name: str) -> list[float]:

@@ -65,7 +65,7 @@ def read_grid(path: Path) -> tuple[Pixels, Pixels] | None:
     return (pixels[:, :width], pixels[:, -width:]) if width > 0 else None
 
 
-def embed(pixels: Pixels) -> EmbeddedPicture:
+def embed(pixels: Pixels, quality: int = WEBP_QUALITY) -> EmbeddedPicture:
     """Return pixels as a WebP file in a data URI."""
     image = Image.fromarray(pixels)
     scale = min((MAX_AREA / (image.width * image.height)) ** 0.5, MAX_SIDE / max(image.size))
@@ -73,6 +73,6 @@ def embed(pixels: Pixels) -> EmbeddedPicture:
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         image = image.resize(size, Image.Resampling.BICUBIC)
     file = io.BytesIO()
-    image.save(file, format="WEBP", quality=WEBP_QUALITY)
+    image.save(file, format="WEBP", quality=quality)
     data = base64.b64encode(file.getvalue()).decode("ascii")
     return EmbeddedPicture(f"data:image/webp;base64,{data}", image.width, image.height)

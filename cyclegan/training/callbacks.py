@@ -1,6 +1,6 @@
 """Callbacks that write a run down: metrics, sample grids, states and models."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ from cyclegan.checkpoints.model_file import ModelInfo, Tensors, save_model
 from cyclegan.checkpoints.records import append_metrics, delete_old_held_out
 from cyclegan.checkpoints.run import Run, require_run
 from cyclegan.checkpoints.states import save_state
+from cyclegan.directions import DirectionName
 from cyclegan.errors import TrainingDivergedError
 from cyclegan.images import read_picture
 from cyclegan.training.grids import center_crops, sample_grid, save_grid
@@ -101,14 +102,18 @@ def save(inputs: TrainInputs, state: TrainState) -> None:
 
 
 def save_models(inputs: TrainInputs, state: TrainState) -> None:
-    """Save the model files: the networks of this step, with averaged generators, and the best so far."""
-    save_networks(inputs, inputs.run.model, state.step, state.model_weights())
+    """Save the model files: the networks of this step, with averaged generators, and the best of each direction."""
+    save_networks(inputs, inputs.run.model, dict.fromkeys(("a2b", "b2a"), state.step), state.model_weights())
     if state.best:
-        save_networks(inputs, inputs.run.best, state.best.step, state.best.weights)
+        weights: Tensors = {}
+        for best in state.best.values():
+            weights |= best.weights
+        steps = {direction: best.step for direction, best in state.best.items()}
+        save_networks(inputs, inputs.run.best, steps, weights)
 
 
-def save_networks(inputs: TrainInputs, path: Path, steps: int, weights: Tensors) -> None:
-    """Save a model file of the weights after so many steps."""
+def save_networks(inputs: TrainInputs, path: Path, steps: Mapping[DirectionName, int], weights: Tensors) -> None:
+    """Save a model file of the weights, each direction's after so many steps."""
     data = inputs.config.data
     info = ModelInfo(
         generator=inputs.config.resolved_generator,
@@ -119,7 +124,9 @@ def save_networks(inputs: TrainInputs, path: Path, steps: int, weights: Tensors)
         channels_b=data.channels_b,
         size=data.size,
         short_side=data.short_side,
-        steps=steps,
+        steps=max(steps.values()),
+        steps_a2b=steps["a2b"],
+        steps_b2a=steps["b2a"],
         averaged=inputs.config.training.ema_decay > 0,
     )
     save_model(path, info, weights)

@@ -2,11 +2,13 @@
 
 import os
 from dataclasses import replace
+from typing import Any
 
-from cyclegan.checkpoints.records import delete_old_held_out, delete_records_after
+from cyclegan.checkpoints.records import delete_old_held_out, delete_records_after, read_metrics
 from cyclegan.checkpoints.run import Run, can_start
 from cyclegan.checkpoints.states import has_state, latest_step, load_state
 from cyclegan.config import Config, forbidden_changes
+from cyclegan.directions import DIRECTIONS
 from cyclegan.errors import ConfigError, RunError
 from cyclegan.text import printable
 from cyclegan.training.callbacks import save_models
@@ -16,6 +18,7 @@ from cyclegan.training.state import TrainState, select_rank
 from cyclegan.training.time_plan import TimePlan
 
 RATE_TOLERANCE = 0.01  # of a learning rate: smaller rises are rounding
+BEST_NAMES_BEFORE = {"least": "lowest_score", "least_epoch": "lowest_score_epoch", "since": "validations_since"}
 
 
 def check_continuation(config: Config, run: Run) -> None:
@@ -72,6 +75,7 @@ def resume(state: TrainState, inputs: TrainInputs, log: Log) -> tuple[TrainInput
             delete_records_after(inputs.run, 0)
         return inputs, []
     tensors, facts, notes = saved
+    facts = with_best_by_direction(facts, inputs.run)
     state.load_state_dict(select_rank(ranks.rank, tensors, state.state_dict()[0]), facts)
     if state.plan and (plan := facts.get("plan")):
         before, after = TimePlan(**plan).learning_rate_factor(state.step - 1), inputs.learning_rate(state.step)
@@ -102,6 +106,20 @@ def resume(state: TrainState, inputs: TrainInputs, log: Log) -> tuple[TrainInput
         if now != before
     ]
     return inputs, notes
+
+
+def with_best_by_direction(facts: dict[str, Any], run: Run) -> dict[str, Any]:
+    """Return the facts of a state with a best for each direction; early states of 0.2 have one for both.
+
+    Its score is the mean of both, while a direction's own score at that step is in the metrics.
+    """
+    both = facts.get("best")
+    if not isinstance(both, dict) or "least" not in both:
+        return facts
+    renamed = {BEST_NAMES_BEFORE.get(name, name): value for name, value in both.items()}
+    line: dict[str, Any] = next((line for line in read_metrics(run) if line["step"] == both.get("step")), {})
+    scores = {direction: line.get(f"swd_{direction}", both["least"]) for direction, *_ in DIRECTIONS}
+    return facts | {"best": {direction: renamed | {"lowest_score": score} for direction, score in scores.items()}}
 
 
 def continuation_notes(inputs: TrainInputs) -> list[str]:

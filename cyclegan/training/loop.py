@@ -1,7 +1,7 @@
 """The training loop: from the state of a run to its last step, with callbacks after every step."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cyclegan.checkpoints.model_file import save_model
@@ -10,6 +10,7 @@ from cyclegan.checkpoints.states import has_state
 from cyclegan.config import save_config
 from cyclegan.data.loader import batches
 from cyclegan.devices import cuda_side_stream, memory_errors
+from cyclegan.directions import DirectionName
 from cyclegan.errors import TrainingDivergedError
 from cyclegan.images import Images, PixelValues, scaled_on
 from cyclegan.training.build import TRAINING_MEMORY_HINT, build_state
@@ -24,7 +25,7 @@ from cyclegan.training.state import TrainState
 from cyclegan.training.step_runner import step_runner
 from cyclegan.training.time_plan import TimeKeeper
 from cyclegan.training.timing import StepTimer
-from cyclegan.training.validation import Validator
+from cyclegan.training.validation import Validator, is_plateau, last_better_epoch
 
 Evaluate = Callable[[TrainState, dict[str, Any]], dict[str, Any]]  # adds numbers to a line of the metrics
 
@@ -40,7 +41,8 @@ class TrainResult:
     steps_done: int  # by this process
     seconds: float  # from the first of them to the last
     notes: tuple[str, ...] = ()  # what the user should know about the continuation
-    plateau_epoch: int = 0  # that of the best validation, if a plateau ended training; else 0
+    plateau_epoch: int = 0  # in which a direction got better last, if a plateau ended training; else 0
+    best_steps: dict[DirectionName, int] = field(default_factory=dict)  # where there is validation
 
     @property
     def finished(self) -> bool:
@@ -130,6 +132,7 @@ def train_result(state: TrainState, inputs: TrainInputs, timer: StepTimer, notes
         seconds=timer.seconds,
         notes=tuple(notes),
         plateau_epoch=plateau_epoch(state, inputs),
+        best_steps={direction: best.step for direction, best in state.best.items()},
     )
 
 
@@ -168,9 +171,10 @@ def learning_rate(state: TrainState, inputs: TrainInputs) -> float:
 
 
 def plateau_epoch(state: TrainState, inputs: TrainInputs) -> int:
-    """Return the epoch of the best validation if a plateau ends the run; else 0."""
-    schedule, best = inputs.config.schedule, state.best
-    return best.least_epoch if schedule.stop_on_plateau and best and best.since >= schedule.plateau_patience else 0
+    """Return the epoch in which a direction got better last, if a plateau ends the run; else 0."""
+    schedule = inputs.config.schedule
+    ends = schedule.stop_on_plateau and is_plateau(state.best, schedule.plateau_patience)
+    return last_better_epoch(state.best) if ends else 0
 
 
 def metrics_line(state: TrainState, inputs: TrainInputs, rate: float, timer: StepTimer) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from cyclegan.checkpoints.model_file import Tensors
 from cyclegan.config import LossConfig
 from cyclegan.diagnostics.measures import Numbers
-from cyclegan.directions import DIRECTIONS
+from cyclegan.directions import DIRECTIONS, DirectionName, Names
 from cyclegan.errors import RunError
 from cyclegan.models import Networks
 from cyclegan.training.diffaugment import DiffAugment
@@ -40,13 +40,13 @@ class Engine:
 
 @dataclass
 class Best:
-    """The best networks so far by validation."""
+    """The best networks of one direction so far by validation: its generator, and the discriminator of its target."""
 
-    least: float  # score so far; less is better
-    least_epoch: int  # whose it was, counted from 1
-    since: int = 0  # validations after it
-    step: int = 0  # of the best networks
-    epoch: int = 0
+    lowest_score: float  # of all validations; lower is better
+    lowest_score_epoch: int  # counted from 1
+    validations_since: int = 0  # the lowest score
+    step: int = 0  # of the weights, whose score may be a little above the lowest
+    epoch: int = 0  # of the weights
     weights: Tensors = field(default_factory=dict)  # as a model file holds them
 
 
@@ -74,7 +74,7 @@ class TrainState:
     step: int = 0  # steps done
     recoveries: int = 0  # how often the learning rate was halved after a skipped step
     means: RunningMeans = field(default_factory=RunningMeans)
-    best: Best | None = None  # where there is validation
+    best: dict[DirectionName, Best] = field(default_factory=dict)  # of both directions, where there is validation
     plan: TimePlan | None = None  # where the run fits itself to a time
 
     def averaged_generator(self, direction: str) -> nn.Module:
@@ -147,8 +147,10 @@ class TrainState:
         facts: dict[str, Any] = {"step": self.step, "recoveries": self.recoveries}
         facts |= {"means_steps": self.means.steps, "means_names": self.means.names}
         if self.best:
-            tensors |= _prefixed("best", self.best.weights)
-            facts["best"] = {name: value for name, value in vars(self.best).items() if name != "weights"}
+            facts["best"] = {}
+        for direction, best in self.best.items():  # no network belongs to both
+            tensors |= _prefixed("best", best.weights)
+            facts["best"][direction] = {name: value for name, value in vars(best).items() if name != "weights"}
         if self.plan:
             facts["plan"] = self.plan.state_dict()
         return tensors, facts
@@ -168,7 +170,12 @@ class TrainState:
             torch.set_rng_state(tensors["random.cpu"])
             if self.device.type == "cuda" and "random.cuda" in tensors:
                 torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
-            self.best = Best(weights=_under("best", tensors), **facts["best"]) if "best" in facts else None
+            best_weights, best_facts = _under("best", tensors), facts.get("best")
+            self.best = {
+                names.direction: Best(weights=direction_weights(names, best_weights), **best_facts[names.direction])
+                for names in DIRECTIONS
+                if best_facts
+            }
             self.step, self.recoveries = int(facts["step"]), int(facts["recoveries"])
             if self.plan:
                 self.plan.resume(facts.get("plan"), self.step)
@@ -176,6 +183,12 @@ class TrainState:
             raise RunError(
                 f"the saved state does not fit these networks: {error}.", "Start again with --fresh."
             ) from error
+
+
+def direction_weights(names: Names, weights: Tensors) -> Tensors:
+    """Return the weights of a direction's generator, and of the discriminator that scores its fakes."""
+    networks = (names.direction, names.discriminator)
+    return {name: weight for name, weight in weights.items() if name.partition(".")[0] in networks}
 
 
 def of_one_rank(tensors: Tensors) -> Tensors:

@@ -1,12 +1,13 @@
 """Validation: distances of translated held-out pictures to real ones of the target domain.
 
-The best networks have the least sliced Wasserstein distance (`cyclegan.metrics`), averaged over the pyramid levels and
-both directions. With few held-out pictures it varies by some hundredths, so later networks within SCORE_TOLERANCE of
-the least replace earlier ones. Faithfulness is logged and decides nothing: how much of a picture should stay depends on
-the domains.
+The two directions are at their best at different steps, so each keeps its own best networks: those with the lowest
+sliced Wasserstein distance (`cyclegan.metrics`), averaged over the pyramid levels. With few held-out pictures it varies
+by some hundredths, so later networks within SCORE_TOLERANCE of the lowest replace earlier ones. Faithfulness is logged
+and decides nothing: how much of a picture should stay depends on the domains.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -15,23 +16,23 @@ from torch import Tensor
 
 from cyclegan.data.folders import evenly_spaced
 from cyclegan.diagnostics.rules import overfitting_share
-from cyclegan.directions import DIRECTIONS
+from cyclegan.directions import DIRECTIONS, DirectionName, Names
 from cyclegan.images import Images
 from cyclegan.metrics import SlicedWasserstein, structural_similarity
 from cyclegan.training.grids import center_crops, one_by_one
 from cyclegan.training.held_out_files import TranslatedDomain, save_held_out
 from cyclegan.training.inputs import TrainInputs
-from cyclegan.training.state import Best, TrainState, cpu_copy
+from cyclegan.training.state import Best, TrainState, cpu_copy, direction_weights
 
 MAX_VALIDATION_PICTURES = 64  # of each domain
-SCORE_TOLERANCE = 1.05  # times the least score, within which later networks replace earlier ones
+SCORE_TOLERANCE = 1.05  # times the lowest score, within which later networks replace earlier ones
 COST_RATIO = 10  # trained samples for each validated picture, at least
 N_SIGMA = 2  # standard errors by which mean scores of some pictures may differ by chance
 MAX_INTERVAL = 2000  # steps between two validations, however long an epoch is
 
 
 class Validator:
-    """Adds validation scores to each line of the metrics, when they are due, and keeps the best networks."""
+    """Adds validation scores to each line of the metrics, when they are due; keeps each direction's best networks."""
 
     def __init__(self, inputs: TrainInputs) -> None:
         self.inputs = inputs
@@ -63,15 +64,19 @@ class Validator:
         if not math.isfinite(score):
             return line
         save_held_out(self.inputs.run, state.step, translated)
-        best = update_best(state, score, line["epoch"])
-        best_so_far = {
-            "validation": score,
-            "best_step": best.step,
-            "best_epoch": best.epoch,
-            "no_better_since_epoch": best.least_epoch,
-            "plateau": best.since >= self.inputs.config.schedule.plateau_patience,
+        for names in DIRECTIONS:
+            update_best(state, names, scores[f"swd_{names.direction}"], line["epoch"])
+        return line | scores | {"validation": score} | self.best_so_far(state)
+
+    def best_so_far(self, state: TrainState) -> dict[str, Any]:
+        """Return which steps the best networks are of, and whether there is a plateau, by their names in metrics."""
+        numbers: dict[str, Any] = {}
+        for direction, best in state.best.items():
+            numbers |= {f"best_step_{direction}": best.step, f"best_epoch_{direction}": best.epoch}
+        return numbers | {
+            "no_better_since_epoch": last_better_epoch(state.best),
+            "plateau": is_plateau(state.best, self.inputs.config.schedule.plateau_patience),
         }
-        return line | scores | best_so_far
 
     def translate(self, state: TrainState) -> dict[str, TranslatedDomain]:
         """Translate the held-out pictures and back, one at a time."""
@@ -107,17 +112,29 @@ class Validator:
         return scores | ({f"overfitting_{domain}": share} if math.isfinite(share) else {})
 
 
-def update_best(state: TrainState, score: float, epoch: int) -> Best:
-    """Compare the networks with the best so far; keep them if they are better, or as good within the tolerance."""
-    best = state.best or Best(score, epoch)
-    if score < best.least:
-        best.least, best.least_epoch, best.since = score, epoch, 0
-    elif state.best:
-        best.since += 1
-    if score <= best.least * SCORE_TOLERANCE:
-        best.step, best.epoch, best.weights = state.step, epoch, cpu_copy(state.model_weights())
-    state.best = best
+def update_best(state: TrainState, names: Names, score: float, epoch: int) -> Best:
+    """Compare a direction's networks with its best so far; keep them if better, or as good within the tolerance."""
+    best = state.best.get(names.direction)
+    if best is None:
+        best = state.best[names.direction] = Best(score, epoch)
+    elif score < best.lowest_score:
+        best.lowest_score, best.lowest_score_epoch, best.validations_since = score, epoch, 0
+    else:
+        best.validations_since += 1
+    if score <= best.lowest_score * SCORE_TOLERANCE:
+        weights = direction_weights(names, state.model_weights())
+        best.step, best.epoch, best.weights = state.step, epoch, cpu_copy(weights)
     return best
+
+
+def is_plateau(best: Mapping[DirectionName, Best], patience: int) -> bool:
+    """Tell whether neither direction has got better in the last `patience` validations."""
+    return bool(best) and all(of_direction.validations_since >= patience for of_direction in best.values())
+
+
+def last_better_epoch(best: Mapping[DirectionName, Best]) -> int:
+    """Return the epoch in which a direction was better than ever for the last time."""
+    return max(of_direction.lowest_score_epoch for of_direction in best.values())
 
 
 def discriminator_scores(state: TrainState, domain: str, images: Images) -> Float[Tensor, " n"]:

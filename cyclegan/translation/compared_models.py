@@ -30,7 +30,7 @@ class ComparedModel:
     @property
     def caption(self) -> tuple[str, str, str]:
         """The lines above the column."""
-        steps = f"{self.info.steps:,} steps" if self.info.steps else "imported"
+        steps = f"{self.info.steps_of(self.direction):,} steps" if self.info.steps else "imported"
         best = ", best" if self.path == Run(self.path.parent).best else ""
         return model_name(self.path), f"to {self.info.domains(self.direction)[1]}", steps + best
 
@@ -100,6 +100,24 @@ def compare_models(
     called after each translation.
     """
     comparison = Comparison(list(models))
+    rows = translated_rows(comparison, pictures, size=size, device=device, on_picture=on_picture)
+    if rows:
+        comparison.sheet = marked_sheet(comparison, rows)
+    return comparison
+
+
+def translated_rows(
+    comparison: Comparison,
+    pictures: Sequence[Path],
+    *,
+    size: int,
+    device: str,
+    on_picture: Callable[[], object],
+) -> list[list[Picture]]:
+    """Return each picture, with its short side at `size` pixels, and its translations by every model.
+
+    `comparison` lists the pictures of the rows, and those that cannot be read.
+    """
     rows: list[list[Picture]] = []
     for path in pictures:
         try:
@@ -110,16 +128,14 @@ def compare_models(
             continue
         comparison.pictures.append(path)
         rows.append([picture.with_pixels(pixels)])
-    for model in models:  # one in memory at a time
+    for model in comparison.models:  # one in memory at a time
         translator = Translator(
             model.path, direction=model.direction, device=device, backend=backend_for("auto", len(rows))
         )
         for row in rows:
             row.append(translator.translate_picture(row[0]))
             on_picture()
-    if rows:
-        comparison.sheet = marked_sheet(comparison, rows)
-    return comparison
+    return rows
 
 
 def marked_sheet(comparison: Comparison, rows: Sequence[Sequence[Picture]]) -> Picture:

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from cyclegan.checkpoints.find import find_model, find_run
-from cyclegan.checkpoints.model_file import load_model, load_tensors, save_tensors
+from cyclegan.checkpoints.model_file import load_model, load_model_info, load_tensors, save_tensors
 from cyclegan.checkpoints.run import Run, set_aside
 from cyclegan.errors import ModelFileError, RunError
 from tests.support.models import write_model
@@ -21,6 +21,14 @@ def test_a_model_file_describes_itself(tmp_path: Path):
     assert (info.domain_a, info.domain_b, info.size, info.steps) == ("horses", 'z"eb\nra ünder', 32, 7)
     assert (info.generator.architecture, info.generator.width, info.generator.blocks) == ("resnet", 4, 1)
     assert "a2b.body.1.weight" in weights
+
+
+def test_a_model_may_have_steps_for_each_direction(tmp_path: Path):
+    path = write_model(tmp_path / "m.safetensors", steps=8, steps_a2b=8, steps_b2a=4)
+    assert load_model_info(path).steps_text == "8 steps (a2b) and 4 (b2a)"
+    rewritten_header(path, steps_a2b=None, steps_b2a=None)  # as earlier versions wrote it
+    assert load_model_info(path).steps_text == "8 steps"
+    assert load_model_info(path).steps_of("b2a") == 8
 
 
 def rewritten_header(path: Path, **changes: str | None) -> None:
@@ -52,6 +60,8 @@ def rewritten_header(path: Path, **changes: str | None) -> None:
         ({"size": "-1"}, "makes no sense: its counts are beyond reason"),
         ({"steps": "9" * 40}, "makes no sense: its counts are beyond reason"),
         ({"discriminator": "0"}, "makes no sense"),
+        ({"steps_a2b": '"8"'}, "makes no sense: the steps of its directions are no counts"),
+        ({"steps_b2a": "-1"}, "makes no sense: its counts are beyond reason"),
     ],
 )
 def test_a_model_with_invalid_metadata_is_an_error(tmp_path: Path, changes, answer: str):

@@ -30,11 +30,12 @@ def test_models_without_the_domain_are_left_out(command, folders, tmp_path):
 
 
 def test_states_show_the_best_and_the_newest_model(command, folders, tmp_path):
-    for name, steps in (("model", 9), ("best", 5)):
-        write_model(tmp_path / "checkpoints" / "mine" / f"{name}.safetensors", steps=steps)
+    for name, steps in (("model", {}), ("best", {"steps_a2b": 5, "steps_b2a": 3})):
+        write_model(tmp_path / "checkpoints" / "mine" / f"{name}.safetensors", steps=9, **steps)
     arguments = ("compare", "horses/1.png", "--size", 32, "--model", "mine", "--json", "--overwrite")
     assert [model["steps"] for model in json.loads(command(*arguments).stdout)["models"]] == [5]
     assert [model["steps"] for model in json.loads(command(*arguments, "--states").stdout)["models"]] == [5, 9]
+    assert [model["steps"] for model in json.loads(command(*arguments, "--to", "horses").stdout)["models"]] == [3]
 
 
 def test_unreadable_pictures_are_named_and_the_rest_compared(command, folders, tmp_path):

@@ -76,7 +76,9 @@ def test_validation_is_shown_while_training(command, folders):
     result = command("train", "horses", "zebras", *TINY, "--validate-a", "zebras", "--validate-b", "horses")
     assert result.returncode == 0
     assert "5 held-out pictures in " in result.stderr
-    assert re.search(r"validation \d\.\d+ \(distance a2b .* faithfulness a .*\) · new best model", result.stderr)
+    assert re.search(
+        r"validation \d\.\d+ \(distance a2b .* faithfulness a .*\) · new best a2b · new best b2a", result.stderr
+    )
 
 
 def test_the_end_on_a_plateau_is_announced(tmp_path: Path):

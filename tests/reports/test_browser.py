@@ -1,6 +1,5 @@
 """The report in headless Chromium, without a network."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +10,6 @@ from playwright import sync_api as playwright
 from cyclegan.checkpoints.records import append_metrics
 from cyclegan.reports import write_report
 from tests.support.reported_runs import HOSTILE, WINNER, draw_samples, leave_held_out, line_with, make_run
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 @dataclass
@@ -28,17 +25,6 @@ class Visit:
         return self.page.eval_on_selector_all(
             ".player img", "pictures => pictures.filter(p => p.offsetWidth > 0).map(p => p.alt)"
         )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["playwright.Browser"]:
-    with playwright.sync_playwright() as engine:
-        executable = CHROMIUM or engine.chromium.executable_path
-        if not Path(executable).exists():
-            pytest.skip("there is no Chromium")
-        browser = engine.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=["light", "dark"])

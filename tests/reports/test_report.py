@@ -88,14 +88,25 @@ def test_the_latest_verdict_comes_with_its_suggestion(tmp_path: Path):
     assert '<section class="verdict fine">' in write_report(run).read_text()
 
 
-def test_the_best_step_is_marked_in_the_validation_curve(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("best", "labels"),
+    [
+        ({"best_step_a2b": 20, "best_step_b2a": 10}, [("50.00", "best a2b"), ("25.00", "best b2a")]),
+        ({"best_step_a2b": 20, "best_step_b2a": 20}, [("50.00", "best")]),
+        ({"best_step": 20}, [("50.00", "best")]),  # of an early version, with one best for both
+    ],
+)
+def test_the_best_steps_are_marked_in_the_validation_curve(tmp_path: Path, best, labels):
     run = make_run(tmp_path)
-    for step, score, best in ((10, 0.5, 10), (20, 0.2, 20), (40, 0.3, 20)):
-        append_metrics(run, {"step": step, "validation": score, "swd_a2b": score, "swd_b2a": score, "best_step": best})
+    for step, score in ((10, 0.5), (20, 0.2), (40, 0.3)):
+        append_metrics(run, {"step": step, "swd_a2b": score, "swd_b2a": score} | best)
     page = write_report(run).read_text()
-    assert page.count("<polyline") == 3
-    assert '<span class="label" style="left:50.00%">best</span>' in page
-    assert "<dt>Best by validation</dt><dd>step 20</dd>" in page
+    assert page.count("<polyline") == 2
+    assert page.count('<span class="label" style="left:') == len(labels)
+    assert all(f'<span class="label" style="left:{left}%">{text}</span>' in page for left, text in labels)
+    for direction in ("a2b", "b2a"):
+        step = best.get(f"best_step_{direction}", 20)
+        assert f"<dt>Best {direction} by validation</dt><dd>step {step}</dd>" in page
 
 
 def test_an_intermittent_finding_is_one_until_it_stays_away():

@@ -13,9 +13,11 @@ from cyclegan.checkpoints.find import find_model
 from cyclegan.checkpoints.model_file import load_model
 from cyclegan.checkpoints.records import held_out_files, read_held_out, read_metrics
 from cyclegan.checkpoints.run import Run
+from cyclegan.checkpoints.states import load_state, save_state, unaveraged_model
 from cyclegan.config import build_config
 from cyclegan.data.domains import is_held_out, load_domain
 from cyclegan.diagnostics.rules import diagnose
+from cyclegan.directions import A2B
 from cyclegan.errors import ConfigError, DataError, RunError
 from cyclegan.images import read_picture
 from cyclegan.training import callbacks, load_inputs, validation
@@ -50,12 +52,15 @@ def many_pictures(folder: Path, count: int, random: np.random.Generator) -> None
         Image.fromarray(coarse).resize((48, 40), Image.Resampling.BICUBIC).save(folder / f"{number:03}.png")
 
 
-def scores_of(monkeypatch: pytest.MonkeyPatch, scores: dict[int, float]) -> None:
-    """Let the scores of a run be these, by step."""
+APART = {4: (0.5, 0.2), 8: (0.2, 0.3), 12: (0.3, 0.4), 14: (0.4, 0.3)}  # a2b is best at step 8, b2a at step 4
+
+
+def scores_of(monkeypatch: pytest.MonkeyPatch, scores: dict[int, tuple[float, float]]) -> None:
+    """Let the scores of a run, of a2b and of b2a, be these, by step."""
     true = validation.Validator.scores
 
     def fixed_scores(self, state, translated):
-        return true(self, state, translated) | dict.fromkeys(("swd_a2b", "swd_b2a"), scores[state.step])
+        return true(self, state, translated) | dict(zip(("swd_a2b", "swd_b2a"), scores[state.step], strict=True))
 
     monkeypatch.setattr(validation.Validator, "scores", fixed_scores)
 
@@ -109,23 +114,47 @@ def test_a_run_without_validation_has_no_best(run: Run, folders):
 
 
 def test_validation_writes_scores_and_selects_the_best_model(run: Run, folders, validated, monkeypatch):
-    scores_of(monkeypatch, {4: 0.5, 8: 0.2, 12: 0.3, 14: 0.4})
-    train_run(run, folders, STEPS, validated)
+    scores_of(monkeypatch, APART)
+    assert train_run(run, folders, STEPS, validated).best_steps == {"a2b": 8, "b2a": 4}
     lines = read_metrics(run)
-    assert [line["validation"] for line in lines] == [0.5, 0.2, 0.3, 0.4]
-    assert [line["best_step"] for line in lines] == [4, 8, 8, 8]
+    assert [line["validation"] for line in lines] == pytest.approx([0.35, 0.25, 0.35, 0.35])
+    assert [line["best_step_a2b"] for line in lines] == [4, 8, 8, 8]
+    assert [line["best_step_b2a"] for line in lines] == [4, 4, 4, 4]
+    assert [line["no_better_since_epoch"] for line in lines] == [2, 3, 3, 3]
     for name in ("faithfulness_a", "faithfulness_b", "held_out_score_a", "held_out_score_b", "swd_a2b", "swd_b2a"):
         assert all(isinstance(line[name], float) for line in lines)
     assert find_model(run.folder) == run.best
-    assert load_model(run.best)[0].steps == 8
+    info = load_model(run.best)[0]
+    assert (info.steps, info.steps_of("a2b"), info.steps_of("b2a")) == (8, 8, 4)
+    assert unaveraged_model(run)[1].steps_text == "14 steps"
 
 
-def test_the_best_model_holds_ema_weights_of_its_step(run: Run, folders, validated, tmp_path, monkeypatch):
-    scores_of(monkeypatch, {4: 0.5, 8: 0.2, 12: 0.3, 14: 0.4})
+@pytest.mark.parametrize(("networks", "step"), [(("a2b", "disc_b"), 8), (("b2a", "disc_a"), 4)])
+def test_each_direction_holds_ema_weights_of_its_best_step(  # noqa: PLR0913 (fixtures)
+    run: Run, folders, validated, tmp_path, monkeypatch, networks, step
+):
+    scores_of(monkeypatch, APART)
     train_run(run, folders, STEPS, validated)
     shorter = Run(tmp_path / "shorter")
-    train_run(shorter, folders, 8, validated)
-    assert all(torch.equal(load_file(run.best)[name], weight) for name, weight in load_file(shorter.model).items())
+    train_run(shorter, folders, step, validated)
+    best, then = load_file(run.best), load_file(shorter.model)
+    assert best.keys() == then.keys()
+    own = [name for name in best if name.partition(".")[0] in networks]
+    assert own
+    assert all(torch.equal(best[name], then[name]) for name in own)
+
+
+def test_a_state_with_one_best_for_both_directions_continues(run: Run, folders, validated, tmp_path, monkeypatch):
+    scores_of(monkeypatch, {4: (0.9, 0.2), 8: (0.8, 0.1), 12: (0.85, 0.3), 14: (0.7, 0.2)})
+    train_run(run, folders, STEPS, validated)
+    early = Run(tmp_path / "early")
+    train_run(early, folders, STEPS, validated, **stop_at(8))
+    tensors, facts, _ = load_state(early)
+    facts["best"] = {"least": 0.45, "least_epoch": 3, "since": 0, "step": 8, "epoch": 3}  # as that version wrote it
+    save_state(early, 8, tensors, facts)
+    train_run(early, folders, STEPS, validated)
+    assert contents(early) == contents(run)
+    assert load_model(early.best)[0].steps_of("b2a") == 8
 
 
 def test_validation_does_not_change_training(run: Run, folders, validated, tmp_path):
@@ -171,7 +200,7 @@ def test_a_kill_during_a_save_keeps_the_best_model(  # noqa: PLR0913 (fixtures)
     run: Run, folders, validated, tmp_path, monkeypatch, instant
 ):
     settings = validated | {"logging": {"validate_every": 4, "save_minutes": 0}}
-    scores_of(monkeypatch, {4: 0.5, 8: 0.2, 12: 0.3, 14: 0.4})
+    scores_of(monkeypatch, APART)
     train_run(run, folders, STEPS, settings)
     killed = Run(tmp_path / "killed")
 
@@ -193,10 +222,11 @@ def kill_in_save(patch: pytest.MonkeyPatch, instant: str, step: int) -> None:
         save_state(run, now, *rest)
 
     def networks(inputs, path, steps, weights):
-        if steps == step and instant == {"model": "before the model", "best": "before the best"}[path.stem]:
+        now = steps["a2b"] == step
+        if now and instant == {"model": "before the model", "best": "before the best"}[path.stem]:
             raise Killed
         save_networks(inputs, path, steps, weights)
-        if steps == step and (instant, path.stem) == ("after the best", "best"):
+        if now and (instant, path.stem) == ("after the best", "best"):
             raise Killed
 
     patch.setattr(callbacks, "save_state", state)
@@ -212,7 +242,7 @@ def test_a_missing_best_model_is_written_again_from_the_state(run: Run, folders,
 
 
 def test_an_interrupted_run_ends_with_the_same_best_model(run: Run, folders, validated, tmp_path, monkeypatch):
-    scores_of(monkeypatch, {4: 0.2, 8: 0.5, 12: 0.1, 14: 0.3})
+    scores_of(monkeypatch, {4: (0.2, 0.5), 8: (0.5, 0.1), 12: (0.1, 0.3), 14: (0.3, 0.3)})
     train_run(run, folders, STEPS, validated)
     broken = Run(tmp_path / "broken")
     for stop in (3, 4, 9):
@@ -235,14 +265,15 @@ def test_a_changed_held_out_picture_is_reported(run: Run, folders, validated):
 
 
 def test_a_plateau_is_advice_or_ends_training(run: Run, folders, validated, tmp_path, monkeypatch):
-    scores_of(monkeypatch, {4: 0.2, 8: 0.5, 12: 0.4, 14: 0.4})
-    patient = {"schedule": {"epochs": 2, "decay_epochs": 20, "max_steps": STEPS, "plateau_patience": 2}}
+    scores_of(monkeypatch, {4: (0.2, 0.5), 8: (0.5, 0.4), 12: (0.4, 0.4), 14: (0.4, 0.4)})
+    patient = {"schedule": {"epochs": 2, "decay_epochs": 20, "max_steps": STEPS, "plateau_patience": 1}}
     stop = {"schedule": patient["schedule"] | {"stop_on_plateau": True}}
     assert train_run(run, folders, STEPS, validated, patient).plateau_epoch == 0
+    # At step 8 a2b has not got better, but b2a has.
     assert [line["plateau"] for line in read_metrics(run)] == [False, False, True, True]
     stopped = Run(tmp_path / "stopped")
     result = train_run(stopped, folders, STEPS, validated, stop)
-    assert (result.step, result.finished, result.plateau_epoch) == (12, True, 2)
+    assert (result.step, result.finished, result.plateau_epoch) == (12, True, 3)
     assert train_run(stopped, folders, STEPS, validated, stop).steps_done == 0
     assert train_run(stopped, folders, STEPS, validated, patient).finished
     assert contents(stopped) == contents(run)
@@ -265,12 +296,12 @@ def test_a_plateau_has_a_suggestion():
 
 
 def test_later_networks_win_within_the_tolerance():
-    state, bests = create_autospec(TrainState, instance=True, best=None), []
+    state, bests = create_autospec(TrainState, instance=True, best={}), []
     for state.step, score in enumerate([1.0, 0.8, 0.83, 0.85, 0.84, 0.7], 1):
         state.model_weights.return_value = {"a2b.weight": torch.tensor(float(state.step))}
-        best = update_best(state, score, epoch=state.step)
+        best = update_best(state, A2B, score, epoch=state.step)
         assert best.weights["a2b.weight"] == best.step
-        bests.append((best.step, best.least_epoch, best.since))
+        bests.append((best.step, best.lowest_score_epoch, best.validations_since))
     assert bests == [(1, 1, 0), (2, 2, 0), (3, 2, 1), (3, 2, 2), (5, 2, 3), (6, 6, 0)]
 
 
