@@ -12,7 +12,7 @@ from itertools import count, islice
 from pathlib import Path
 
 from cyclegan.atomic import is_file_name
-from cyclegan.data.folders import count_suffixes, describe_passed_over, evenly_spaced, is_hidden, visible_files
+from cyclegan.data.folders import count_suffixes, describe_passed_over, is_hidden, visible_files
 from cyclegan.errors import DataError, UsageError, disk_errors
 from cyclegan.images import FORMAT_OF
 from cyclegan.inspection import FolderReport
@@ -74,11 +74,6 @@ def folder_contents(folder: Path) -> FolderContents:
         sorted(path.name for path in folder.iterdir() if path.is_dir() and not is_hidden(path.name)),
         len(files) > MAX_FILES,
     )
-
-
-def examples(contents: FolderContents, most: int) -> list[Path]:
-    """Return some of the pictures, from the first to the last."""
-    return evenly_spaced(contents.pictures, most)
 
 
 def store_pictures(uploads: Sequence[Path], kind: str, current: Path | None, datasets: Path) -> Path:

@@ -14,7 +14,7 @@ from cyclegan.reports import render_progress
 from cyclegan.reports.diagnosis import verdict_of
 from cyclegan.text import duration, printable
 from cyclegan.web.catalogue import FileVersion, file_version
-from cyclegan.web.trainings import TrainingStatus
+from cyclegan.web.trainings import TrainingStatus, train_result
 
 SILENT_SECONDS = 600  # without a new line, after which the page says so
 LOG_LINES = 10  # at the end of a log that are shown
@@ -52,9 +52,9 @@ def run_facts(run: Run, config: Config) -> list[str]:
         facts.append(f"epoch {epoch:,}" + (f" of {config.epochs:,}" if config.epochs else ""))
     if isinstance(speed := last.get("samples_per_second"), int | float):
         facts.append(f"{speed:.2f} samples/s")
-        if isinstance(planned, int) and speed > 0:
+        if isinstance(planned, int) and planned > last["step"] and speed > 0:
             samples = (planned - last["step"]) * config.training.batch_size * config.machine.devices
-            facts.append(f"{duration(max(samples, 0) / speed)} left")
+            facts.append(f"{duration(samples / speed)} left")
     if verdict := verdict_of(last):
         facts.append(f"health: {verdict}")
     facts.append(f"updated {max(age, 0):.0f} s ago" if age < SILENT_SECONDS else "not updated for ten minutes")
@@ -67,8 +67,8 @@ def run_progress(run: Run) -> str:
 
 
 def log_text(run: Run) -> str:
-    """Return the end of what a training that the page started has said."""
-    return "\n".join(map(printable, last_log_lines(run, LOG_LINES)))
+    """Return the end of what a training that the page started has said, without the result, which is for programs."""
+    return "\n".join(printable(line) for line in last_log_lines(run, LOG_LINES) if train_result(line) is None)
 
 
 def newest_sample(run: Run, folder: Path) -> Path | None:

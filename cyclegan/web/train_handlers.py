@@ -9,16 +9,11 @@ from pathlib import Path
 import gradio as gr
 
 from cyclegan.config import build_config, preset
+from cyclegan.data.folders import evenly_spaced
 from cyclegan.errors import PictureError
 from cyclegan.inspection.data_folders import count_pictures, data_folders, inspect_folders
 from cyclegan.text import printable
-from cyclegan.web.data_folders import (
-    examples,
-    folder_contents,
-    report_as_html,
-    store_pictures,
-    typed_folder,
-)
+from cyclegan.web.data_folders import folder_contents, report_as_html, store_pictures, typed_folder
 from cyclegan.web.handlers import Handlers, Update, shows_errors
 from cyclegan.web.trainings import Trainings, TrainRequest
 from cyclegan.web.translating import write_preview
@@ -41,7 +36,7 @@ class TrainHandlers:
         if not (text or "").strip():
             return gr.Markdown(visible=False), gr.Gallery(visible=False)
         contents = folder_contents(typed_folder(text))
-        shown = list(self.handlers.worker.map(self.write_example, examples(contents, EXAMPLES)))
+        shown = list(self.handlers.worker.map(self.write_example, evenly_spaced(contents.pictures, EXAMPLES)))
         thumbnails = [str(path) for path in shown if path]
         return gr.Markdown(contents.as_html(), visible=True), gr.Gallery(thumbnails, visible=bool(thumbnails))
 

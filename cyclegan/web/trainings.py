@@ -67,7 +67,7 @@ def training_status(run: Run) -> TrainingStatus:
         return TrainingStatus("")
     result, step, can_continue = train_result(last), latest_step(run), run.config.is_file()
     if result and result["finished"]:
-        return TrainingStatus("finished", f"{result.get('step', step):,} steps are done.")
+        return TrainingStatus("finished", f"Step {step:,} was the last.")
     saved = f"Everything is saved at step {step:,}." if step else "Nothing was trained yet."
     if result:
         return TrainingStatus("stopped", saved, can_continue=can_continue)

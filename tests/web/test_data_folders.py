@@ -95,6 +95,6 @@ def test_the_words_of_inspection_are_escaped(folders: tuple[Path, Path]):
         Image.new("RGB", (300, 300), "red").save(folder / f"{EVIL.replace('/', '')}.png")
     html = report_as_html(inspect_folders(data_folders(folders), 32))
     assert "<strong>horses</strong>: 6 pictures" in html
-    assert "1 picture is in both domains" in html
+    assert "horses: 1 picture is of a single colour" in html
     assert "<details><summary>which</summary>horses/&lt;img" in html
     assert "<img" not in html

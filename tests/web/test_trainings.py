@@ -13,10 +13,11 @@ import pytest
 
 from cyclegan.checkpoints.process import training_process
 from cyclegan.checkpoints.run import Run, locked, record_process
+from cyclegan.checkpoints.states import state_path
 from cyclegan.config import build_config, save_config
 from cyclegan.errors import ConfigError, CycleganError, DataError, RunError, UsageError
 from cyclegan.web.catalogue import Catalogue
-from cyclegan.web.trainings import TrainingStatus, Trainings, TrainRequest, training_status
+from cyclegan.web.trainings import Trainings, TrainingStatus, TrainRequest, training_status
 from tests.support.stand_in_training import ended_trainings, install
 
 
@@ -116,8 +117,8 @@ def test_a_killed_training_has_failed(trainings: Trainings, request_: TrainReque
 
 def test_a_finished_training_says_so_and_keeps_its_name(trainings: Trainings, request_: TrainRequest):
     run = trainings.start(replace(request_, name="finishes"))
-    assert wait_for_state(run, "finished") == TrainingStatus("finished", "1,200 steps are done.")
-    (run.folder / "model.safetensors").touch()
+    state_path(run, 1200).touch()
+    assert wait_for_state(run, "finished") == TrainingStatus("finished", "Step 1,200 was the last.")
     with pytest.raises(RunError, match="there is a run finishes already"):
         trainings.start(replace(request_, name="finishes"))
 
@@ -151,13 +152,13 @@ def test_a_run_continues_with_its_settings(trainings: Trainings, request_: Train
     ],
 )
 def test_invalid_choices_start_nothing(
-    trainings: Trainings, request_: TrainRequest, tmp_path: Path, change: dict, kind: type[CycleganError], words: str
+    trainings: Trainings, request_: TrainRequest, change: dict, kind: type[CycleganError], words: str
 ):
     with pytest.raises(kind, match=words):
         trainings.start(replace(request_, **change))
     with pytest.raises(DataError, match="both folders are the same"):
         trainings.start(replace(request_, folder_a=request_.folder_b))
-    assert not (tmp_path / "checkpoints").exists()
+    assert not trainings.catalogue.checkpoints.exists()
 
 
 def test_a_training_of_another_program_is_seen_and_left_alone(trainings: Trainings, tmp_path: Path):
