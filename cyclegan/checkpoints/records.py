@@ -12,6 +12,7 @@ from cyclegan.checkpoints.run import Run
 from cyclegan.errors import disk_errors
 
 EXTREMES = 3  # held-out pictures of a domain that are shown as the best, and as the worst, by one number
+MAX_LOG_BYTES = 2**16  # at the end of a log that are read
 SAMPLE_GAP = 4  # white pixels between the two directions of a sample grid
 
 
@@ -45,6 +46,16 @@ def delete_records_after(run: Run, step: int) -> None:
     for path in [*sample_grids(run), *held_out_files(run)]:
         if int(path.stem) > step:
             path.unlink(missing_ok=True)
+
+
+def last_log_lines(run: Run, most: int) -> list[str]:
+    """Return the last lines, without empty ones, of what the training that the page started said."""
+    if not run.log.exists():
+        return []
+    with run.log.open("rb") as file:
+        file.seek(max(run.log.stat().st_size - MAX_LOG_BYTES, 0))
+        text = file.read().decode("utf-8", errors="replace")
+    return [line for line in text.splitlines() if line.strip()][-most:]
 
 
 def save_evaluation(run: Run, scores: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ samples/               grids of real | fake | cycled
 held_out/              of the last validation: numbers of every held-out picture, and a grid of the best and worst
 tensorboard/           metrics and sample grids again, where they are asked for
 evaluation.json        scores against known counterparts (of the demo)
+train.log              what the training said, where the page started it
 report.html
 """
 
@@ -66,6 +67,11 @@ class Run:
         return self.folder / "state"
 
     @property
+    def lock(self) -> Path:
+        """Locked while a process trains."""
+        return self.states / "lock"
+
+    @property
     def process(self) -> Path:
         """The process that trains, or trained last."""
         return self.states / "process"
@@ -96,6 +102,11 @@ class Run:
         return self.folder / "evaluation.json"
 
     @property
+    def log(self) -> Path:
+        """The messages of the last training that the page started."""
+        return self.folder / "train.log"
+
+    @property
     def report(self) -> Path:
         """The report on this run."""
         return self.folder / "report.html"
@@ -108,7 +119,7 @@ class Run:
 @contextmanager
 def locked(run: Run) -> Iterator[None]:
     """Lock a run's folder against other trainings."""
-    lock = FileLock(run.states / "lock", timeout=0)
+    lock = FileLock(run.lock, timeout=0)
     with disk_errors(run.folder):
         run.states.mkdir(parents=True, exist_ok=True)
         try:
@@ -118,13 +129,18 @@ def locked(run: Run) -> Iterator[None]:
                 f"another training is at work in {printable(run.folder)}: {_process_of_lock(run)}.",
                 "Wait for it, or give this one another --name.",
             ) from error
-        write_text(run.process, f"process {os.getpid()} on {platform.node()}")
+        record_process(run, os.getpid())
     try:
         for folder in (run.folder, run.states, run.samples, run.held_out):
             remove_partials(folder)
         yield
     finally:
         lock.release()
+
+
+def record_process(run: Run, process_id: int) -> None:
+    """Write down which process of this machine trains a run."""
+    write_text(run.process, f"process {process_id} on {platform.node()}")
 
 
 def _process_of_lock(run: Run) -> str:
@@ -158,7 +174,7 @@ def set_aside(run: Run) -> Path | None:
 
 def can_start(run: Run) -> bool:
     """Tell whether a run's folder is empty, or holds only files of a run killed before its first save."""
-    own = {run.states, run.config, run.teacher}
+    own = {run.states, run.config, run.teacher, run.log}
     if run.config.is_file():
         own |= {run.metrics, run.samples, run.held_out, run.tensorboard, run.report}
     return all(path in own or path.match(PARTIALS) for path in run.folder.iterdir())

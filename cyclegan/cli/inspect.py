@@ -13,7 +13,6 @@ from cyclegan.text import printable
 if TYPE_CHECKING:
     from cyclegan.inspection import (
         Finding,
-        FolderFacts,
         FolderReport,
         Inspection,
         MachineReport,
@@ -69,7 +68,7 @@ def folders_text(report: "FolderReport") -> Iterator[str]:
     """Yield facts, findings and advice about data folders."""
     from cyclegan.data.folders import describe_passed_over
 
-    yield table([(printable(folder.folder), folder_text(folder)) for folder in report.folders])
+    yield table([(printable(folder.folder), folder.description) for folder in report.folders])
     for folder in report.folders:
         if description := describe_passed_over(folder.passed_over):
             yield f"{printable(folder.folder)}: {description}"
@@ -78,25 +77,6 @@ def folders_text(report: "FolderReport") -> Iterator[str]:
         yield "\n".join(
             ["To train on them:", *(f"  {advice.options}\n    {advice.reason}" for advice in report.advice)]
         )
-
-
-def folder_text(folder: "FolderFacts") -> str:
-    """Return facts about a folder as a line."""
-    low, middle, high = folder.short_side
-    facts = [f"{folder.pictures:,} pictures"]
-    if folder.pictures:
-        facts.append(f"short side {low}" if low == high else f"short side {low} to {high}, median {middle}")
-        typical, most = folder.aspect
-        facts.append("square" if most == 1 else f"aspect {typical:g} (at most {most:g})")
-        facts.append(" ".join(f"{mode} {count:,}" for mode, count in folder.modes.items()))
-    counts = (
-        (folder.grey, "grey"),
-        (folder.sixteen_bit, "of 16 bits"),
-        (folder.transparent, "transparent"),
-        (folder.several_frames, "of several frames"),
-        (folder.unreadable, "unreadable"),
-    )
-    return ", ".join(facts + [f"{count:,} {description}" for count, description in counts if count])
 
 
 def findings_text(findings: Sequence["Finding"], none_text: str) -> Iterator[str]:

@@ -39,9 +39,10 @@ def ui(
 ) -> None:
     """Serve a local web page that translates pictures.
 
-    It also shows the progress of runs.
+    It also trains, and shows the progress of runs.
     """
     from cyclegan.checkpoints.find import find_model
+    from cyclegan.cli.datasets import DATASETS
     from cyclegan.devices import choose_device
     from cyclegan.web import ServerSettings, serve
 
@@ -55,6 +56,7 @@ def ui(
 
     settings = ServerSettings(
         checkpoints=checkpoints,
+        datasets=DATASETS,
         model=find_model(model, checkpoints) if model else None,
         device=str(choose_device(device)),
         host=host,

@@ -48,6 +48,25 @@ class FolderFacts:
     transparent: int
     several_frames: int
 
+    @property
+    def description(self) -> str:
+        """The facts as one line."""
+        low, middle, high = self.short_side
+        facts = [f"{self.pictures:,} pictures"]
+        if self.pictures:
+            facts.append(f"short side {low}" if low == high else f"short side {low} to {high}, median {middle}")
+            typical, most = self.aspect
+            facts.append("square" if most == 1 else f"aspect {typical:g} (at most {most:g})")
+            facts.append(" ".join(f"{mode} {count:,}" for mode, count in self.modes.items()))
+        counts = (
+            (self.grey, "grey"),
+            (self.sixteen_bit, "of 16 bits"),
+            (self.transparent, "transparent"),
+            (self.several_frames, "of several frames"),
+            (self.unreadable, "unreadable"),
+        )
+        return ", ".join(facts + [f"{count:,} {description}" for count, description in counts if count])
+
 
 @dataclass(frozen=True)
 class Advice:

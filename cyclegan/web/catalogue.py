@@ -40,7 +40,9 @@ class Catalogue:
 
     def runs(self) -> dict[str, Run]:
         """Return runs by name, the last changed first."""
-        runs = sorted((Run(config.parent) for config in self.checkpoints.glob("*/config.toml")), key=last_change)
+        # A training that has just been started, or has failed at once, has a log and no settings.
+        folders = {path.parent for name in ("config.toml", "train.log") for path in self.checkpoints.glob(f"*/{name}")}
+        runs = sorted(map(Run, folders), key=last_change)
         return {printable(run.name): run for run in reversed(runs)}
 
     def find_run(self, name: object) -> Run:
@@ -52,8 +54,8 @@ class Catalogue:
 
 
 def last_change(run: Run) -> float:
-    """Return when the metrics or the settings of a run changed last."""
-    return max(path.stat().st_mtime for path in (run.metrics, run.config) if path.exists())
+    """Return when the metrics, the log or the settings of a run changed last; 0 if they are gone."""
+    return max((path.stat().st_mtime for path in (run.metrics, run.log, run.config) if path.exists()), default=0.0)
 
 
 def target_domains(path: Path, info: ModelInfo) -> list[tuple[str, DirectionName]]:

@@ -14,7 +14,8 @@ from cyclegan.checkpoints.model_file import load_model_info, networks_in
 from cyclegan.errors import CycleganError
 from cyclegan.text import printable
 from cyclegan.web.catalogue import Catalogue, target_domains
-from cyclegan.web.run_status import newest_sample, run_heading, run_progress
+from cyclegan.web.run_status import log_text, newest_sample, run_heading, run_progress
+from cyclegan.web.trainings import training_status
 from cyclegan.web.translating import (
     TranslatedFile,
     TranslateRequest,
@@ -44,16 +45,17 @@ def shows_errors(handler: Callable[..., Any]) -> Callable[..., Any]:
 class Handlers:
     """The handlers of one page."""
 
-    def __init__(self, catalogue: Catalogue, workspace: Workspace) -> None:
+    def __init__(self, catalogue: Catalogue, workspace: Workspace, *, may_train: bool) -> None:
         self.catalogue = catalogue
         self.workspace = workspace
+        self.may_train = may_train
         self.worker = ThreadPoolExecutor(1)  # each of gradio's many threads would hold its own memory
 
     @shows_errors
-    def list_models(self) -> Update:
+    def list_models(self, selected: str | None) -> Update:
         """Return the models that there are now."""
         names = list(self.catalogue.models())
-        return gr.Dropdown(names, value=names[0] if names else None)
+        return gr.Dropdown(names, value=selected if selected in names else next(iter(names), None))
 
     @shows_errors
     def list_targets(self, model: str | None) -> tuple[Update, Update]:
@@ -115,6 +117,11 @@ class Handlers:
         return previews[event.index]
 
     @shows_errors
+    def use_model(self, name: str | None) -> tuple[Update, Update]:
+        """Return the tab that translates, and the model of a run."""
+        return gr.Tabs(selected="translate"), gr.Dropdown(list(self.catalogue.models()), value=name)
+
+    @shows_errors
     def list_runs(self, selected: str | None) -> tuple[Update, Update]:
         """Return the runs that there are now, and start the timer."""
         names = list(self.catalogue.runs())
@@ -122,13 +129,21 @@ class Handlers:
         return gr.Dropdown(names, value=name), gr.Timer(active=True)
 
     @shows_errors
-    def show_run(self, name: str | None) -> tuple[Update, Update, Update]:
-        """Return the state of a run."""
+    def show_run(self, name: str | None) -> tuple[Update, ...]:
+        """Return the state of a run, what can be done with it, and the end of its log."""
         if not name:
-            return gr.skip(), gr.skip(), gr.skip()
+            return (gr.skip(),) * 7
         run = self.catalogue.find_run(name)
-        grid = newest_sample(run, self.workspace.folder)
-        return run_heading(run), gr.Image(str(grid) if grid else None, visible=grid is not None), run_progress(run)
+        status, grid, log = training_status(run), newest_sample(run, self.workspace.folder), log_text(run)
+        return (
+            run_heading(run, status),
+            gr.Image(str(grid) if grid else None, visible=grid is not None),
+            run_progress(run),
+            gr.Button(visible=self.may_train and status.can_stop),
+            gr.Button(visible=self.may_train and status.can_continue),
+            gr.Button(visible=run.model.is_file() or run.best.is_file()),
+            gr.Textbox(log, visible=bool(log)),
+        )
 
 
 def as_list(lines: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """The components of the page, and the handlers of their events."""
 
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -8,6 +9,8 @@ import gradio as gr
 from cyclegan.images import FORMAT_OF
 from cyclegan.reports.rendering import packaged
 from cyclegan.web.handlers import Handlers
+from cyclegan.web.train_handlers import TrainHandlers
+from cyclegan.web.train_layout import HIDDEN, TrainForm, train_tab
 from cyclegan.web.translating import MAX_FILE_BYTES, MAX_PICTURES_PER_REQUEST
 
 POLL_SECONDS = 5  # between two readings of a run
@@ -15,17 +18,34 @@ MAX_AGE_SECONDS = 3600  # of uploads and translations
 CLEANUP_SECONDS = 300  # between two deletions of old files
 MAX_QUEUED = 200  # requests
 MAX_SESSIONS = 200  # whose previews are kept; gradio's default is 10,000
-HIDDEN: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
-def build_page(handlers: Handlers) -> gr.Blocks:
-    """Return the page, not yet served."""
+@dataclass(frozen=True)
+class Watched:
+    """The parts of the tab that follows a run which other tabs, and trainings, are connected to."""
+
+    run: gr.Dropdown
+    stop: gr.Button
+    resume: gr.Button
+    translate: gr.Button
+    show: dict[str, Any]  # the event that shows the run
+
+
+def build_page(handlers: Handlers, trainings: TrainHandlers | None) -> gr.Blocks:
+    """Return the page, not yet served; without handlers of trainings it starts none."""
     page = gr.Blocks(title="cyclegan", delete_cache=(CLEANUP_SECONDS, MAX_AGE_SECONDS))
-    with page:
-        with gr.Tab("Translate"):
-            translate_tab(handlers, page)
-        with gr.Tab("Watch") as tab:
-            watch_tab(handlers, tab)
+    with page, gr.Tabs() as tabs:
+        with gr.Tab("Translate", id="translate") as tab:
+            model = translate_tab(handlers, page, tab)
+        form = None
+        if trainings:
+            with gr.Tab("Train", id="train"):
+                form = train_tab(trainings)
+        with gr.Tab("Watch", id="watch") as tab:
+            watched = watch_tab(handlers, tab)
+        watched.translate.click(handlers.use_model, watched.run, [tabs, model], **HIDDEN)
+        if trainings and form:
+            connect_trainings(trainings, form, watched, tabs)
     page.state_session_capacity = MAX_SESSIONS
     page.queue(default_concurrency_limit=1, max_size=MAX_QUEUED, api_open=False)
     return page
@@ -44,8 +64,8 @@ def appearance() -> dict[str, Any]:
     return {"theme": theme, "head": f"<style>{style}</style>"}
 
 
-def translate_tab(handlers: Handlers, page: gr.Blocks) -> None:
-    """Lay out and connect the tab that translates pictures."""
+def translate_tab(handlers: Handlers, page: gr.Blocks, tab: gr.Tab) -> gr.Dropdown:
+    """Lay out and connect the tab that translates pictures; return the choice of the model."""
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
             model = gr.Dropdown(label="Model", allow_custom_value=True)
@@ -80,25 +100,53 @@ def translate_tab(handlers: Handlers, page: gr.Blocks) -> None:
                 headers=["picture", "realism", "cycle error"], interactive=False, visible=False, buttons=[]
             )
     translated, previews = gr.State([]), gr.State([])
-    page.load(handlers.list_models, None, model, **HIDDEN)
+    for event in (page.load, tab.select):
+        event(handlers.list_models, model, model, **HIDDEN)
     model.change(handlers.list_targets, model, [direction, scores], **HIDDEN)
     inputs = [uploads, model, direction, strength, keep, scores]
     outputs = [results, table, messages, translated]
     finished = button.click(handlers.translate, inputs, outputs, api_name="translate", show_progress_on=slider)
     finished.success(handlers.preview, translated, [slider, gallery, previews], **HIDDEN)
     gallery.select(handlers.select, previews, slider, **HIDDEN)
+    return model
 
 
-def watch_tab(handlers: Handlers, tab: gr.Tab) -> None:
+def watch_tab(handlers: Handlers, tab: gr.Tab) -> Watched:
     """Lay out and connect the tab that follows a run."""
     run = gr.Dropdown(label="Run", allow_custom_value=True)
-    heading = gr.Markdown("Nothing has been trained here yet.", latex_delimiters=[])
+    heading = gr.Markdown("Nothing has been trained here yet.", latex_delimiters=[], elem_id="status")
+    with gr.Row():
+        stop = gr.Button("Stop and save", visible=False)
+        resume = gr.Button("Continue", visible=False)
+        translate = gr.Button("Translate with it", visible=False)
     sample = gr.Image(
         show_label=False, type="filepath", interactive=False, visible=False, buttons=["download", "fullscreen"]
     )
     # gradio's sanitizer would break the SVG; all text in it is escaped
     curves = gr.Markdown(latex_delimiters=[], sanitize_html=False, elem_id="curves")
+    log = gr.Textbox(label="Log", lines=2, max_lines=40, interactive=False, visible=False)
     timer = gr.Timer(POLL_SECONDS, active=False)
+    show = {
+        "fn": handlers.show_run,
+        "inputs": run,
+        "outputs": [heading, sample, curves, stop, resume, translate, log],
+        "concurrency_limit": None,
+        **HIDDEN,
+    }
     tab.select(handlers.list_runs, run, [run, timer], **HIDDEN)
     for event in (run.change, timer.tick, tab.select):
-        event(handlers.show_run, run, [heading, sample, curves], concurrency_limit=None, **HIDDEN)
+        event(**show)
+    return Watched(run, stop, resume, translate, show)
+
+
+def connect_trainings(trainings: TrainHandlers, form: TrainForm, watched: Watched, tabs: gr.Tabs) -> None:
+    """Connect the buttons that start, stop and continue a training; each shows then how the run is."""
+    started = form.start.click(
+        trainings.start, form.choices, [tabs, watched.run], api_visibility="private", show_progress_on=form.start
+    )
+    stopped = watched.stop.click(
+        trainings.stop, watched.run, None, api_visibility="private", show_progress_on=watched.stop
+    )
+    resumed = watched.resume.click(trainings.resume, watched.run, None, **HIDDEN)
+    for event in (started, stopped, resumed):
+        event.success(**watched.show)

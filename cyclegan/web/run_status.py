@@ -7,23 +7,37 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from cyclegan.checkpoints.records import read_metrics, sample_grids
+from cyclegan.checkpoints.records import last_log_lines, read_metrics, sample_grids
 from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config
 from cyclegan.reports import render_progress
 from cyclegan.reports.diagnosis import verdict_of
-from cyclegan.text import printable
+from cyclegan.text import duration, printable
 from cyclegan.web.catalogue import FileVersion, file_version
+from cyclegan.web.trainings import TrainingStatus, train_result
 
 SILENT_SECONDS = 600  # without a new line, after which the page says so
+LOG_LINES = 10  # at the end of a log that are shown
+LABELS = {"training": "Training.", "finished": "Finished.", "stopped": "Stopped.", "failed": "Failed."}  # by state
 
 
-def run_heading(run: Run) -> str:
-    """Return the domains, progress, speed and verdict of a run, as HTML."""
-    config = run.load_config()
-    domains = f"{config.data.name_a} and {config.data.name_b}"
-    facts = " · ".join(run_facts(run, config)) or "no metrics yet; the first line comes after some steps"
-    return f"<p><strong>{escape(printable(domains))}</strong><br>{escape(facts)}</p>"
+def run_heading(run: Run, status: TrainingStatus) -> str:
+    """Return the domains, state, progress, speed and verdict of a run, as HTML."""
+    title, facts = run.name, ""
+    if run.config.is_file():
+        config = run.load_config()
+        title = f"{config.data.name_a} and {config.data.name_b}"
+        facts = " · ".join(run_facts(run, config)) or "no metrics yet; the first line comes after some steps"
+    lines = [f"<strong>{escape(printable(title))}</strong>", status_line(status), escape(facts)]
+    return f"<p>{'<br>'.join(filter(None, lines))}</p>"
+
+
+def status_line(status: TrainingStatus) -> str:
+    """Return the state of a training as HTML."""
+    if not status.state:
+        return ""
+    label = f'<span class="{status.state}">{LABELS[status.state]}</span>'
+    return f"{label} {escape(printable(status.message))}"
 
 
 def run_facts(run: Run, config: Config) -> list[str]:
@@ -32,11 +46,15 @@ def run_facts(run: Run, config: Config) -> list[str]:
     if not metrics:
         return []
     last, age = metrics[-1], time.time() - run.metrics.stat().st_mtime
-    facts = [f"step {last['step']:,}"]
+    planned = last.get("planned_steps")
+    facts = [f"step {last['step']:,}" + (f" of about {planned:,}" if isinstance(planned, int) else "")]
     if isinstance(epoch := last.get("epoch"), int):
         facts.append(f"epoch {epoch:,}" + (f" of {config.epochs:,}" if config.epochs else ""))
     if isinstance(speed := last.get("samples_per_second"), int | float):
         facts.append(f"{speed:.2f} samples/s")
+        if isinstance(planned, int) and planned > last["step"] and speed > 0:
+            samples = (planned - last["step"]) * config.training.batch_size * config.machine.devices
+            facts.append(f"{duration(samples / speed)} left")
     if verdict := verdict_of(last):
         facts.append(f"health: {verdict}")
     facts.append(f"updated {max(age, 0):.0f} s ago" if age < SILENT_SECONDS else "not updated for ten minutes")
@@ -46,6 +64,11 @@ def run_facts(run: Run, config: Config) -> list[str]:
 def run_progress(run: Run) -> str:
     """Return the findings and the curves of a run, as HTML."""
     return render_progress(cached_metrics(run))
+
+
+def log_text(run: Run) -> str:
+    """Return the end of what a training that the page started has said, without the result, which is for programs."""
+    return "\n".join(printable(line) for line in last_log_lines(run, LOG_LINES) if train_result(line) is None)
 
 
 def newest_sample(run: Run, folder: Path) -> Path | None:

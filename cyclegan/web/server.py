@@ -26,6 +26,7 @@ class ServerSettings:
     """What is served, and at which address."""
 
     checkpoints: Path = Path("checkpoints")
+    datasets: Path = Path("datasets")  # dropped pictures for training are stored in it
     model: Path | None = None  # a model file that is offered first
     device: str = "auto"
     host: str = "127.0.0.1"
@@ -67,12 +68,18 @@ def build_app(settings: ServerSettings, folder: Path, closing: Event) -> Any:
     from cyclegan.web.catalogue import Catalogue
     from cyclegan.web.handlers import Handlers
     from cyclegan.web.layout import appearance, build_page
-    from cyclegan.web.security import SecurityMiddleware
+    from cyclegan.web.security import SecurityMiddleware, is_loopback
+    from cyclegan.web.train_handlers import TrainHandlers
+    from cyclegan.web.trainings import Trainings
     from cyclegan.web.translating import MAX_FILE_BYTES, Workspace
 
     catalogue = Catalogue(checkpoints=settings.checkpoints, model=settings.model)
     workspace = Workspace(device=settings.device, folder=folder.resolve(), closing=closing)
-    page = build_page(Handlers(catalogue, workspace))
+    # Others must neither read folders of this machine nor use its processors.
+    may_train = is_loopback(settings.host)
+    handlers = Handlers(catalogue, workspace, may_train=may_train)
+    trainings = TrainHandlers(handlers, Trainings(catalogue, settings.device), settings.datasets) if may_train else None
+    page = build_page(handlers, trainings)
     app = gr.mount_gradio_app(
         FastAPI(openapi_url=None),
         page,

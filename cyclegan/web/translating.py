@@ -118,11 +118,11 @@ def write_previews(file: TranslatedFile) -> tuple[Path, Path]:
     return write_preview(file.source, folder / "before.jpg"), write_preview(file.target, folder / "after.jpg")
 
 
-def write_preview(source: Path, target: Path) -> Path:
-    """Write a picture as a JPEG of 8 bits in colour, at most `PREVIEW_SIDE` pixels long."""
+def write_preview(source: Path, target: Path, side: int = PREVIEW_SIDE) -> Path:
+    """Write a picture as a JPEG of 8 bits in colour, at most `side` pixels long."""
     picture = read_picture(source, MAX_PIXELS_ON_PAGE)
     height, width = picture.pixels.shape[:2]
-    scale = min(PREVIEW_SIDE / max(height, width), 1)
+    scale = min(side / max(height, width), 1)
     small = resized(picture.pixels, max(round(width * scale), 1), max(round(height * scale), 1))
     preview = picture.with_pixels(with_channels(with_bits(small, 8), 3))
     mode = "RGB" if picture.alpha is None else "RGBA"

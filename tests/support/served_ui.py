@@ -88,10 +88,10 @@ class Served:
 
 
 @contextmanager
-def serving(folder: Path, *, before: str = "") -> Iterator[Served]:
-    """Serve the page of what is in a folder, some Python done before."""
+def serving(folder: Path, *options: str, before: str = "") -> Iterator[Served]:
+    """Serve the page of what is in a folder, with options of `cyclegan ui`, some Python done before."""
     program = CONFINED.replace("BEFORE", before)
-    command = [sys.executable, "-c", program, "ui", "--port", "0", "--device", "cpu", "--json"]
+    command = [sys.executable, "-c", program, "ui", "--port", "0", "--device", "cpu", "--json", *options]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(folder)}
     with (
         (folder / "stderr.txt").open("w") as errors,

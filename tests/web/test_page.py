@@ -1,5 +1,6 @@
 """The page as a person sees it, in a browser that is asked for nothing but this machine."""
 
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -9,13 +10,16 @@ import pytest
 from PIL import Image
 from playwright import sync_api as playwright
 
+from cyclegan.checkpoints.process import training_process
 from cyclegan.checkpoints.run import Run
 from tests.support.models import write_model
 from tests.support.served_ui import Served, serving
+from tests.support.stand_in_training import ended_trainings
 from tests.web.conftest import EVIL, make_run
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium on this machine")
+SECONDS = 180  # in which a busy machine does what a test waits for
 CONFINED = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 
 
@@ -26,7 +30,7 @@ class Visit:
         self.asked: list[str] = []
         self.complaints: list[str] = []
         self.tab = browser.new_page()
-        self.tab.set_default_timeout(60_000)
+        self.tab.set_default_timeout(SECONDS * 1000)
         self.tab.on("request", lambda request: self.asked.append(request.url))
         self.tab.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
         self.tab.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -36,16 +40,35 @@ class Visit:
 
     def upload(self, *pictures: Path) -> None:
         """Drop pictures on the page."""
-        self.tab.set_input_files("input[type=file]", pictures)
+        self.tab.locator("input[type=file]").first.set_input_files(pictures)
         self.tab.get_by_text(pictures[-1].stem).wait_for()
+
+    def open(self, tab: str) -> None:
+        """Choose a tab."""
+        self.tab.get_by_role("tab", name=tab).click()
+
+    def press(self, button: str) -> None:
+        """Press a button of this name."""
+        self.tab.get_by_role("button", name=button, exact=True).click()
+
+    def choose_training(self, preset: str, time: float, unit: str) -> None:
+        """Fill in how to train."""
+        self.tab.get_by_label("Preset").click()
+        self.tab.get_by_role("option", name=preset).click()
+        self.tab.get_by_label("Time").fill(str(time))
+        self.tab.get_by_role("radio", name=unit).check()
+
+    def wait_for(self, text: str | re.Pattern[str]) -> None:
+        """Wait until the page shows a text."""
+        self.tab.get_by_text(text).first.wait_for()
 
     def translate(self) -> None:
         """Press the button."""
-        self.tab.get_by_role("button", name="Translate", exact=True).click()
+        self.press("Translate")
 
     def wait_for_picture(self, selector: str, width: int) -> None:
         """Wait until a picture has loaded; by asking again and again, for the page lets nobody evaluate anything."""
-        for _ in range(600):
+        for _ in range(SECONDS * 10):
             images = self.tab.locator(selector)
             if images.count() and images.first.evaluate("image => image.naturalWidth") == width:
                 return
@@ -128,6 +151,87 @@ def test_a_run_is_followed(visit: Visit, page: Served):
     with run.metrics.open("a") as metrics:
         metrics.write('{"step": 40, "epoch": 2, "gan_a2b": 0.1}\n')
     visit.tab.get_by_text("step 40").wait_for()
+
+
+def test_dropped_pictures_become_a_model_that_translates(
+    browser, folders: tuple[Path, Path], photograph: Path, tmp_path: Path
+):
+    site = tmp_path / "site"
+    site.mkdir()
+    with ended_trainings(site / "checkpoints"), serving(site) as served:
+        visit = Visit(browser, served)
+        visit.open("Train")
+        for domain, folder in zip("AB", folders, strict=True):
+            visit.tab.get_by_label(f"Or drop pictures of kind {domain}, called").fill(folder.name)
+            visit.tab.locator(f"#drop-{domain} input[type=file]").set_input_files(sorted(folder.glob("*.*")))
+            visit.wait_for(re.compile(rf"3 pictures in .*[/\\]dropped[/\\].*[/\\]{folder.name}"))
+        visit.press("Inspect")
+        visit.wait_for("horses has 3 pictures; a discriminator soon memorises so few.")
+        visit.choose_training("tiny", 0.1, "minutes")
+        visit.press("Start training")
+        visit.wait_for("Finished.")
+        visit.wait_for_picture("[data-testid=image] img, .image-frame img", 196)
+        visit.press("Translate with it")
+        visit.tab.get_by_label("zebras").wait_for()
+        visit.upload(photograph)
+        visit.translate()
+        visit.wait_for_picture("[data-testid=imageslider-image] >> nth=1", 120)
+        assert visit.complaints == visit.elsewhere() == []
+        assert served.attempts() == ""
+    [run] = (site / "checkpoints").iterdir()
+    assert run.name == "horses2zebras"
+
+
+def test_a_training_outlives_the_page_and_is_stopped_and_continued(browser, folders: tuple[Path, Path], tmp_path: Path):
+    def pressed(button: str, then: str) -> None:
+        visit.open("Watch")
+        visit.press(button)
+        visit.wait_for(then)
+
+    site = tmp_path / "site"
+    site.mkdir()
+    with ended_trainings(site / "checkpoints"):
+        with serving(site) as served:
+            visit = Visit(browser, served)
+            visit.open("Train")
+            for domain, folder in zip("AB", folders, strict=True):
+                visit.tab.get_by_label(f"Folder {domain}").fill(str(folder))
+            visit.choose_training("tiny", 2, "hours")
+            visit.press("Start training")
+            visit.wait_for(" left")
+            visit.open("Train")
+            visit.press("Start training")
+            visit.wait_for("horses2zebras is being trained")
+            visit.tab.close()
+        run = Run(site / "checkpoints" / "horses2zebras")
+        assert training_process(run)
+        with serving(site) as served:
+            visit = Visit(browser, served)
+            pressed("Stop and save", "Stopped. Everything is saved at step")
+            assert not training_process(run)
+            pressed("Continue", "Training.")
+            pressed("Stop and save", "Stopped.")
+            assert visit.complaints == visit.elsewhere() == []
+            visit.tab.close()
+
+
+def test_why_a_training_failed_is_shown(browser, folders: tuple[Path, Path], tmp_path: Path):
+    for picture in folders[1].rglob("*.*"):
+        picture.write_text("damaged")
+    site = tmp_path / "site"
+    site.mkdir()
+    with ended_trainings(site / "checkpoints"), serving(site) as served:
+        visit = Visit(browser, served)
+        visit.open("Train")
+        visit.press("Start training")
+        visit.wait_for("two folders of pictures are needed.")
+        for domain, folder in zip("AB", folders, strict=True):
+            visit.tab.get_by_label(f"Folder {domain}").fill(str(folder))
+        visit.choose_training("paper", 1, "hours")
+        visit.press("Start training")
+        visit.wait_for("Failed. cyclegan: ")
+        assert "Traceback" not in visit.tab.content()
+        assert visit.complaints == visit.elsewhere() == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="such names are not allowed there")

@@ -278,6 +278,18 @@ def test_only_its_own_hosts_are_accepted(tmp_path: Path, host: str, own: list[st
     assert not any(map(middleware.is_own_host, foreign))
 
 
+def test_a_page_that_others_reach_starts_no_training(page: Served, tmp_path: Path):
+    def tabs(served: Served) -> list[str]:
+        components = served.get("/config").json()["components"]
+        return [component["props"]["label"] for component in components if component["type"] == "tabitem"]
+
+    assert tabs(page) == ["Translate", "Train", "Watch"]
+    with serving(tmp_path, "--host", "0.0.0.0") as served:
+        assert tabs(served) == ["Translate", "Watch"]
+        dependencies = served.get("/config").json()["dependencies"]
+        assert {"start", "stop", "resume", "look", "drop"}.isdisjoint(event["api_name"] for event in dependencies)
+
+
 def test_a_bad_address_gets_an_error(command, tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = command("ui", "--port", other.getsockname()[1])
