@@ -205,8 +205,10 @@ def _opened(path: Path) -> Iterator[Any]:
     except FileNotFoundError as error:
         raise ModelFileError(f"there is no {printable(path)}.", "Check the path, or train it first.") from error
     except (SafetensorError, OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno in (errno.EIO, errno.EMFILE, errno.ENFILE):
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):  # no fault of the file
             raise DiskError(f"cannot be read: {error.strerror}.", "Run it again.", path) from error
+        if isinstance(error, OSError) and error.errno is not None:
+            raise ModelFileError(f"cannot be read: {error.strerror}.", "Check the path and the disk.", path) from error
         if path.suffix.lower() in EXPORT_SUFFIXES:
             raise ModelFileError(
                 f"{printable(path)} is an exported program, which cannot be read back.",

@@ -45,7 +45,7 @@ class Call:
         """The file that the call is about; a relative one is in the folder of the process."""
         if self.name in ("openat", "unlinkat", "renameat2"):
             return descriptor_path(self.arguments[0]) / text(self.arguments[1])
-        if self.name in ("rename", "unlink", "mkdir", "rmdir"):
+        if self.name in ("rename", "unlink", "mkdir", "rmdir", "chmod"):
             return Path(text(self.arguments[0]))
         return descriptor_path(self.arguments[0])
 

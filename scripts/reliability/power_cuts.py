@@ -1,6 +1,6 @@
 """Cut the power at every moment of commands that write files; run from the repository's root.
 
-    python -m scripts.reliability.power_cuts [SCENARIO]… [--choices 4096] [--states 0] [--seed 0]
+    python -m scripts.reliability.power_cuts [SCENARIO]… [--choices 256] [--states 0] [--seed 0]
 
 Each scenario (`prepared.py`) is run once under strace, which shows every change of a file and every fsync. For each
 moment of this recording the states that a disk may be left in are enumerated (`disk.py`): exhaustively, or a sample of
@@ -123,7 +123,7 @@ def main() -> int:
     """Print a table; return 1 if a state failed."""
     parser = argparse.ArgumentParser(description="Cut the power at every moment of commands that write files.")
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO")
-    parser.add_argument("--choices", type=int, default=4096, help="of what is lost, at most, at one moment")
+    parser.add_argument("--choices", type=int, default=256, help="of what is lost, at most, at one moment")
     parser.add_argument("--states", type=int, default=0, help="checked of each scenario, at most; 0 for all")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()

@@ -1,7 +1,6 @@
 """Commands that write files, and what must be true of these files whatever happened to them."""
 
 import hashlib
-import io
 import json
 import zipfile
 import zlib
@@ -18,7 +17,7 @@ from cyclegan.checkpoints.records import held_out_files, read_metrics, sample_gr
 from cyclegan.checkpoints.run import Run
 from cyclegan.checkpoints.states import load_state, states
 from cyclegan.errors import CycleganError
-from scripts.reliability.disk import Tree, read_tree
+from scripts.reliability.disk import Tree
 from scripts.reliability.program import run_program
 
 Summary = dict[str, str]  # by path, or by part of a run: a hash of its contents
@@ -42,9 +41,8 @@ class Scenario:
 
     def summary(self, folder: Path) -> Summary:
         """Return what is under its final name."""
-        tree = read_tree(folder)
-        finished = {path: content for path, content in tree.items() if UNFINISHED not in path}
-        return {path: hash_of(path, content) for path, content in finished.items() if content is not None}
+        files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+        return {name: hash_of(path) for name, path in files.items() if UNFINISHED not in name}
 
     def check(self, folder: Path, expected: Summary, promise: int) -> list[str]:
         """Return what is wrong with the files in a folder, and with what the command makes of them when run again."""
@@ -61,7 +59,7 @@ class Scenario:
     def damage(self, folder: Path, expected: Summary, promise: int) -> list[str]:
         """Return which files under their final names are neither the new nor the old ones, or are lost."""
         found = self.summary(folder)
-        before = {path: hash_of(path, content) for path, content in self.before.items() if content is not None}
+        before = {path: sha256(content) for path, content in self.before.items() if content is not None}
         damaged = [path for path, content in found.items() if content not in (expected.get(path), before.get(path))]
         lost = [path for path, content in expected.items() if promise and found.get(path) != content]
         return [f"{path} is damaged" for path in damaged] + [f"{path} is lost" for path in lost]
@@ -117,12 +115,17 @@ class Training(Scenario):
         return [f"continued from step {step}, not {promise}"] if step < promise else []
 
 
-def hash_of(path: str, content: bytes) -> str:
-    """Return a hash of a file; of an intact archive, one of the names and contents in it, for it has times too."""
-    if path.endswith(".zip") and zipfile.is_zipfile(io.BytesIO(content)):
-        with suppress(zipfile.BadZipFile, zlib.error), zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return sha256(b"".join(name.encode() + archive.read(name) for name in sorted(archive.namelist())))
-    return sha256(content)
+def hash_of(path: Path) -> str:
+    """Return a hash of a file; of an intact archive or model, whose bytes have times or vary in order, of its parts."""
+    with suppress(zipfile.BadZipFile, zlib.error, CycleganError):
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                return sha256(b"".join(name.encode() + archive.read(name) for name in sorted(archive.namelist())))
+        if path.suffix == ".safetensors":
+            tensors, metadata = load_tensors(path)
+            weights = sorted((name, sha256(bytes_of(tensor))) for name, tensor in tensors.items())
+            return sha256(repr((weights, sorted(metadata.items()))).encode())
+    return sha256(path.read_bytes())
 
 
 def read_record(path: Path) -> None:
