@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 
 from cyclegan.errors import DiskError, disk_errors
@@ -41,7 +42,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 def make_folder(folder: Path) -> None:
     """Create a folder and its parents, as far as they are missing, so that a power cut loses none of them."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    missing = list(takewhile(lambda path: not path.exists(), (folder, *folder.parents)))
     folder.mkdir(parents=True, exist_ok=True)
     for path in missing:
         sync_folder(path.parent)

@@ -53,16 +53,26 @@ def test_a_file_flushed_before_its_rename_is_whole_or_missing(tmp_path: Path):
     assert states_left_by(WRITE.format("os.fsync(file.fileno()); "), tmp_path) == str(["none", "whole"])
 
 
-@pytest.mark.parametrize("scenario", ["train", "translate", "unpack"])
-def test_a_power_cut_costs_nothing_that_was_saved(scenario: str):
-    result = run_script("reliability.power_cuts", scenario, "--choices", 64, "--states", 6)
+def rows(name: str, *arguments: object) -> list[list[str]]:
+    """Run a script in which nothing fails; return the rows of its table."""
+    result = run_script(f"reliability.{name}", *arguments)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert result.stdout.splitlines()[1].split()[-2:] == ["6", "0"]
+    return [line.split() for line in result.stdout.splitlines()[1:]]
 
 
-@pytest.mark.parametrize("scenario", ["train", "translate", "half"])
-def test_a_system_call_that_fails_costs_nothing_that_was_saved(scenario: str):
-    result = run_script("reliability.faults", scenario, "--calls", 4, "--errors", "ENOSPC")
-    assert result.returncode == 0, result.stdout + result.stderr
-    _, _, tried, *_, failed = result.stdout.splitlines()[1].split()
-    assert (tried, failed) == ("4", "0")
+def test_a_power_cut_costs_nothing_that_was_saved():
+    found = rows("power_cuts", "train", "translate", "unpack", "--choices", 32, "--states", 4)
+    assert [(name, checked, failed) for name, *_, checked, failed in found] == [
+        ("train", "4", "0"),
+        ("translate", "4", "0"),
+        ("unpack", "4", "0"),
+    ]
+
+
+def test_a_system_call_that_fails_costs_nothing_that_was_saved():
+    found = rows("faults", "train", "translate", "half", "--calls", 3, "--errors", "ENOSPC")
+    assert [(name, tried, failed) for name, _, tried, *_, failed in found] == [
+        ("train", "3", "0"),
+        ("translate", "3", "0"),
+        ("half", "3", "0"),
+    ]
