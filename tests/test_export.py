@@ -14,11 +14,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cyclegan import Translator, export
+from cyclegan import Translator
 from cyclegan.checkpoints.model_file import ModelInfo, load_model, save_model
 from cyclegan.config import GeneratorConfig
 from cyclegan.errors import MissingExtraError, ModelFileError
-from cyclegan.export import Program, ProgramOptions, export_program, reflected_indices
+from cyclegan.export import ProgramOptions, export_program, programs
+from cyclegan.export.torch_program import Program, reflected_indices
+from cyclegan.inference.backends import import_openvino
 from cyclegan.inference.padding import mirrored as mirrored_outside
 from cyclegan.models import build_generator, load_weights, meta_module
 from cyclegan.reference.pth import Weights
@@ -108,7 +110,7 @@ def test_a_side_of_one_channel_is_grey_bytes(tmp_path, kind, spec, channels, sai
         assert (translated.shape, translated.dtype) == ((batch, height, width, channels[1]), np.uint8)
         exact = np.stack([translate(picture) for picture in pictures])
         assert np.abs(translated.astype(int) - exact).max() <= 1
-    assert export.program_metadata(info, options)["pixels"] == said
+    assert programs.program_metadata(info, options)["pixels"] == said
 
 
 def test_a_grey_side_has_one_channel_wherever_it_lies_in_memory(tmp_path):
@@ -120,7 +122,7 @@ def test_a_grey_side_has_one_channel_wherever_it_lies_in_memory(tmp_path):
         for same in (images, images.to(memory_format=torch.channels_last), drawn_images(*size)[:, :1] * 1):
             assert (run(same) - translate(same)).abs().max() <= 1e-5
         assert run(images).shape == (size[0], 3, *size[1:])
-    about = export.program_metadata(info, ProgramOptions(direction="b2a"))
+    about = programs.program_metadata(info, ProgramOptions(direction="b2a"))
     assert about["pixels"] == "float32, n 3 h w, RGB, [-1, 1] -> float32, n 1 h w, grey, [-1, 1]"
 
 
@@ -157,7 +159,10 @@ def test_the_page_s_lines_run_and_its_programs_describe_themselves(tmp_path, fol
     for block in blocks(page, "python"):
         assert "cyclegan" not in block
         exec(compile(block, page, "exec"), {})
-    drawn = [np.asarray(Image.open(tmp_path / name)).astype(int) for name in ("photo_zebra.png", "translated.png")]
+    drawn = [
+        np.asarray(Image.open(tmp_path / name)).astype(int)
+        for name in ("photo_zebra.png", "photo_openvino.png", "translated.png")
+    ]
     with Image.open(tmp_path / "photo.jpg") as photo:
         exact = np.asarray(Translator(tmp_path / "horse2zebra.safetensors", device="cpu", precision="fp32")(photo))
     assert all(np.abs(translated - exact).max() <= 1 for translated in drawn)
@@ -180,23 +185,44 @@ def assert_programs_describe_themselves(onnx_program: Path, torch_program: Path)
         assert not any(str(ROOT).encode() in archive.read(name) for name in archive.namelist())
 
 
+@pytest.mark.parametrize("spec", [RESNET, UNET, GeneratorConfig(architecture="unet", width=2, depth=3, norm="batch")])
+@pytest.mark.parametrize("half", [False, True])
+def test_an_openvino_program_draws_what_the_translator_draws_at_every_size(tmp_path, spec, half):
+    info, weights, translate = saved(tmp_path, spec)
+    options = ProgramOptions(kind="openvino", half=half)
+    said = export_program(tmp_path / "m.xml", weights, info, options)
+    model = import_openvino().Core().compile_model(tmp_path / "m.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    for size in ((1, 64, 64), (2, 45, 70), *SMALL):
+        images = drawn_images(*size)
+        apart = (torch.from_numpy(model(images.numpy())[0]) - translate(images)).abs().max()
+        assert apart <= options.tolerance
+    assert said <= options.tolerance
+    held = (tmp_path / "m.bin").stat().st_size
+    assert (held < 3 * sum(weight.numel() for weight in weights.values())) == half  # two bytes a weight, or four
+    assert 'direction value="a2b"' in (tmp_path / "m.xml").read_text()
+
+
 def test_a_program_that_draws_something_else_is_not_written(tmp_path, monkeypatch):
     info, weights, _ = saved(tmp_path, RESNET)
-    monkeypatch.setattr(export, "trace", lambda program, _: program)
     for wrong in (0.01, torch.nan):
-        monkeypatch.setattr(export, "as_torch", lambda program, _, wrong=wrong: (b"", lambda x: program(x) + wrong))
+        monkeypatch.setattr(
+            programs, "build_program", lambda *_, wrong=wrong: ([b""], lambda x: torch.full_like(x, wrong))
+        )
         with pytest.raises(ModelFileError, match=r"differs from PyTorch by .*, and was not written"):
             export_program(tmp_path / "m.pt2", weights, info, ProgramOptions(kind="program"))
     assert not (tmp_path / "m.pt2").exists()
 
 
-def test_a_library_that_is_missing_is_a_sentence(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("module", "kind", "extra"),
+    [("onnxruntime", "onnx", "export"), ("onnx", "onnx", "export"), ("openvino", "openvino", "openvino")],
+)
+def test_a_library_that_is_missing_is_a_sentence(tmp_path, monkeypatch, module, kind, extra):
     info, weights, _ = saved(tmp_path, RESNET)
-    monkeypatch.setattr(export, "trace", lambda program, _: program)
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(MissingExtraError, match="this needs onnxruntime") as error:
-        export_program(tmp_path / "m.onnx", weights, info, ProgramOptions())
-    assert ".[export]" in error.value.hint
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtraError, match=f"this needs {module}") as error:
+        export_program(tmp_path / "m.xml", weights, info, ProgramOptions(kind=kind))
+    assert f".[{extra}]" in error.value.hint
 
 
 def test_weights_that_are_not_those_of_the_network_are_a_sentence(tmp_path):
@@ -217,4 +243,4 @@ def test_a_program_in_pytorch_is_the_translator(tmp_path):
     info, weights, translate = saved(tmp_path, RESNET)
     generator = load_weights(meta_module(info.generator, info.channels("a2b")), weights)
     images = drawn_images(2, 21, 34)
-    assert torch.equal(Program(generator, ProgramOptions())(images), translate(images))
+    assert torch.equal(Program(generator)(images), translate(images))

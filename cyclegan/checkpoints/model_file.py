@@ -44,7 +44,7 @@ FACT_TYPES = {
 }
 TYPE_NAMES = {str: "text", int: "a whole number", bool: "true or false"}
 MAX_COUNT = 2**63  # above every count of a model
-EXPORT_SUFFIXES = (".onnx", ".pt2")  # files that `cyclegan export` writes for other programs
+EXPORT_SUFFIXES = (".onnx", ".pt2", ".xml")  # files that `cyclegan export` writes for other programs
 REPLACE_HINT = "Use another file, or train again."
 
 

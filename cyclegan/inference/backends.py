@@ -11,7 +11,7 @@ from torch import Tensor
 from cyclegan.devices import CPU
 from cyclegan.errors import ConfigError, DeviceError, require_extra
 from cyclegan.images import Images
-from cyclegan.inference.onnx_graph import SOURCE, onnx_graph
+from cyclegan.inference.onnx_graph import INPUT, onnx_graph
 from cyclegan.inference.padding import fastest_memory_format
 from cyclegan.models import Generator
 
@@ -129,4 +129,4 @@ class ONNXRuntimeBackend:
 
     def __call__(self, images: Images) -> Images:
         """Translate a batch."""
-        return torch.from_numpy(self.session.run(None, {SOURCE: images.float().numpy()})[0])
+        return torch.from_numpy(self.session.run(None, {INPUT: images.float().numpy()})[0])

@@ -71,9 +71,9 @@ def test_what_only_programs_can_do_is_a_sentence_for_the_others(command, tmp_pat
     for option in (("--pictures",), ("--direction", "a2b")):
         for kind in ("cyclegan", "reference"):
             result = command("export", "m.safetensors", "--output", "x", "--format", kind, *option)
-            assert_a_sentence(result, "--direction and --pictures are options of programs", "--format onnx")
+            assert_a_sentence(result, f"{option[0]} is an option of programs", "--format onnx")
     result = command("export", "m.safetensors", "--output", "x", "--format", "reference", "--half")
-    assert_a_sentence(result, "keeps its weights in float32", "Leave out --half")
+    assert_a_sentence(result, "the authors' code keeps weights in float32", "Leave out --half")
     assert not (tmp_path / "x").exists()
 
 
@@ -132,6 +132,7 @@ def test_an_output_that_is_a_folder_is_a_sentence(command, tmp_path):
         ("m", ("--format", "cyclegan")),
         ("m.onnx", ()),
         ("m.pt2", ()),
+        ("m.xml", ()),
         ("theirs/latest_net_D_A.pth", ("--format", "reference")),
     ],
 )
@@ -165,11 +166,13 @@ def test_an_import_replaces_nothing_unless_told_to(command, tmp_path):
         ("m.onnx", None, "onnx"),
         ("M.ONNX", None, "onnx"),
         ("m.pt2", None, "program"),
+        ("m.xml", None, "openvino"),
         ("m.safetensors", None, "cyclegan"),
         ("run1.5", None, "cyclegan"),
         ("m", "onnx", "onnx"),
         ("m.pt", "program", "program"),
         ("theirs", "reference", "reference"),
+        ("page", "web", "web"),
     ],
 )
 def test_the_format_of_an_export_follows_its_suffix(output: str, wanted, result: str):
@@ -187,6 +190,9 @@ def test_the_format_of_an_export_follows_its_suffix(output: str, wanted, result:
         ("m.pt", "onnx", "contradict each other"),
         ("m.pth", "reference", "writes a folder"),
         ("m.onnx", "reference", "writes a folder"),
+        ("m.onnx", "web", "writes a folder"),
+        ("m", "openvino", "does not end in .xml"),
+        ("m.xml", "onnx", "contradict each other"),
         ("m.pth", None, "a .pth file for each network"),
         ("m.tflite", None, "names no format"),
         ("m.pt", None, "names no format"),
