@@ -8,12 +8,24 @@ from pathlib import Path
 
 # Everything that changes names or contents of files, and what makes changes durable; openat creates and truncates.
 CHANGING = (
-    *("openat", "write", "pwrite64", "ftruncate", "rename", "renameat2", "unlink", "unlinkat", "mkdir", "rmdir"),
+    *(
+        "openat",
+        "write",
+        "writev",
+        "pwrite64",
+        "ftruncate",
+        "rename",
+        "renameat2",
+        "unlink",
+        "unlinkat",
+        "mkdir",
+        "rmdir",
+    ),
     *("fsync", "fdatasync", "sync", "syncfs"),
 )
 # Changes that are not understood: with one of them a trace is no use.
 UNKNOWN = (
-    *("open", "creat", "openat2", "writev", "pwritev", "pwritev2", "truncate", "fallocate", "copy_file_range"),
+    *("open", "creat", "openat2", "pwritev", "pwritev2", "truncate", "fallocate", "copy_file_range"),
     *("sendfile", "splice", "link", "linkat", "symlink", "symlinkat", "renameat", "mkdirat", "sync_file_range"),
 )
 TRACE = ("-y", "-xx", "-s", "100000000", "-e", f"trace={','.join((*CHANGING, *UNKNOWN, 'lseek'))}", "-e", "signal=none")
@@ -21,6 +33,8 @@ TRACE = ("-y", "-xx", "-s", "100000000", "-e", f"trace={','.join((*CHANGING, *UN
 COMPLETE = re.compile(r"(\w+)\((.*)\)\s+= (-?\d+|\?)(.*)", re.DOTALL)
 UNFINISHED, RESUMED = " <unfinished ...>", re.compile(r"<\.\.\. \w+ resumed>")
 DESCRIPTOR = re.compile(r"(-?\d+|AT_FDCWD)<(.*?)>(?:\(deleted\))?")
+
+VECTOR = re.compile(r'iov_base="(.*?)"')
 
 
 @dataclass(frozen=True)
@@ -55,6 +69,12 @@ class Call:
         if self.name == "renameat2":
             return descriptor_path(self.arguments[2]) / text(self.arguments[3])
         return Path(text(self.arguments[1]))
+
+    @property
+    def data(self) -> bytes:
+        """The bytes that were written."""
+        parts = VECTOR.findall(", ".join(self.arguments)) if self.name == "writev" else [self.arguments[1].strip('"')]
+        return b"".join(map(raw, parts))[: self.result]
 
     def is_within(self, folder: Path) -> bool:
         """Tell whether the call is about a file in a folder, in which the process runs, or about every file."""

@@ -15,7 +15,7 @@ from itertools import product
 from math import prod
 from pathlib import Path
 
-from scripts.reliability.calls import UNKNOWN, Call, raw
+from scripts.reliability.calls import UNKNOWN, Call
 
 Tree = dict[str, bytes | None]  # by path: the contents of a file; None is a folder
 ROOT = 0
@@ -140,7 +140,7 @@ class Recording:
             raise RuntimeError(f"{call.name} is not understood")
         if call.name == "openat":
             self._open(call, path)
-        elif call.name in ("write", "pwrite64", "ftruncate", "lseek"):
+        elif call.name in ("write", "writev", "pwrite64", "ftruncate", "lseek"):
             self._change(call, self.disk.find(path))
         elif call.name in ("rename", "renameat2"):
             (old, old_name), (new, new_name) = map(self.disk.find_folder, (path, self._relative(call.target)))
@@ -170,10 +170,10 @@ class Recording:
             self._record(Resized(node, int(call.arguments[1])))
         else:
             offset = int(call.arguments[3]) if call.name == "pwrite64" else self.offsets[call.descriptor]
-            if call.name == "write" and offset is not None:
+            if call.name != "pwrite64" and offset is not None:
                 self.offsets[call.descriptor] = offset + call.result
             start = len(self.disk.contents[node]) if offset is None else offset
-            self._record(Written(node, start, raw(call.arguments[1].strip('"'))[: call.result]))
+            self._record(Written(node, start, call.data))
 
     def _record(self, event: Event) -> None:
         self.events.append(event)

@@ -30,7 +30,7 @@ say = partial(print, flush=True)
 
 ERRORS = ("ENOSPC", "EIO", "EDQUOT", "EROFS", "EMFILE")
 FAILING = (
-    *("openat", "write", "pwrite64", "ftruncate", "chmod", "rename", "unlink", "unlinkat", "mkdir", "rmdir"),
+    *("openat", "write", "writev", "pwrite64", "ftruncate", "chmod", "rename", "unlink", "unlinkat", "mkdir", "rmdir"),
     *("fsync", "fdatasync"),
 )
 DOCUMENTED = (0, 1, 2)  # done without the call; some inputs failed; an error message
