@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import pickle
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -116,8 +117,11 @@ class Training(Scenario):
 
 
 def hash_of(path: Path) -> str:
-    """Return a hash of a file; of an intact archive or model, whose bytes have times or vary in order, of its parts."""
-    with suppress(zipfile.BadZipFile, zlib.error, CycleganError):
+    """Return a hash of a file; of an intact archive or model, whose bytes have times, names or vary, of its parts."""
+    with suppress(zipfile.BadZipFile, zlib.error, CycleganError, RuntimeError, EOFError, pickle.UnpicklingError):
+        if path.suffix == ".pth":
+            tensors = torch.load(path, weights_only=True)
+            return sha256(repr(sorted((name, sha256(bytes_of(tensor))) for name, tensor in tensors.items())).encode())
         if path.suffix == ".zip":
             with zipfile.ZipFile(path) as archive:
                 return sha256(b"".join(name.encode() + archive.read(name) for name in sorted(archive.namelist())))
