@@ -1,6 +1,7 @@
 """Self-describing model files, and other files of tensors, as safetensors."""
 
 import dataclasses
+import errno
 import json
 import shlex
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,7 @@ from cyclegan.atomic import atomic_write, is_file_name
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
 from cyclegan.config.keep import Keep, parse_keep
 from cyclegan.directions import DirectionName, names_of
-from cyclegan.errors import CycleganError, ModelFileError
+from cyclegan.errors import CycleganError, DiskError, ModelFileError
 from cyclegan.text import printable
 
 Tensors = dict[str, Tensor]
@@ -214,11 +215,16 @@ def _is_pytorch_file(path: Path) -> bool:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     try:
+        path.open("rb").close()  # the library takes every error of this for a missing file
         with safe_open(path, framework="pt") as file:
             yield file
     except FileNotFoundError as error:
         raise ModelFileError(f"there is no {printable(path)}.", "Check the path, or train it first.") from error
     except (SafetensorError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):  # no fault of the file
+            raise DiskError(f"cannot be read: {error.strerror}.", "Run it again.", path) from error
+        if isinstance(error, OSError) and error.errno is not None:
+            raise ModelFileError(f"cannot be read: {error.strerror}.", "Check the path and the disk.", path) from error
         if path.suffix.lower() in EXPORT_SUFFIXES:
             raise ModelFileError(
                 f"{printable(path)} is an exported program, which cannot be read back.",

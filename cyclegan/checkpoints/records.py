@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cyclegan.atomic import write_text
+from cyclegan.atomic import sync_folder, write_text
 from cyclegan.checkpoints.run import Run
 from cyclegan.errors import disk_errors
 
@@ -18,10 +18,14 @@ SAMPLE_GAP = 4  # white pixels between the two directions of a sample grid
 
 def append_metrics(run: Run, line: Mapping[str, Any]) -> None:
     """Add one line to the metrics."""
-    with disk_errors(run.metrics), run.metrics.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
-        file.flush()
-        os.fsync(file.fileno())  # a state saved later is never ahead of the metrics
+    with disk_errors(run.metrics):
+        is_new = not run.metrics.exists()
+        with run.metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # a state saved later is never ahead of the metrics
+        if is_new:
+            sync_folder(run.folder)
 
 
 def read_metrics(run: Run) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from cyclegan.atomic import PARTIALS, remove_partials, write_text
+from cyclegan.atomic import PARTIALS, make_folder, remove_partials, sync_folder, write_text
 from cyclegan.config import Config, build_config, load_settings
 from cyclegan.errors import DiskError, RunError, disk_errors
 from cyclegan.text import printable
@@ -121,7 +121,7 @@ def locked(run: Run) -> Iterator[None]:
     """Lock a run's folder against other trainings."""
     lock = FileLock(run.lock, timeout=0)
     with disk_errors(run.folder):
-        run.states.mkdir(parents=True, exist_ok=True)
+        make_folder(run.states)
         try:
             lock.acquire()
         except Timeout as error:
@@ -169,6 +169,7 @@ def set_aside(run: Run) -> Path | None:
     aside = next(path for path in names if not path.exists())
     with disk_errors(run.folder):
         run.folder.rename(aside)
+        sync_folder(aside.parent)
     return aside
 
 

@@ -1,5 +1,6 @@
 """Zip archives from unknown sources: unpacked into one folder only, within limits of size and number."""
 
+import errno
 import re
 import shutil
 import stat
@@ -49,6 +50,8 @@ def _open(archive: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(archive) as opened:
             yield opened
     except DAMAGE_ERRORS as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # the disk's; EINVAL is an offset
+            raise DiskError(f"the archive cannot be read: {error.strerror}.", "Check the disk.") from error
         raise DataError(
             "the archive is no zip file, or is damaged.", "Download it again, or from another source with --from."
         ) from error

@@ -5,21 +5,24 @@ import re
 import shutil
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import tomli_w
 from filelock import FileLock, Timeout
 
-from cyclegan.atomic import PARTIAL, write_text
+from cyclegan.atomic import PARTIAL, make_folder, sync_folder, sync_tree, write_text
 from cyclegan.data.archives import unpack
 from cyclegan.data.download import OnProgress, fetch
 from cyclegan.data.folders import find_domains, list_pictures
 from cyclegan.data.sets import DataSet, known_sets
 from cyclegan.errors import DataError, DownloadError, disk_errors
 from cyclegan.text import printable
+
+Used = TypeVar("Used")
 
 CHECKSUMS = "checksums.toml"  # beside the data sets: SHA-256 of archives for which sets.toml has none
 
@@ -59,24 +62,42 @@ def install(
     expected = data_set.sha256 or _recorded_checksums(home).get(data_set.name)
     staging = home / f".cyclegan-{data_set.name}{PARTIAL}"
     archive, unpacked = local_file or staging / f"{data_set.name}.zip", staging / "unpacked"
+
+    def unpack_checked() -> tuple[str, Path, Mapping[str, int]]:
+        shutil.rmtree(unpacked, ignore_errors=True)  # of a process that was killed
+        sha256 = _check_sha256(data_set, archive, expected, home)
+        unpack(archive, unpacked, on_file=progress.on_file)
+        root = _root(unpacked)
+        return sha256, root, _count_pictures(data_set, root, "the archive", "Try another source with --from.")
+
     with _staging_folder(staging):
+        sha256, root, pictures = (
+            unpack_checked() if local_file else _download(urls, archive, progress.on_bytes, unpack_checked)
+        )
+        _record_checksum(data_set, sha256, home)
+        with disk_errors(folder):
+            sync_tree(root)
+            root.rename(folder)
+            sync_folder(home)
         if not local_file:
-            fetch(urls, archive, on_progress=progress.on_bytes)
-        try:
-            sha256 = _check_sha256(data_set, archive, expected, home)
-            unpack(archive, unpacked, on_file=progress.on_file)
-            root = _root(unpacked)
-            pictures = _count_pictures(data_set, root, "the archive", "Try another source with --from.")
-            _record_checksum(data_set, sha256, home)
-            with disk_errors(folder):
-                root.rename(folder)
-            if not local_file:
-                archive.unlink(missing_ok=True)
-        except (DataError, DownloadError):
-            if not local_file:
-                archive.unlink(missing_ok=True)
-            raise
+            archive.unlink(missing_ok=True)
     return InstalledSet(folder, pictures, new=True)
+
+
+def _download(urls: Sequence[str], archive: Path, on_progress: OnProgress, use: Callable[[], Used]) -> Used:
+    """Download an archive and return what `use` makes of it; an archive that fails there is deleted.
+
+    If a part of it was there before, which a power cut may have damaged, all is downloaded once more.
+    """
+    was_resumed = archive.exists()
+    fetch(urls, archive, on_progress=on_progress)
+    try:
+        return use()
+    except (DataError, DownloadError):
+        archive.unlink(missing_ok=True)
+        if not was_resumed:
+            raise
+    return _download(urls, archive, on_progress, use)
 
 
 @contextmanager
@@ -84,13 +105,12 @@ def _staging_folder(staging: Path) -> Iterator[None]:
     """Lock the staging folder of a data set; at the end leave only a partial archive."""
     lock = FileLock(staging / "lock", timeout=0)
     with disk_errors(staging):
-        staging.mkdir(parents=True, exist_ok=True)
+        make_folder(staging)
         try:
             lock.acquire()
         except Timeout as error:
             raise DownloadError("this data set is being downloaded already.", "Wait for it, or stop it.") from error
     try:
-        shutil.rmtree(staging / "unpacked", ignore_errors=True)  # of a process that was killed
         yield
     finally:
         lock.release()

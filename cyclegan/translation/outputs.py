@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from zipfile import ZipFile
 
-from cyclegan.atomic import atomic_write, check_new_file, file_suffix, require_writable
+from cyclegan.atomic import atomic_write, check_new_file, file_suffix, make_folder, require_writable
 from cyclegan.errors import DataError, UsageError
 from cyclegan.images import FORMAT_OF
 from cyclegan.text import printable
@@ -63,7 +63,7 @@ def translate_into_archive(
 
     There is no archive after an interruption, or if every picture failed.
     """
-    archive.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(archive.parent)
     with tempfile.TemporaryDirectory(prefix=".cyclegan-", dir=archive.parent) as name:
         folder = Path(name)
         result = _moved(translate(folder), folder, archive)

@@ -3,6 +3,7 @@
 import json
 import os
 import struct
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from safetensors.torch import save_file
 from cyclegan.checkpoints.find import find_model, find_run
 from cyclegan.checkpoints.model_file import load_model, load_model_info, load_tensors, save_tensors
 from cyclegan.checkpoints.run import Run, set_aside
-from cyclegan.errors import ModelFileError, RunError
+from cyclegan.errors import DiskError, ModelFileError, RunError
 from tests.support.models import write_model
 
 
@@ -130,3 +131,17 @@ def test_another_safetensors_file_is_no_model(tmp_path: Path):
     save_file({"a": torch.zeros(1)}, tmp_path / "x.safetensors")
     with pytest.raises(ModelFileError, match="is no model of cyclegan"):
         load_model(tmp_path / "x.safetensors")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on open files")
+def test_too_many_open_files_are_no_damage_of_a_model(tmp_path: Path):
+    from resource import RLIMIT_NOFILE, getrlimit, setrlimit
+
+    path = write_model(tmp_path / "m.safetensors")
+    limits = getrlimit(RLIMIT_NOFILE)
+    try:
+        setrlimit(RLIMIT_NOFILE, (0, limits[1]))
+        with pytest.raises(DiskError, match="cannot be read: Too many open files"):
+            load_tensors(path)
+    finally:
+        setrlimit(RLIMIT_NOFILE, limits)

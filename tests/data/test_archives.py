@@ -1,5 +1,6 @@
 """Archives are unpacked safely, whatever they hold."""
 
+import errno
 import io
 import stat
 import warnings
@@ -135,3 +136,13 @@ def test_free_space_is_checked_before_writing(tmp_path, monkeypatch):
     with pytest.raises(DiskError, match="bytes are needed, 10 are free"):
         unpack(tmp_path / "a.zip", tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_an_error_of_the_disk_is_no_damage_of_an_archive(tmp_path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    (tmp_path / "a.zip").write_bytes(zipped_set())
+    monkeypatch.setattr(zipfile.ZipFile, "open", refuse)
+    with pytest.raises(DiskError, match="the archive cannot be read: Input/output error"):
+        unpack(tmp_path / "a.zip", tmp_path / "out")

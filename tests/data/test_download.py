@@ -306,6 +306,19 @@ def test_an_interrupted_installation_is_resumed(server, tmp_path):
     assert {place.name for place in tmp_path.iterdir()} == {"s", "checksums.toml"}
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_part_that_a_power_cut_damaged_is_downloaded_again(server, tmp_path, is_known):
+    archive = zipped_set(each=20)
+    server.pages["/s"] = Page(archive, cuts=[30_000] + [0] * 3)
+    sha256 = hashlib.sha256(archive).hexdigest() if is_known else None
+    data_set = DataSet(name="s", urls=(server.url("/s"),), sha256=sha256)
+    error_of(data_set, tmp_path)
+    part = tmp_path / ".cyclegan-s.partial" / "s.zip"
+    part.write_bytes(part.read_bytes()[:20_000] + bytes(10_000))
+    assert install(data_set, tmp_path).pictures["trainA"] == 20
+    assert [asked for _, asked, _ in server.asked[-2:]] == ["bytes=30000-", None]
+
+
 def test_a_failed_download_leaves_nothing(server, tmp_path):
     assert "answered 404" in error_of(DataSet(name="s", urls=(server.url("/gone"),)), tmp_path)
     assert not list(tmp_path.iterdir())

@@ -1,0 +1,90 @@
+"""Runs `cyclegan` in processes that have nothing left to import, alone or under strace."""
+
+import io
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from multiprocessing.pool import Pool
+from pathlib import Path
+
+import torch
+
+# All that the commands import, so that a process opens no file but its own and those of the user.
+import cyclegan.cli.display
+import cyclegan.cli.run_training
+import cyclegan.data.installing
+import cyclegan.export
+import cyclegan.reports
+import cyclegan.training
+import cyclegan.translation  # noqa: F401
+from cyclegan.cli import main
+from cyclegan.text import printable
+
+PROCESSES = 2
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    status: int
+    output: str  # on standard output and standard error
+
+    @property
+    def failure(self) -> str:
+        """What is wrong with it if it should have ended without an error; empty if nothing is."""
+        said = printable(self.output[-300:])
+        return f"exit status {self.status}: {said}" if self.status or "damaged" in self.output else ""
+
+
+def has_strace() -> bool:
+    """Tell whether strace is installed."""
+    return shutil.which("strace") is not None
+
+
+def fresh_processes() -> Pool:
+    """Return a pool in which every task has a new process, forked from one that only imports."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context.Pool(PROCESSES, maxtasksperchild=1)
+
+
+def run_program(arguments: Sequence[str], folder: Path, strace: Sequence[str] = ()) -> Ended:
+    """Run `cyclegan` with these arguments in a folder, under strace with these options; call it once in a process."""
+    torch.set_num_threads(1)
+    os.chdir(folder)
+    sys.argv = ["cyclegan", *arguments]
+    output, status = io.StringIO(), 0
+    with redirect_stdout(output), redirect_stderr(output):
+        try:
+            if strace:
+                with traced(strace):
+                    main()
+            else:
+                main()
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+    return Ended(status, output.getvalue())
+
+
+@contextmanager
+def traced(options: Sequence[str]) -> Iterator[None]:
+    """Let strace follow this process and its threads."""
+    command = ["strace", "-f", "-p", str(os.getpid()), *options]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as tracer:
+        while "TracerPid:\t0\n" in Path("/proc/self/status").read_text(encoding="ascii"):
+            if tracer.poll() is not None:
+                raise OSError(f"strace ended with {tracer.returncode}; may this process be traced?")
+            time.sleep(0.001)
+        try:
+            yield
+        finally:
+            tracer.send_signal(signal.SIGINT)  # it detaches
