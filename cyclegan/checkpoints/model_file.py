@@ -22,7 +22,7 @@ from cyclegan.config import DiscriminatorConfig, GeneratorConfig
 from cyclegan.config.keep import Keep, parse_keep
 from cyclegan.directions import DirectionName, names_of
 from cyclegan.errors import CycleganError, DiskError, ModelFileError
-from cyclegan.text import printable
+from cyclegan.text import first_line, printable
 
 Tensors = dict[str, Tensor]
 FORMAT = "1"  # of model files and states; another number is another layout
@@ -45,6 +45,7 @@ FACT_TYPES = {
 TYPE_NAMES = {str: "text", int: "a whole number", bool: "true or false"}
 MAX_COUNT = 2**63  # above every count of a model
 EXPORT_SUFFIXES = (".onnx", ".pt2", ".xml")  # files that `cyclegan export` writes for other programs
+DISK_HINT = "Check the path and the disk."
 REPLACE_HINT = "Use another file, or train again."
 
 
@@ -220,11 +221,13 @@ def _opened(path: Path) -> Iterator[Any]:
             yield file
     except FileNotFoundError as error:
         raise ModelFileError(f"there is no {printable(path)}.", "Check the path, or train it first.") from error
+    except RuntimeError as error:  # torch's, which opens the file once more
+        raise ModelFileError(f"cannot be read: {first_line(error)}.", DISK_HINT, path) from error
     except (SafetensorError, OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):  # no fault of the file
             raise DiskError(f"cannot be read: {error.strerror}.", "Run it again.", path) from error
         if isinstance(error, OSError) and error.errno is not None:
-            raise ModelFileError(f"cannot be read: {error.strerror}.", "Check the path and the disk.", path) from error
+            raise ModelFileError(f"cannot be read: {error.strerror}.", DISK_HINT, path) from error
         if path.suffix.lower() in EXPORT_SUFFIXES:
             raise ModelFileError(
                 f"{printable(path)} is an exported program, which cannot be read back.",

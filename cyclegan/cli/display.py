@@ -12,6 +12,7 @@ from cyclegan.text import duration
 if TYPE_CHECKING:
     from cyclegan.training import StepInfo
     from cyclegan.training.state import TrainState
+    from cyclegan.training.time_plan import TimePlan
 
 REFRESH_SECONDS = 0.25  # between two updates of a bar
 MIN_PAUSE, MAX_PAUSE = 5.0, 60.0  # seconds between two plain lines, which notebooks and logs store
@@ -27,6 +28,7 @@ class TrainingDisplay:
         self.clock = clock  # seconds
         self.started = clock()
         self.refreshed: float | None = None  # time of the last update
+        self.plan: TimePlan | None = None  # where the run fits itself to a time
         self.line: dict[str, Any] = {}
         self.validated: dict[str, Any] = {}  # the last line with validation
         self.printed_validation = self.validated
@@ -40,8 +42,9 @@ class TrainingDisplay:
         if self.live:
             self.live.stop()
 
-    def __call__(self, state: "TrainState", info: "StepInfo") -> None:  # noqa: ARG002
+    def __call__(self, state: "TrainState", info: "StepInfo") -> None:
         """Show a step."""
+        self.plan = state.plan
         self.first = self.first or (info.step, self.clock())
         if info.metrics:
             self.line = info.metrics
@@ -88,7 +91,9 @@ class TrainingDisplay:
         text = f"epoch {info.epoch}/{info.total_epochs} · step {info.step:,}/{info.total_steps:,}"
         if speed := self.line.get("samples_per_second"):
             text += f" · {speed:.2f} samples/s"
-        if self.first and info.step > self.first[0]:
+        if self.plan:
+            text += f" · {duration(self.plan.seconds_left)} left"
+        elif self.first and info.step > self.first[0]:
             per_step = (self.clock() - self.first[1]) / (info.step - self.first[0])
             text += f" · {duration((info.total_steps - info.step) * per_step)} left"
         return text

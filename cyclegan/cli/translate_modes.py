@@ -77,11 +77,13 @@ class TranslateArguments:
         return choose_model(self.model, self.to, self.direction)
 
     def load_job(self, path: Path, info: "ModelInfo", direction: "DirectionName") -> "TranslateJob":
-        """Print which model is used, load it, and return the job."""
+        """Print which model is used and what it keeps, load it, and return the job."""
         from cyclegan.translation import Scorer, TranslateJob, Translator
 
         tell_model(path, info, direction, self.console)
         translator = Translator(path, direction=direction, **self.translator_options)
+        if translator.keep.is_active:
+            self.console.note(translator.keep.describe())
         return TranslateJob(translator, self.options, Scorer(translator) if self.scores else None)
 
 

@@ -39,6 +39,7 @@ def result_facts(result: "TranslateResult") -> dict[str, Any]:
 
     return {
         "backend": result.backend,
+        "keep": result.keep,
         "written": [displayed(target.path) for target in result.done],
         "skipped": [displayed(target.path) for target in result.skipped],
         "failed": [str(error) for error in result.failed],

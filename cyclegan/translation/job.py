@@ -51,6 +51,10 @@ class TranslateJob:
         translator = self.translator
         return printable(f"cyclegan model {translator.name}, to {translator.target}, by {translator.backend_name}")
 
+    def new_result(self) -> "TranslateResult":
+        """Return the result of this job, before anything is translated."""
+        return TranslateResult(backend=self.translator.backend_name, keep=str(self.translator.keep))
+
 
 @dataclass
 class Item:
@@ -90,9 +94,10 @@ class Item:
 
 @dataclass
 class TranslateResult:
-    """The outcome of a translation: the backend that computed it, lists of targets, errors, messages and scores."""
+    """The outcome of a translation: what computed it, lists of targets, errors, messages and scores."""
 
     backend: str | None = None  # None: nothing was to do
+    keep: str | None = None  # what the pictures keep, as `--keep` takes it; None: nothing was to do
     done: list[Target] = field(default_factory=list)
     skipped: list[Target] = field(default_factory=list)  # their outputs existed already
     failed: list[CycleganError] = field(default_factory=list)

@@ -33,7 +33,7 @@ def translate_targets(
     A target that exists is skipped, unless its score is asked for and is not in the table.
     """
     Image.MAX_IMAGE_PIXELS = job.options.max_pixels  # Pillow's own limit would be checked first
-    result = TranslateResult(backend=job.translator.backend_name)
+    result = job.new_result()
     notes_before = len(job.translator.fallbacks.notes)
     sequences = SteadySequences(targets, job.options.steady, lambda target: _read_translated(target, job.options))
     targets = sequences.ordered(targets)

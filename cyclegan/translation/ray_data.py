@@ -118,7 +118,7 @@ def translate_on_ray(
         ray.init(log_to_driver=False, logging_level="ERROR", ignore_reinit_error=True)
         try:
             for part in parts(ray, missing, job, translator_options):
-                result.backend = part.backend
+                result.backend, result.keep = part.backend, part.keep
                 result.done += part.done + part.skipped  # those of a worker that was killed
                 result.failed += part.failed
                 result.notes += part.notes
@@ -184,7 +184,7 @@ class TranslateWorker:
 
 def translate_chunk(targets: Sequence[Target], job: TranslateJob) -> TranslateResult:
     """Translate local files directly, and remote ones by way of a temporary folder."""
-    result = TranslateResult()
+    result = job.new_result()
     with tempfile.TemporaryDirectory(prefix="cyclegan-") as folder:
         remote = {staged(target, Path(folder) / f"{number}"): target for number, target in enumerate(targets)}
         fetched = [

@@ -145,3 +145,13 @@ def test_too_many_open_files_are_no_damage_of_a_model(tmp_path: Path):
             load_tensors(path)
     finally:
         setrlimit(RLIMIT_NOFILE, limits)
+
+
+def test_a_file_that_the_disk_does_not_give_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("unable to mmap 9 bytes: Input/output error (5)")
+
+    path = write_model(tmp_path / "m.safetensors")
+    monkeypatch.setattr("cyclegan.checkpoints.model_file.safe_open", fail)
+    with pytest.raises(ModelFileError, match="cannot be read: unable to mmap"):
+        load_tensors(path)

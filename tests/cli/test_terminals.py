@@ -135,7 +135,7 @@ def test_plain_lines_do_not_flood_a_notebook(monkeypatch, steps_per_second, hour
         now = step / steps_per_second
         line = {"step": step, "gan_a2b": 0.5, "health": {"verdict": "fine", "findings": []}}
         info = SimpleNamespace(step=step, total_steps=steps, epoch=1, total_epochs=1, metrics=line, last=step == steps)
-        display(None, info)
+        display(SimpleNamespace(plan=None), info)
     assert 2 <= len(printed) <= max_lines
     assert f"step {1:,}/" in printed[0]
     assert f"step {steps:,}/" in printed[-1]

@@ -195,7 +195,7 @@ def test_each_finding_is_printed_once(capsys):
         verdict = "watch" if findings else "fine"
         line = {"step": step, "disc_accuracy_a": 0.7, "health": {"verdict": verdict, "findings": findings}}
         info = SimpleNamespace(step=step, total_steps=40, epoch=1, total_epochs=4, metrics=line, last=False)
-        display(None, info)
+        display(SimpleNamespace(plan=None), info)
     printed = capsys.readouterr().err.splitlines()
     assert [line.rpartition("health ")[2] for line in printed if "step" in line] == ["fine", "watch", "watch", "fine"]
     assert printed[2] == "  watch: They are alike. Wait."
@@ -264,7 +264,21 @@ def test_a_slow_training_shows_its_first_step(capsys):
     display = TrainingDisplay(live=False, clock=lambda: next(seconds) // 3)
     for step in range(1, 21):
         info = SimpleNamespace(step=step, total_steps=90, epoch=1, total_epochs=4, metrics=None, last=False)
-        display(None, info)
+        display(SimpleNamespace(plan=None), info)
     printed = capsys.readouterr().err.splitlines()
     assert printed[0] == "epoch 1/4 · step 1/90"
     assert 2 <= len(printed) < 10
+
+
+def test_the_time_left_is_that_of_the_plan_where_there_is_one(capsys):
+    from types import SimpleNamespace
+
+    from cyclegan.cli.display import TrainingDisplay
+    from cyclegan.training.time_plan import TimePlan
+
+    plan, seconds = TimePlan(3600, decay_share=0.5), count(step=1000)  # much slower so far than the plan expects
+    display = TrainingDisplay(live=False, clock=lambda: next(seconds))
+    for step, plan.used in ((1, 0.0), (2, 1790.0)):
+        info = SimpleNamespace(step=step, total_steps=90, epoch=1, total_epochs=4, metrics=None, last=False)
+        display(SimpleNamespace(plan=plan), info)
+    assert capsys.readouterr().err.splitlines()[-1] == "epoch 1/4 · step 2/90 · 30 min 00 s left"

@@ -193,6 +193,22 @@ def test_a_watched_folder_is_translated_until_interrupted(tmp_path):
     assert (tmp_path / "inbox_zebras" / "scores.csv").read_text().startswith("source,target,realism,cycle_error")
 
 
+@pytest.mark.usefixtures("folders")
+def test_what_is_kept_is_told_and_named_in_json(command, tmp_path):
+    model = write_model(tmp_path / "m.safetensors", keep="detail=24")
+    result = command("translate", "horses/1.png", "--model", model, "--output", "1.png", "--json")
+    assert json.loads(result.stdout)["keep"] == "detail=24"
+    piped = subprocess.run(
+        [sys.executable, "-m", "cyclegan", "translate", "-", "--model", model, "--output", "2.png"],
+        input=(tmp_path / "horses" / "1.png").read_bytes(),
+        capture_output=True,
+        cwd=tmp_path,
+        check=True,
+    )
+    for messages in (result.stderr, piped.stderr.decode()):
+        assert "the pictures keep their detail: the network sees them at 24 px." in messages
+
+
 @pytest.mark.usefixtures("folders", "traceable")
 def test_the_backend_is_named_in_json_and_in_the_mark(command, tmp_path):
     model = write_model(tmp_path / "m.safetensors")
