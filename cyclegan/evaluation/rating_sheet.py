@@ -21,7 +21,7 @@ from cyclegan.images import Picture, read_picture, resized
 from cyclegan.reports.rendering import packaged, render
 from cyclegan.reports.samples import EmbeddedPicture, embed
 from cyclegan.text import printable
-from cyclegan.translation import ComparedModel, Comparison
+from cyclegan.translation import ComparedModel, Comparison, TranslateOptions
 from cyclegan.translation.compared_models import translated_rows
 from cyclegan.translation.contact_sheet import cell_of
 
@@ -125,9 +125,8 @@ def make_rating_sheet(  # noqa: PLR0913 (options have defaults)
     random = np.random.default_rng(seed)
     chosen = [usable[index] for index in random.permutation(len(usable))[:count]]
     comparison = Comparison(list(models))
-    rows = translated_rows(
-        comparison, [photo.path for photo in chosen], size=size, device=device, on_picture=on_picture
-    )
+    paths, options = [photo.path for photo in chosen], TranslateOptions(size=size)
+    rows = translated_rows(comparison, paths, options, device=device, on_picture=on_picture)
     sheet.failed = comparison.failed
     names = {photo.path: photo.name for photo in chosen}
     read = [(names[path], row) for path, row in zip(comparison.pictures, rows, strict=True)]

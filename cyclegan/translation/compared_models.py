@@ -9,7 +9,7 @@ from cyclegan.checkpoints.model_file import ModelInfo, load_model_info, networks
 from cyclegan.checkpoints.run import Run
 from cyclegan.directions import DirectionName
 from cyclegan.errors import ModelFileError, PictureError
-from cyclegan.images import Picture, read_picture
+from cyclegan.images import MAX_PIXELS, Picture, read_picture
 from cyclegan.inference.backends import backend_for
 from cyclegan.inference.loading import choose_direction
 from cyclegan.inference.translator import Translator
@@ -86,21 +86,23 @@ def column_of(path: Path, to: str | None, direction: DirectionName | None) -> Co
     return ComparedModel(path, info, chosen)
 
 
-def compare_models(
+def compare_models(  # noqa: PLR0913 (options have defaults)
     pictures: Sequence[Path],
     models: Sequence[ComparedModel],
     *,
     size: int = 256,
     device: str = "auto",
+    max_pixels: int = MAX_PIXELS,
     on_picture: Callable[[], object] = lambda: None,
 ) -> Comparison:
     """Translate pictures, with their short side at `size` pixels, by every model, and draw the sheet.
 
-    The sheet says in its metadata that it was generated. Pictures that cannot be read are listed. `on_picture` is
-    called after each translation.
+    The sheet says in its metadata that it was generated. Pictures that cannot be read, or have more than `max_pixels`,
+    are listed. `on_picture` is called after each translation.
     """
     comparison = Comparison(list(models))
-    rows = translated_rows(comparison, pictures, size=size, device=device, on_picture=on_picture)
+    options = TranslateOptions(size=size, max_pixels=max_pixels)
+    rows = translated_rows(comparison, pictures, options, device=device, on_picture=on_picture)
     if rows:
         comparison.sheet = marked_sheet(comparison, rows)
     return comparison
@@ -109,20 +111,20 @@ def compare_models(
 def translated_rows(
     comparison: Comparison,
     pictures: Sequence[Path],
+    options: TranslateOptions,
     *,
-    size: int,
     device: str,
     on_picture: Callable[[], object],
 ) -> list[list[Picture]]:
-    """Return each picture, with its short side at `size` pixels, and its translations by every model.
+    """Return each picture, in the size of the options, and its translations by every model.
 
     `comparison` lists the pictures of the rows, and those that cannot be read.
     """
     rows: list[list[Picture]] = []
     for path in pictures:
         try:
-            picture = read_picture(path)
-            pixels = scaled_to_option(picture.pixels, path, TranslateOptions(size=size))
+            picture = read_picture(path, options.max_pixels)
+            pixels = scaled_to_option(picture.pixels, path, options)
         except PictureError as error:
             comparison.failed.append(error)
             continue

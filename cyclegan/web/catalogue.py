@@ -1,14 +1,16 @@
 """Models and runs by the names that the page offers; a name from a browser is looked up here and never opened."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cyclegan.checkpoints.find import all_models, model_name
-from cyclegan.checkpoints.model_file import ModelInfo, networks_in
+from cyclegan.checkpoints.model_file import ModelInfo, load_model_info, networks_in
 from cyclegan.checkpoints.run import Run
 from cyclegan.directions import DirectionName
 from cyclegan.errors import ModelFileError, RunError
 from cyclegan.text import printable
+from cyclegan.translation import ComparedModel
 
 RELOAD_HINT = "Choose another, or reload the page."
 FileVersion = tuple[int, int, int]  # time of the last change, bytes, inode
@@ -37,6 +39,23 @@ class Catalogue:
             return self.models()[str(name)]
         except KeyError:
             raise ModelFileError(f"there is no model {printable(name)} here.", RELOAD_HINT) from None
+
+    def columns(self) -> dict[str, ComparedModel]:
+        """Return every model in each of its directions, by name and target domain."""
+        columns: dict[str, ComparedModel] = {}
+        for name, path in self.models().items():
+            info = load_model_info(path)
+            for domain, direction in target_domains(path, info):
+                columns[f"{name} to {domain}"] = ComparedModel(path, info, direction)
+        return columns
+
+    def find_columns(self, names: Sequence[object]) -> list[ComparedModel]:
+        """Return the models in a direction with these names."""
+        columns = self.columns()
+        missing = [name for name in names if str(name) not in columns]
+        if missing:
+            raise ModelFileError(f"there is no model {printable(missing[0])} here.", RELOAD_HINT)
+        return [columns[str(name)] for name in names]
 
     def runs(self) -> dict[str, Run]:
         """Return runs by name, the last changed first."""

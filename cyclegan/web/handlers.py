@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import wraps
 from html import escape
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from cyclegan.checkpoints.model_file import load_model_info, networks_in
 from cyclegan.errors import CycleganError
 from cyclegan.text import printable
 from cyclegan.web.catalogue import Catalogue, target_domains
+from cyclegan.web.comparing import compare_uploads
 from cyclegan.web.run_status import log_text, newest_sample, run_heading, run_progress
 from cyclegan.web.trainings import training_status
 from cyclegan.web.translating import (
@@ -77,7 +79,7 @@ class Handlers:
     ) -> tuple[Update, Update, Update, list[TranslatedFile]]:
         """Translate uploaded pictures; return the files, their scores, and messages about those that failed."""
         paths = [Path(picture) for picture in pictures or []]
-        numbers = iter(range(1, len(paths) + 1))
+        numbers = count(1)
         request = TranslateRequest(
             model=self.catalogue.find_model(model),
             direction="b2a" if direction == "b2a" else "a2b",
@@ -115,6 +117,33 @@ class Handlers:
     def select(self, previews: Sequence[Any], event: gr.SelectData) -> Any:
         """Return the translation that was clicked."""
         return previews[event.index]
+
+    @shows_errors
+    def list_columns(self, selected: Sequence[str]) -> Update:
+        """Return every model in each of its directions as there are now; those selected stay selected."""
+        names = list(self.catalogue.columns())
+        return gr.CheckboxGroup(names, value=[name for name in names if name in selected])
+
+    @shows_errors
+    def compare(
+        self,
+        pictures: list[str] | None,
+        columns: Sequence[str],
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 (gradio looks for it here)
+    ) -> tuple[Update, Update]:
+        """Draw uploaded pictures as several models translate them; return the sheet, and messages about failures."""
+        paths, models = [Path(picture) for picture in pictures or []], self.catalogue.find_columns(columns)
+        numbers, total = count(1), len(paths) * len(models)
+
+        def on_picture() -> None:
+            progress((next(numbers), total), unit="translations")
+
+        job = self.worker.submit(copy_context().run, compare_uploads, self.workspace, paths, models, on_picture)
+        sheet, messages = job.result()
+        return (
+            gr.Image(str(sheet) if sheet else None, visible=sheet is not None),
+            gr.Markdown(as_list(messages), visible=bool(messages)),
+        )
 
     @shows_errors
     def use_model(self, name: str | None) -> tuple[Update, Update]:

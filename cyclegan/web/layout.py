@@ -37,6 +37,8 @@ def build_page(handlers: Handlers, trainings: TrainHandlers | None) -> gr.Blocks
     with page, gr.Tabs() as tabs:
         with gr.Tab("Translate", id="translate") as tab:
             model = translate_tab(handlers, page, tab)
+        with gr.Tab("Compare", id="compare") as tab:
+            compare_tab(handlers, tab)
         form = None
         if trainings:
             with gr.Tab("Train", id="train"):
@@ -70,12 +72,7 @@ def translate_tab(handlers: Handlers, page: gr.Blocks, tab: gr.Tab) -> gr.Dropdo
         with gr.Column(scale=1, min_width=280):
             model = gr.Dropdown(label="Model", allow_custom_value=True)
             direction = gr.Radio([("B", "a2b"), ("A", "b2a")], value="a2b", label="Translate to")
-            uploads = gr.File(
-                label=f"Pictures: up to {MAX_PICTURES_PER_REQUEST}, {MAX_FILE_BYTES >> 20} MiB each",
-                file_count="multiple",
-                file_types=list(FORMAT_OF),
-                height=180,
-            )
+            uploads = upload_field()
             strength = gr.Slider(0, 1, value=1, step=0.05, label="Strength", info="Less blends with the original.")
             keep = gr.Radio(
                 ["auto", "detail", "color", "none"],
@@ -109,6 +106,37 @@ def translate_tab(handlers: Handlers, page: gr.Blocks, tab: gr.Tab) -> gr.Dropdo
     finished.success(handlers.preview, translated, [slider, gallery, previews], **HIDDEN)
     gallery.select(handlers.select, previews, slider, **HIDDEN)
     return model
+
+
+def compare_tab(handlers: Handlers, tab: gr.Tab) -> None:
+    """Lay out and connect the tab that shows pictures as several models translate them."""
+    with gr.Row():
+        with gr.Column(scale=1, min_width=280):
+            models = gr.CheckboxGroup(label="Models")
+            uploads = upload_field()
+            button = gr.Button("Compare", variant="primary")
+        with gr.Column(scale=2, min_width=280):
+            messages = gr.Markdown(latex_delimiters=[], visible=False)
+            sheet = gr.Image(
+                label="Pictures by rows, models by columns",
+                type="filepath",
+                interactive=False,
+                visible=False,
+                buttons=["download", "fullscreen"],
+                elem_id="sheet",
+            )
+    tab.select(handlers.list_columns, models, models, **HIDDEN)
+    button.click(handlers.compare, [uploads, models], [sheet, messages], api_visibility="private")
+
+
+def upload_field() -> gr.File:
+    """Return a field for pictures."""
+    return gr.File(
+        label=f"Pictures: up to {MAX_PICTURES_PER_REQUEST}, {MAX_FILE_BYTES >> 20} MiB each",
+        file_count="multiple",
+        file_types=list(FORMAT_OF),
+        height=180,
+    )
 
 
 def watch_tab(handlers: Handlers, tab: gr.Tab) -> Watched:

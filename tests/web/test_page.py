@@ -123,6 +123,24 @@ def test_a_photograph_is_translated_compared_and_downloaded(visit: Visit, photog
         assert (picture.format, picture.size) == ("JPEG", (120, 80))
 
 
+def test_a_photograph_is_compared_by_both_directions_of_a_model(visit: Visit, photograph: Path, tmp_path: Path):
+    (tmp_path / "bad.png").write_text("not a picture")
+    visit.tab.get_by_role("tab", name="Compare").click()
+    visit.tab.get_by_label("horses2zebras to zebras").check()
+    visit.tab.get_by_label("horses2zebras to horses").check()
+    visit.tab.get_by_role("tabpanel").locator("input[type=file]").set_input_files([photograph, tmp_path / "bad.png"])
+    visit.tab.get_by_text("bad.png").wait_for()
+    visit.tab.get_by_role("button", name="Compare", exact=True).click()
+    visit.tab.get_by_text("bad.png is not a picture in a format that can be read.").wait_for()
+    visit.tab.locator("#sheet img").wait_for()
+    with visit.tab.expect_download() as download:
+        visit.tab.locator("#sheet").get_by_label("Download").click()
+    download.value.save_as(tmp_path / "got")
+    with Image.open(tmp_path / "got") as sheet:
+        columns, photograph_width = 3, 384  # of 256 pixels height
+        assert sheet.width > columns * photograph_width
+
+
 def test_one_of_several_pictures_is_selected(visit: Visit, tmp_path: Path):
     for number, size in enumerate([(50, 40), (60, 44)]):
         Image.new("RGB", size, "olive").save(tmp_path / f"{number}.png")
