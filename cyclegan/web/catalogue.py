@@ -1,6 +1,7 @@
 """Models and runs by the names that the page offers; a name from a browser is looked up here and never opened."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,12 +42,13 @@ class Catalogue:
             raise ModelFileError(f"there is no model {printable(name)} here.", RELOAD_HINT) from None
 
     def columns(self) -> dict[str, ComparedModel]:
-        """Return every model in each of its directions, by name and target domain."""
+        """Return every model in each of its directions, by name and target domain; without those that are damaged."""
         columns: dict[str, ComparedModel] = {}
         for name, path in self.models().items():
-            info = load_model_info(path)
-            for domain, direction in target_domains(path, info):
-                columns[f"{name} to {domain}"] = ComparedModel(path, info, direction)
+            with suppress(ModelFileError):
+                info = load_model_info(path)
+                for domain, direction in target_domains(path, info):
+                    columns[f"{name} to {domain}"] = ComparedModel(path, info, direction)
         return columns
 
     def find_columns(self, names: Sequence[object]) -> list[ComparedModel]:
