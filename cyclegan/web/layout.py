@@ -118,7 +118,7 @@ def compare_tab(handlers: Handlers, tab: gr.Tab) -> None:
         with gr.Column(scale=2, min_width=280):
             messages = gr.Markdown(latex_delimiters=[], visible=False)
             sheet = gr.Image(
-                label="Pictures by rows, models by columns",
+                show_label=False,
                 type="filepath",
                 interactive=False,
                 visible=False,
