@@ -1,5 +1,6 @@
 """Files of weights: the reference's `.pth` files, and models in half precision."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -32,8 +33,10 @@ def export_reference(folder: Path, weights: Mapping[str, Tensor], info: ModelInf
         config = info.discriminator if ours.startswith("disc") else info.generator
         assert config is not None
         network = load_weights(meta_module(config, info.channels(ours)), weights_of(ours, weights))
+        file = io.BytesIO()  # torch's own writing names no cause where the disk is full
+        torch.save(to_reference(network), file)
         with atomic_write(path) as aside:
-            torch.save(to_reference(network), aside)
+            aside.write_bytes(file.getvalue())
     return list(files.values())
 
 
