@@ -54,7 +54,7 @@ class Visit:
     def choose_training(self, preset: str, time: float, unit: str) -> None:
         """Fill in how to train."""
         self.tab.get_by_label("Preset").click()
-        self.tab.get_by_role("option", name=preset).click()
+        self.tab.get_by_role("option", name=f"{preset}:").click()
         self.tab.get_by_label("Time").fill(str(time))
         self.tab.get_by_role("radio", name=unit).check()
 
@@ -129,7 +129,7 @@ def test_a_photograph_is_compared_by_both_directions_of_a_model(visit: Visit, ph
     visit.tab.get_by_label("horses2zebras to zebras").check()
     visit.tab.get_by_label("horses2zebras to horses").check()
     visit.tab.get_by_role("tabpanel").locator("input[type=file]").set_input_files([photograph, tmp_path / "bad.png"])
-    visit.tab.get_by_text("bad.png").wait_for()
+    visit.tab.get_by_text("bad", exact=True).first.wait_for()
     visit.tab.get_by_role("button", name="Compare", exact=True).click()
     visit.tab.get_by_text("bad.png is not a picture in a format that can be read.").wait_for()
     visit.tab.locator("#sheet img").wait_for()

@@ -283,9 +283,9 @@ def test_a_page_that_others_reach_starts_no_training(page: Served, tmp_path: Pat
         components = served.get("/config").json()["components"]
         return [component["props"]["label"] for component in components if component["type"] == "tabitem"]
 
-    assert tabs(page) == ["Translate", "Train", "Watch"]
+    assert tabs(page) == ["Translate", "Compare", "Train", "Watch"]
     with serving(tmp_path, "--host", "0.0.0.0") as served:
-        assert tabs(served) == ["Translate", "Watch"]
+        assert tabs(served) == ["Translate", "Compare", "Watch"]
         dependencies = served.get("/config").json()["dependencies"]
         assert {"start", "stop", "resume", "look", "drop"}.isdisjoint(event["api_name"] for event in dependencies)
 
