@@ -62,7 +62,11 @@ def prepared_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, traceable: 
 @pytest.mark.parametrize("page", SHOWING)
 def test_every_command_and_program_of_a_page_runs(page: str, prepared_folder: Path, command, monkeypatch):
     for line in [RUN, *commands(page)]:
-        result = run_in_a_shell(line, prepared_folder) if {"<", "*"} & set(line) else command(*shlex.split(shortened(line))[1:])
+        result = (
+            run_in_a_shell(line, prepared_folder)
+            if {"<", "*"} & set(line)
+            else command(*shlex.split(shortened(line))[1:])
+        )
         assert result.returncode == (130 if "--watch" in line else 0), (line, result.stderr)
     monkeypatch.chdir(prepared_folder)
     for block in blocks(page, "python") if page != UI else []:
