@@ -154,11 +154,11 @@ class Request:
             refuse_to_overwrite(*files)
 
     def directions(self, weights: "Tensors") -> list[DirectionName]:
-        """Return the directions of a page: the one asked for, or those that the model has."""
+        """Return the directions to write: the one asked for, or those that the model has; never none."""
         from cyclegan.checkpoints.model_file import weights_of
 
         present = [direction for direction, *_ in DIRECTIONS if weights_of(direction, weights)]
-        return [self.direction] if self.direction else present
+        return [self.direction] if self.direction else present or ["a2b"]  # whose weights are then found missing
 
     def write(self, path: Path, name: str, info: "ModelInfo", weights: "Tensors") -> tuple[dict[str, Any], str]:
         """Write the model of that path and name; return facts about the output, and details for people."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cyclegan.checkpoints.model_file import load_model_info, networks_in
+from cyclegan.checkpoints.model_file import load_model, load_model_info, networks_in, save_model
 from cyclegan.cli.export import format_of
 from cyclegan.errors import UsageError
 from cyclegan.images import read_picture
@@ -114,6 +114,14 @@ def test_a_training_says_what_it_begins_with_and_fails_before_anything_moves(com
     other = command("train", "horses", "zebras", *TINY, "--init-from", "m.safetensors", "--fresh")
     assert_a_sentence(other, "m.safetensors holds networks of other settings: generator.width (was 4, now 8)", "--set")
     assert [place.name for place in (tmp_path / "checkpoints").iterdir()] == ["horses2zebras"]
+
+
+@pytest.mark.parametrize("options", [("--format", "onnx"), ("--format", "program")])
+def test_a_model_without_generators_is_an_error(command, tmp_path, options):
+    info, weights = load_model(write_model(tmp_path / "m.safetensors"))
+    save_model(tmp_path / "d.safetensors", info, {n: w for n, w in weights.items() if n.startswith("disc")})
+    result = command("export", "d.safetensors", "--output", "x", *options)
+    assert_a_sentence(result, "does not hold the networks that it describes")
 
 
 def test_an_output_that_is_a_folder_is_a_sentence(command, tmp_path):
