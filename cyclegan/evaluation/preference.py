@@ -113,7 +113,7 @@ def read_preference(files: Sequence[Path]) -> Preference:
 
 
 def names_of_both(candidates: tuple[str, str]) -> str:
-    """Return both names in a sentence."""
+    """Return both names, as one reads them after "compares"."""
     return " with ".join(map(printable, candidates))
 
 

@@ -64,8 +64,7 @@ def translate_uploads(
     workspace: Workspace, pictures: Sequence[Path], request: TranslateRequest, on_picture: Callable[[], object]
 ) -> tuple[list[TranslatedFile], list[str]]:
     """Translate pictures; return the results, and messages about the pictures that failed."""
-    if not 0 < len(pictures) <= MAX_PICTURES_PER_REQUEST:
-        raise DataError(f"these are {len(pictures)} pictures.", f"Upload 1 to {MAX_PICTURES_PER_REQUEST} at a time.")
+    check_count(pictures)
     translator, scorer = load_translator(
         request.model, file_version(request.model), request.direction, workspace.device, request.keep
     )
@@ -85,10 +84,21 @@ def translate_uploads(
         for target in animations
     ]
     messages = [*result.notes, *map(message_of, [*refused, *result.failed])]
-    for target in targets:  # users know their pictures by name, not by the path of the upload
-        for path in (target.source, target.path):
-            messages = [message.replace(printable(path), printable(path.name)) for message in messages]
+    messages = with_names(messages, [path for target in targets for path in (target.source, target.path)])
     return [TranslatedFile(target.source, target.path, result.scores.get(target)) for target in result.done], messages
+
+
+def check_count(pictures: Sequence[Path]) -> None:
+    """Raise an error for no pictures, or for too many at a time."""
+    if not 0 < len(pictures) <= MAX_PICTURES_PER_REQUEST:
+        raise DataError(f"these are {len(pictures)} pictures.", f"Upload 1 to {MAX_PICTURES_PER_REQUEST} at a time.")
+
+
+def with_names(messages: Sequence[str], files: Sequence[Path]) -> list[str]:
+    """Return messages with the names of files, by which users know them, instead of the paths of uploads."""
+    for path in files:
+        messages = [message.replace(printable(path), printable(path.name)) for message in messages]
+    return list(messages)
 
 
 def message_of(error: CycleganError) -> str:
