@@ -12,21 +12,17 @@ import argparse
 import random
 import shutil
 import sys
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing.pool import Pool
 from pathlib import Path
 
 from cyclegan.text import printable
 from scripts.reliability.calls import read_calls
 from scripts.reliability.disk import read_tree, write_tree
-from scripts.reliability.prepared import prepared
-from scripts.reliability.program import Ended, fresh_processes, has_strace, run_program
+from scripts.reliability.prepared import say, scenario_parser, try_scenarios
+from scripts.reliability.program import Ended, run_program
 from scripts.reliability.scenarios import Scenario, Summary
-
-say = partial(print, flush=True)
 
 ERRORS = ("ENOSPC", "EIO", "EDQUOT", "EROFS", "EMFILE")
 FAILING = (
@@ -133,24 +129,11 @@ def run_trial(trial: Trial) -> tuple[Fault, bool, list[str]]:
 
 def main() -> int:
     """Print a table; return 1 if a trial failed."""
-    parser = argparse.ArgumentParser(description="Let every system call that writes fail once.")
-    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO")
+    parser = scenario_parser("Let every system call that writes fail once.")
     parser.add_argument("--errors", nargs="+", choices=ERRORS, default=ERRORS)
     parser.add_argument("--calls", type=int, default=0, help="tried of each scenario, at most; 0 for all")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    if not has_strace():
-        say("This needs strace.")
-        return 2
-    say(f"{'scenario':<10} {'calls':>6} {'tried':>6} {'faults':>7} {'hit':>6} {'failed':>7}   seed {options.seed}")
-    with tempfile.TemporaryDirectory() as name, fresh_processes() as pool:
-        folder = Path(name).resolve()
-        with prepared(folder / "inputs") as scenarios:
-            failed = 0
-            for name in options.scenarios or scenarios:
-                (folder / name).mkdir()
-                failed += meet_faults(pool, name, scenarios[name], folder / name, options)
-    return int(failed > 0)
+    heading = f"{'scenario':<10} {'calls':>6} {'tried':>6} {'faults':>7} {'hit':>6} {'failed':>7}"
+    return try_scenarios(meet_faults, heading, parser.parse_args())
 
 
 if __name__ == "__main__":

@@ -13,20 +13,16 @@ import argparse
 import random
 import shutil
 import sys
-import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import partial
 from multiprocessing.pool import Pool
 from pathlib import Path
 
 from scripts.reliability.calls import TRACE, read_calls
 from scripts.reliability.disk import Flushed, Recording, Tree, digest, write_tree
-from scripts.reliability.prepared import prepared
-from scripts.reliability.program import fresh_processes, has_strace, run_program
+from scripts.reliability.prepared import say, scenario_parser, try_scenarios
+from scripts.reliability.program import run_program
 from scripts.reliability.scenarios import Scenario, Summary
-
-say = partial(print, flush=True)
 
 
 @dataclass
@@ -121,27 +117,14 @@ def run_check(check: Check) -> list[str]:
 
 def main() -> int:
     """Print a table; return 1 if a state failed."""
-    parser = argparse.ArgumentParser(description="Cut the power at every moment of commands that write files.")
-    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO")
+    parser = scenario_parser("Cut the power at every moment of commands that write files.")
     parser.add_argument("--choices", type=int, default=256, help="of what is lost, at most, at one moment")
     parser.add_argument("--states", type=int, default=0, help="checked of each scenario, at most; 0 for all")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    if not has_strace():
-        say("This needs strace.")
-        return 2
-    say(
+    heading = (
         f"{'scenario':<10} {'events':>6} {'flushes':>7} {'moments':>7} {'sampled':>7} {'choices':>8} {'states':>7} "
-        f"{'checked':>7} {'failed':>6}   seed {options.seed}"
+        f"{'checked':>7} {'failed':>6}"
     )
-    with tempfile.TemporaryDirectory() as name, fresh_processes() as pool:
-        folder = Path(name).resolve()
-        with prepared(folder / "inputs") as scenarios:
-            failed = 0
-            for name in options.scenarios or scenarios:
-                (folder / name).mkdir()
-                failed += cut_power(pool, name, scenarios[name], folder / name, options)
-    return int(failed > 0)
+    return try_scenarios(cut_power, heading, parser.parse_args())
 
 
 if __name__ == "__main__":

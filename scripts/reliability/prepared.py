@@ -1,11 +1,14 @@
 """The scenarios of `power_cuts` and `faults`, with the pictures, models and archives that they need."""
 
+import argparse
 import io
+import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing.pool import Pool
 from pathlib import Path
 from threading import Thread
 
@@ -14,8 +17,11 @@ from PIL import Image
 
 from cyclegan.config import build_config
 from scripts.reliability.disk import Tree, read_tree
+from scripts.reliability.program import fresh_processes, has_strace
 from scripts.reliability.scenarios import Scenario, Training
 from scripts.untrained_model import write_untrained_model
+
+say = partial(print, flush=True)
 
 SMALL = {"data": {"size": 32}, "generator": {"width": 4, "blocks": 1}, "discriminator": {"width": 4, "layers": 2}}
 PICTURES = ("1.png", "2.jpg", "deeper/3.webp", "deeper/4.tif", "5.png")  # the last has 16 bits
@@ -117,3 +123,32 @@ def prepared(folder: Path) -> Iterator[dict[str, Scenario]]:
             yield Inputs(folder, f"http://127.0.0.1:{server.server_port}").scenarios()
         finally:
             server.shutdown()
+
+
+def scenario_parser(description: str) -> argparse.ArgumentParser:
+    """Return a parser of the arguments that `power_cuts` and `faults` share."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser
+
+
+def try_scenarios(
+    test: Callable[[Pool, str, Scenario, Path, argparse.Namespace], int], heading: str, options: argparse.Namespace
+) -> int:
+    """Print the heading, test each scenario that is asked for in a folder of its own, and return the exit status.
+
+    `test` prints a row and returns the number of failures: the status is 1 if there is one, 2 without strace.
+    """
+    if not has_strace():
+        say("This needs strace.")
+        return 2
+    say(f"{heading}   seed {options.seed}")
+    with tempfile.TemporaryDirectory() as temporary, fresh_processes() as pool:
+        folder = Path(temporary).resolve()
+        with prepared(folder / "inputs") as scenarios:
+            failed = 0
+            for name in options.scenarios or scenarios:
+                (folder / name).mkdir()
+                failed += test(pool, name, scenarios[name], folder / name, options)
+    return int(failed > 0)
