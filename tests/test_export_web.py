@@ -1,6 +1,5 @@
 """`export --format web` writes a page that translates in the visitor's browser, and asks nobody but its server."""
 
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -23,7 +22,6 @@ from tests.cli.shared import assert_a_sentence
 from tests.support.models import write_model
 
 pytestmark = pytest.mark.usefixtures("traceable")
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 @pytest.fixture
@@ -83,11 +81,16 @@ def test_options_of_programs_alone_are_a_sentence(command, tmp_path: Path):
     assert_a_sentence(command(*page[:-1], "page.onnx"), "page.onnx is named like a file", "Name a folder")
 
 
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files, and says nothing about it."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """Serve a page with the real runtime; return its address and its model."""
-    if BROWSER is None:
-        pytest.skip("there is no Chromium on this machine")
+def served(browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Serve a page with the real runtime, where there is a browser; return its address and its model."""
     folder = tmp_path_factory.mktemp("page")
     try:
         fetch_runtime(tmp_path_factory.mktemp("runtime"))
@@ -96,47 +99,41 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     model = write_model(folder / "m.safetensors")
     command = (sys.executable, "-m", "cyclegan", "export", str(model), "--format", "web", "--output", folder / "page")
     subprocess.run(command, check=True, capture_output=True)
-    handler = partial(SimpleHTTPRequestHandler, directory=folder / "page")
-    handler.log_message = lambda *_: None
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder / "page"))
     Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/", model
     server.shutdown()
     server.server_close()
 
 
-def test_a_visitor_translates_a_picture_both_ways_and_downloads_it(served: tuple[str, Path], tmp_path: Path):
-    from playwright import sync_api as playwright
-
+def test_a_visitor_translates_a_picture_both_ways_and_downloads_it(browser, served: tuple[str, Path], tmp_path: Path):
     address, model = served
     Image.effect_mandelbrot((310, 270), (-2, -1, 1, 1), 50).convert("RGB").save(tmp_path / "photo.png")
     asked, complaints = [], []
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        tab = browser.new_page()
-        tab.set_default_timeout(120_000)
-        tab.on("request", lambda request: asked.append(request.url))
-        tab.on("console", lambda message: message.type == "error" and complaints.append(message.text))
-        tab.on("pageerror", lambda error: complaints.append(str(error)))
-        tab.goto(address)
-        tab.get_by_text("Drop a picture here").wait_for()
-        tab.set_input_files("#file", tmp_path / "photo.png")
-        for to, direction in (("zebras", "a2b"), ("horses", "b2a")):
-            tab.select_option("#direction", label=to)
-            tab.locator(f"#download[download='photo_{to}.png']").wait_for()
-            with tab.expect_download() as download:
-                tab.click("#download")
-            download.value.save_as(tmp_path / f"{to}.png")
-            translated = read_picture(tmp_path / f"{to}.png")
-            assert translated.pixels.shape == (256, 294, 3)
-            with Image.open(tmp_path / f"{to}.png") as marked:
-                assert b"trainedAlgorithmicMedia" in marked.info["xmp"]
-            shrunk = tab.locator("#before").evaluate(
-                "canvas => [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]"
-            )
-            seen = np.array(shrunk, dtype=np.uint8).reshape(256, 294, 4)[..., :3]
-            exact = Translator(model, direction=direction, device="cpu", precision="fp32")(seen)
-            assert np.abs(translated.pixels.astype(int) - exact).max() <= 1
-        browser.close()
+    tab = browser.new_page()
+    tab.set_default_timeout(120_000)
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.goto(address)
+    tab.get_by_text("Drop a picture here").wait_for()
+    tab.set_input_files("#file", tmp_path / "photo.png")
+    for to, direction in (("zebras", "a2b"), ("horses", "b2a")):
+        tab.select_option("#direction", label=to)
+        tab.locator(f"#download[download='photo_{to}.png']").wait_for()
+        with tab.expect_download() as download:
+            tab.click("#download")
+        download.value.save_as(tmp_path / f"{to}.png")
+        translated = read_picture(tmp_path / f"{to}.png")
+        assert translated.pixels.shape == (256, 294, 3)
+        with Image.open(tmp_path / f"{to}.png") as marked:
+            assert b"trainedAlgorithmicMedia" in marked.info["xmp"]
+        shrunk = tab.locator("#before").evaluate(
+            "canvas => [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]"
+        )
+        seen = np.array(shrunk, dtype=np.uint8).reshape(256, 294, 4)[..., :3]
+        exact = Translator(model, direction=direction, device="cpu", precision="fp32")(seen)
+        assert np.abs(translated.pixels.astype(int) - exact).max() <= 1
+    tab.close()
     assert complaints == []
     assert all(url.startswith((address, "blob:", "data:")) for url in asked)
