@@ -123,15 +123,10 @@ class Trainings:
             raise RunError(f"{printable(run.name)} is trained by another program.", "Stop it there.")
         with suppress(psutil.NoSuchProcess):
             process.terminate()  # on Windows at once, without saving
-        with suppress(psutil.TimeoutExpired):
-            process.wait(STOP_SECONDS)
-        if training_process(run):
-            return False
-        last = (last_log_lines(run, 1) or [""])[0]
-        if run.log.exists() and train_result(last) is None and not last.startswith(ERROR_START):
-            with run.log.open("a", encoding="utf-8") as log:  # it was stopped before it could say so
-                log.write('{"finished": false}\n')
-        return True
+        end = Thread(target=note_end, args=(run, process), daemon=True)
+        end.start()
+        end.join(STOP_SECONDS)
+        return not end.is_alive()
 
     def check_none_runs(self) -> None:
         """Raise an error if a run is being trained."""
@@ -176,6 +171,16 @@ class Trainings:
                 )
             record_process(run, process.pid)
         Thread(target=process.wait, daemon=True).start()  # else a dead child would stay as a zombie
+
+
+def note_end(run: Run, process: psutil.Process) -> None:
+    """Wait for the end of a training that is to stop; write into its log that it has, if it could not say so itself."""
+    with suppress(psutil.Error):
+        process.wait()
+    last = (last_log_lines(run, 1) or [""])[0]
+    if run.log.exists() and train_result(last) is None and not last.startswith(ERROR_START):
+        with run.log.open("a", encoding="utf-8") as log:
+            log.write('{"finished": false}\n')
 
 
 def is_free(run: Run) -> bool:

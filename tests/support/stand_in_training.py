@@ -14,6 +14,9 @@ PROGRAM = """
 import json, signal, sys, time
 options = dict(argument.split("=", 1) for argument in sys.argv if argument.startswith("--name="))
 def stop(*_):
+    if "slow" in options["--name"]:
+        time.sleep(1)
+        sys.exit(130)
     print(json.dumps({"finished": False, "step": 3}), flush=True)
     sys.exit(130)
 if "deaf" not in options["--name"]:

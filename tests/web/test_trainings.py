@@ -98,6 +98,16 @@ def test_a_training_that_is_stopped_before_it_can_say_so_has_stopped(trainings: 
     assert training_status(run).state == "stopped"
 
 
+def test_a_training_that_takes_longer_to_stop_has_stopped_in_the_end(
+    trainings: Trainings, request_: TrainRequest, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("cyclegan.web.trainings.STOP_SECONDS", 0.1)
+    run = trainings.start(replace(request_, name="slow"))
+    wait_for_message(run, "--name")
+    assert not trainings.stop(run)
+    assert wait_for_state(run, "stopped").message == "Nothing was trained yet."
+
+
 def test_the_error_of_a_failed_training_is_its_message(trainings: Trainings, request_: TrainRequest):
     run = trainings.start(replace(request_, name="fails"))
     message = wait_for_state(run, "failed").message
