@@ -100,6 +100,11 @@ class DiscriminatorConfig(Section):
     width: Annotated[int, Between(1, 1024)] = 64
     layers: Annotated[int, Between(1, 8)] = 3  # strided ones and the next; 3 see 70 x 70 pixels
     norm: Literal["instance", "batch"] = "instance"
+    conditional: bool = False  # with data.paired, they see the source before the image, as in pix2pix
+
+    def input_channels(self, image: int, source: int) -> int:
+        """Return the channels of what is scored, of those of an image and of the source of its translation."""
+        return source + image if self.conditional else image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +207,11 @@ class Config:
             raise ConfigError(
                 "batch norm is for models made elsewhere: in training it would mix the two domains' statistics.",
                 "Leave generator.norm and discriminator.norm at instance.",
+            )
+        if self.discriminator.conditional and not self.data.paired:
+            raise ConfigError(
+                "conditional discriminators learn from pairs, and data.paired is false.",
+                "Add --paired, or leave discriminator.conditional at false.",
             )
         if self.generator.architecture == "unet" and self.data.size % 2**self.unet_depth:
             raise ConfigError(

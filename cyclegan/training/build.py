@@ -65,6 +65,7 @@ def build_state(inputs: TrainInputs) -> tuple[TrainState, Fabric]:
         device=device,
         memory_format=memory_format,
         ema_weight=torch.ones((), device=device),
+        conditional=config.discriminator.conditional,
         is_pair=torch.zeros(config.training.batch_size, device=device) if config.data.paired else None,
         plan=inputs.plan,
     )

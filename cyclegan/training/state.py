@@ -69,6 +69,7 @@ class TrainState:
     engine: Engine  # runs the networks and optimizers above
     device: torch.device = torch.device("cpu")  # noqa: RUF009 (immutable)
     memory_format: torch.memory_format = torch.contiguous_format  # of images and weights
+    conditional: bool = False  # whether discriminators see source and image together
     is_pair: Tensor | None = None  # which samples of the step are pairs, as 1 and 0; None: not trained on pairs
     ema_weight: Tensor = field(default_factory=lambda: torch.ones(()))  # of the newest weights, in the next step
     step: int = 0  # steps done
