@@ -44,14 +44,14 @@ def compare_pairs(translated: PictureFolder, others: PictureFolder, lpips: Lpips
             f"no picture of {printable(translated.folder)} has a counterpart in {printable(others.folder)}.",
             "Counterparts have the same names, apart from their suffix.",
         )
-    ssim, psnr, error, distance = (value if np.isfinite(value) else None for value in scores.mean(0).tolist())
+    ssim, psnr, error, distance = scores.mean(0).tolist()
     of_ssim, of_psnr, of_error, of_distance = (bootstrap_interval(column) for column in scores.T)
     return PairedScores(
         pictures=len(scores),
         ssim=ssim,
-        psnr=psnr,
+        psnr=psnr if np.isfinite(psnr) else None,
         mean_absolute_error=error,
-        lpips=distance,
+        lpips=distance if np.isfinite(distance) else None,
         ssim_interval=of_ssim,
         psnr_interval=of_psnr,
         mean_absolute_error_interval=of_error,
