@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from cyclegan.errors import require_extra
 from cyclegan.evaluation.extractors import torch_cache
 from cyclegan.text import printable
 
@@ -20,9 +21,7 @@ def alexnet_file() -> Path:
 
 def alexnet_url() -> str:
     """Return the URL from which torchvision gets AlexNet's weights."""
-    from torchvision.models import AlexNet_Weights
-
-    url: str = AlexNet_Weights.DEFAULT.url
+    url: str = require_extra("torchvision.models", "evaluate").AlexNet_Weights.DEFAULT.url
     return url
 
 
