@@ -139,6 +139,9 @@ class TrainingConfig(Section):
     diffaugment: bool = False  # discriminators see shifted images with a hole; for few pictures
     init_gain: Annotated[float, Between(1e-6, 10)] = 0.02  # standard deviation of the initial weights
     init_from: str = ""  # a model whose weights a new run starts from: a run's folder or name, or a file
+    # Steps at the start in which only the discriminators learn; auto: 500, but at most a tenth of the run, where the
+    # generators come from a model and the discriminators do not, and else none.
+    discriminator_warmup: Amount | Auto = "auto"
     teacher: str = ""  # a model to distill: a run's folder or name, or a file
     ema_decay: Annotated[float, Between(0, 0.999999)] = 0.999  # of the generators' averaged weights; 0: no EMA
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the machine computes it natively

@@ -67,6 +67,7 @@ def build_state(inputs: TrainInputs) -> tuple[TrainState, Fabric]:
         ema_weight=torch.ones((), device=device),
         conditional=config.discriminator.conditional,
         is_pair=torch.zeros(config.training.batch_size, device=device) if config.data.paired else None,
+        discriminator_warmup=inputs.discriminator_warmup,
         plan=inputs.plan,
     )
     return state, fabric

@@ -78,8 +78,8 @@ def prepare_step(state: TrainState, learning_rate: float, batch_size: int, is_pa
 
     They lie in tensors of fixed addresses, so that a CUDA graph of the step reads the new values.
     """
-    for optimizer in (state.optimizer_g, state.optimizer_d):
-        set_learning_rate(optimizer, learning_rate)
+    set_learning_rate(state.optimizer_g, learning_rate if state.step >= state.discriminator_warmup else 0.0)
+    set_learning_rate(state.optimizer_d, learning_rate)
     state.ema_weight.fill_(ema_weight(state.step, state.ema_decay))
     if state.is_pair is not None and is_pair is not None:
         state.is_pair.copy_(is_pair)
