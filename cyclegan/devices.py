@@ -6,11 +6,10 @@ from contextlib import contextmanager
 import psutil
 import torch
 
-from cyclegan.errors import DeviceError
+from cyclegan.errors import DeviceError, lacks_memory
 from cyclegan.text import printable
 
 CPU = torch.device("cpu")
-MEMORY_WORDS = ("out of memory", "allocate memory", "not enough memory")  # in errors of allocators
 KERNEL_WORDS = ("could not create a primitive", "could not execute a primitive")  # in errors of oneDNN
 
 
@@ -71,11 +70,6 @@ def cuda_side_stream(device: torch.device) -> Iterator[None]:
         yield
 
 
-def lacks_memory(error: RuntimeError) -> bool:
-    """Tell whether this is an allocator's error; not every one has its own class."""
-    return any(words in str(error) for words in MEMORY_WORDS)
-
-
 def lacks_kernel(error: RuntimeError) -> bool:
     """Tell whether oneDNN raised this, which has no convolution for some shapes that are too large for its kernels."""
     return any(words in str(error) for words in KERNEL_WORDS)
@@ -86,7 +80,7 @@ def memory_errors(device: torch.device, hint: str) -> Iterator[None]:
     """Turn a device's lack of memory into a `DeviceError` with this hint."""
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         if not lacks_memory(error):
             raise
         raise DeviceError(f"the memory of {describe_device(device)} is not enough for this.", hint) from error

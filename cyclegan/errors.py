@@ -32,6 +32,8 @@ from typing import Self
 
 from cyclegan.text import printable
 
+MEMORY_WORDS = ("out of memory", "allocate memory", "not enough memory", "insufficient memory")  # of allocators
+
 
 class CycleganError(Exception):
     """Something the user can fix: `str(error)` says what is wrong, `error.hint` what to do.
@@ -120,6 +122,11 @@ def require_extra(module: str, extra: str) -> ModuleType:
             f"this needs {module}, which is not installed.",
             f"In the clone of cyclegan: pip install -c constraints.txt -e '.[{extra}]'",
         ) from error
+
+
+def lacks_memory(error: Exception) -> bool:
+    """Tell whether this is an allocator's error; not every library has a class for it."""
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in MEMORY_WORDS)
 
 
 @contextmanager

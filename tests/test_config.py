@@ -98,6 +98,17 @@ def test_invalid_toml_is_an_error(tmp_path: Path, text: str):
         load_settings(tmp_path / "x.toml")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [f"loss.cycle_a{'.x' * 3000} = 1", f"[data]\nsize = 0x{'f' * 9000}", f"[{'a.' * 10**5}a]"],
+    ids=["nested", "digits", "long"],
+)
+def test_settings_beyond_reason_are_an_error(tmp_path: Path, text: str):
+    (tmp_path / "config.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError):
+        build_config(load_settings(tmp_path / "config.toml"))
+
+
 def test_every_preset_is_valid():
     for name in PRESETS:
         build_config(preset(name))

@@ -1,4 +1,4 @@
-"""Power cuts and failing system calls cost nothing; `scripts/reliability/` says how that is tested."""
+"""Power cuts, failing system calls and lack of memory cost nothing; `scripts/reliability/` says how that is tested."""
 
 import subprocess
 import sys
@@ -75,4 +75,20 @@ def test_a_system_call_that_fails_costs_nothing_that_was_saved():
         ("train", "3", "0"),
         ("translate", "3", "0"),
         ("half", "3", "0"),
+    ]
+
+
+def test_a_drive_that_hangs_costs_nothing():
+    found = rows("faults", "train", "translate", "--calls", 2, "--errors", "HANG", "--seconds", 2)
+    assert [(name, tried, failed) for name, _, tried, *_, failed in found] == [
+        ("train", "2", "0"),
+        ("translate", "2", "0"),
+    ]
+
+
+def test_lack_of_memory_costs_nothing_that_was_saved():
+    found = rows("memory", "train", "translate", "--operations", 2)
+    assert [(name, trials, failed) for name, _, _, trials, _, failed in found] == [
+        ("train", "4", "0"),
+        ("translate", "4", "0"),
     ]

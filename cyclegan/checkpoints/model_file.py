@@ -46,6 +46,7 @@ TYPE_NAMES = {str: "text", int: "a whole number", bool: "true or false"}
 MAX_COUNT = 2**63  # above every count of a model
 EXPORT_SUFFIXES = (".onnx", ".pt2", ".xml")  # files that `cyclegan export` writes for other programs
 DISK_HINT = "Check the path and the disk."
+MEMORY_HINT = "Close other programs, or use another file."
 REPLACE_HINT = "Use another file, or train again."
 
 
@@ -218,9 +219,11 @@ def _is_pytorch_file(path: Path) -> bool:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
+    is_open = False
     try:
         path.open("rb").close()  # the library takes every error of this for a missing file
         with safe_open(path, framework="pt") as file:
+            is_open = True
             yield file
     except FileNotFoundError as error:
         raise ModelFileError(f"there is no {printable(path)}.", "Check the path, or train it first.") from error
@@ -231,6 +234,8 @@ def _opened(path: Path) -> Iterator[Any]:
             raise DiskError(f"cannot be read: {error.strerror}.", "Run it again.", path) from error
         if isinstance(error, OSError) and error.errno is not None:
             raise ModelFileError(f"cannot be read: {error.strerror}.", DISK_HINT, path) from error
+        if is_open:  # so its header fits its size; the library hides that memory is lacking
+            raise ModelFileError(f"cannot be read: {first_line(error)}.", MEMORY_HINT, path) from error
         if path.suffix.lower() in EXPORT_SUFFIXES:
             raise ModelFileError(
                 f"{printable(path)} is an exported program, which cannot be read back.",

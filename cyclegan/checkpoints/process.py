@@ -20,11 +20,14 @@ def training_process(run: Run) -> psutil.Process | None:
         if record is None or record["machine"] != platform.node():
             return None
         process = psutil.Process(int(record["id"]))
-        is_reused = process.create_time() > run.process.stat().st_mtime + CLOCK_TOLERANCE
-        if is_reused or process.status() == psutil.STATUS_ZOMBIE:
+        if process.status() == psutil.STATUS_ZOMBIE:
             return None
-        # It locks the run only after its imports, some seconds after its start. A notebook lives on after its training.
-        return process if is_train_command(process, run) or is_locked(run) else None
+        # A notebook lives on after its training. A lock needs no clock, which may have jumped since it was taken.
+        if is_locked(run):
+            return process
+        # A command locks the run only after its imports, some seconds after its start.
+        is_reused = process.create_time() > run.process.stat().st_mtime + CLOCK_TOLERANCE
+        return process if is_train_command(process, run) and not is_reused else None
     except (OSError, ValueError, psutil.Error):
         return None
 

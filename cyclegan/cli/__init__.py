@@ -17,13 +17,14 @@ import typer
 from cyclegan import __version__
 from cyclegan.cli.console import complain, private_stderr, say
 from cyclegan.cli.help import GroupedCommand, examples
-from cyclegan.errors import CycleganError, TrainingDivergedError, report_hint
+from cyclegan.errors import CycleganError, TrainingDivergedError, lacks_memory, report_hint
 from cyclegan.text import printable
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 DIVERGED, INTERNAL_ERROR, INTERRUPTED = 3, 70, 130  # exit statuses
+MEMORY_HINT = "Close other programs, or choose smaller pictures, batches or networks."
 
 app = typer.Typer(
     help="Turn pictures of one kind into another, learned from two folders of unpaired pictures.",
@@ -114,8 +115,11 @@ def _run() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except Exception:
-        _exit_with_internal_error()
+    except Exception as error:
+        if not lacks_memory(error):
+            _exit_with_internal_error()
+        complain(CycleganError("the memory of this machine is not enough for this.", MEMORY_HINT))
+        sys.exit(2)
 
 
 class _Output(io.FileIO):

@@ -26,6 +26,7 @@ Share = Annotated[float, Between(0, 1)]
 Auto = Literal["auto"]
 
 SPELLING_HINT = "Check the spelling."
+MAX_SHOWN = 200  # characters of a value
 
 
 class Section:
@@ -46,24 +47,33 @@ def is_encodable(text: str) -> bool:
     return True
 
 
+def shown(value: object) -> str:
+    """Return a value for a message, shortened; Python cannot write every nesting and every number."""
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):
+        return "something very long"
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+
+
 def checked(name: str, kind: Any, value: Any) -> Any:
     """Return the value if it has the annotated type and lies within its bounds; an int is accepted for a float."""
     if typing.get_origin(kind) is typing.Union:  # a number, or a word such as auto
         number, literal = typing.get_args(kind)
         (word,) = typing.get_args(literal)
         if isinstance(value, str) and value != word:
-            raise ConfigError(f"{name} is {value!r}; it must be a number or {word}.", "Correct the value.")
+            raise ConfigError(f"{name} is {shown(value)}; it must be a number or {word}.", "Correct the value.")
         return value if value == word else checked(name, number, value)
     if typing.get_origin(kind) is Annotated:
         kind, bounds = typing.get_args(kind)
         value = checked(name, kind, value)
         if not bounds.low <= value <= bounds.high:
-            raise ConfigError(f"{name} is {value!r}; it must be {bounds}.", "Correct the value.")
+            raise ConfigError(f"{name} is {shown(value)}; it must be {bounds}.", "Correct the value.")
         return value
     if typing.get_origin(kind) is Literal:
         choices = typing.get_args(kind)
         if not any(value == choice and type(value) is type(choice) for choice in choices):
-            raise ConfigError(f"{name} is {value!r}; it must be {' or '.join(map(str, choices))}.", "Choose one.")
+            raise ConfigError(f"{name} is {shown(value)}; it must be {' or '.join(map(str, choices))}.", "Choose one.")
         return value
     if kind is float and type(value) is int:
         value = float(value) if abs(value) < 2**53 else float("inf")
@@ -71,5 +81,5 @@ def checked(name: str, kind: Any, value: Any) -> Any:
         raise ConfigError(f"{name} is {printable(value)}, which is not valid Unicode.", "Rename it.")
     if type(value) is not kind:
         article = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}[kind.__name__]
-        raise ConfigError(f"{name} is {value!r}; it must be {article}.", "Correct the value.")
+        raise ConfigError(f"{name} is {shown(value)}; it must be {article}.", "Correct the value.")
     return value

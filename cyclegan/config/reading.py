@@ -15,6 +15,8 @@ from cyclegan.config.sections import SECTIONS, Config
 from cyclegan.errors import ConfigError
 from cyclegan.text import printable
 
+MAX_BYTES = 2**15  # of a settings file; with every setting it has a tenth
+
 
 def build_config(*layers: Settings) -> Config:
     """Build the settings from layers of which the later ones win; unknown keys and wrong values are errors."""
@@ -64,6 +66,8 @@ def parse_assignment(text: str) -> Settings:
 def load_settings(path: Path) -> Settings:
     """Read settings from a TOML file, such as a run's `config.toml`."""
     try:
+        if path.stat().st_size > MAX_BYTES:  # hostile ones take the time of their size's square
+            raise ConfigError(f"{printable(path)} is too large for settings.", "Correct it, or leave it out.")
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{printable(path)} cannot be read: {error.strerror}.", "Check the path.") from error

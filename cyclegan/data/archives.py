@@ -17,12 +17,16 @@ from cyclegan.text import printable
 
 MAX_FILES = 1_000_000
 MAX_EXPANSION = 50  # times the archive's size; zip bombs expand more, pictures hardly at all
+MAX_NAME = 1000  # characters of a path; Windows allows 260
 ALWAYS_ALLOWED_BYTES = 64 * 2**20  # unpacked, however small the archive
 FORBIDDEN_ON_WINDOWS = str.maketrans(dict.fromkeys(':<>|"?*', "_"))  # some names in the authors' data sets have colons
 DAMAGE_ERRORS = (  # that zipfile raises; offsets in a damaged archive can be out of any range
     zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError, OverflowError
 )  # fmt: skip
 COMPRESSION_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may need much memory
+
+# by the number of a folder and a case-folded name in it: its own number, the name as written, whether it is a folder
+Paths = dict[tuple[int, str], tuple[int, str, bool]]
 
 
 def unpack(archive: Path, folder: Path, *, on_file: Callable[[int, int], object] = lambda _done, _total: None) -> None:
@@ -78,11 +82,11 @@ def _check_free_space(folder: Path, size: int) -> None:
 
 def _check_names(entries: list[zipfile.ZipInfo]) -> None:
     """Raise an error for an entry with an unsafe name or type, and for two with the same name on some system."""
-    paths: dict[str, tuple[str, bool]] = {}  # by case-folded path: the path as written, whether it is a folder
+    paths: Paths = {}
     for entry in entries:
         if reason := _unsafe(entry) or _collision(entry, paths):
             raise DataError(
-                f"the archive holds {printable(entry.orig_filename)!r}, {reason}.",
+                f"the archive holds {printable(entry.orig_filename[:MAX_NAME])!r}, {reason}.",
                 "Nothing was unpacked; check its source.",
             )
 
@@ -93,6 +97,8 @@ def _unsafe(entry: zipfile.ZipInfo) -> str:
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if name.startswith("/") or re.match("[A-Za-z]:", name) or any(character in name for character in "\\\0"):
         return "not a relative path"
+    if len(name) > MAX_NAME:
+        return "a path that is too long"
     if any(part != part.rstrip(". ") or not part for part in name.split("/")):
         return "a path out of the folder, or a name that is invalid on some system"
     if not name.isprintable():
@@ -104,15 +110,15 @@ def _unsafe(entry: zipfile.ZipInfo) -> str:
     return "" if entry.compress_type in COMPRESSION_METHODS else "which has an unusual compression"
 
 
-def _collision(entry: zipfile.ZipInfo, paths: dict[str, tuple[str, bool]]) -> str:
+def _collision(entry: zipfile.ZipInfo, paths: Paths) -> str:
     """Return why an entry would overwrite another on a case-insensitive system; an empty string if it does not."""
-    parts = _parts(entry)
-    for depth in range(1, len(parts) + 1):
-        path = "/".join(parts[:depth])
-        new = (path, depth < len(parts) or entry.is_dir())
-        key = unicodedata.normalize("NFC", path).casefold()
-        if (old := paths.setdefault(key, new)) != new or (old is not new and not new[1]):
-            return f"which collides with {printable(old[0])!r}"
+    parts, folder = _parts(entry), 0
+    for depth, part in enumerate(parts, start=1):
+        new = (part, depth < len(parts) or entry.is_dir())
+        count, key = len(paths), (folder, unicodedata.normalize("NFC", part).casefold())
+        folder, *old = paths.setdefault(key, (count + 1, *new))
+        if tuple(old) != new or (len(paths) == count and not new[1]):
+            return f"which collides with {printable('/'.join([*parts[: depth - 1], str(old[0])]))!r}"
     return ""
 
 

@@ -110,7 +110,8 @@ def _spans(directory: Directory) -> list[Span]:
 
 def _pictures(block: Block, directory: Directory) -> list[Span]:
     """Return where a directory's pictures lie."""
-    numbers = {entry.tag: block.numbers(entry) for entry in directory.entries}
+    pointers = [entry for entry in directory.entries if entry.tag in (*THUMBNAIL_STARTS, *THUMBNAIL_LENGTHS)]
+    numbers = {entry.tag: block.numbers(entry) for entry in pointers}
     return [
         (start, start + length)
         for starts, lengths in zip(THUMBNAIL_STARTS, THUMBNAIL_LENGTHS, strict=True)

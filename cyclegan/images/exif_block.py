@@ -15,6 +15,7 @@ TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4
 POINTERS = (0x8769, 0x8825, 0xA005)  # to the directories of EXIF, GPS and interoperability
 MAX_DIRECTORIES = 8  # that are followed; EXIF has four, and one for a thumbnail
 MAX_ENTRIES = 4096  # of a directory; cameras write some dozens
+MAX_NUMBERS = 65_536  # that are read of one entry, such as starts of strips
 Span = tuple[int, int]  # start and end in the block
 
 
@@ -129,22 +130,28 @@ class Block:
         return False
 
     def numbers(self, entry: IfdEntry) -> tuple[int, ...]:
-        """Return an entry's integers; none of another type or of a damaged entry."""
+        """Return an entry's integers, the first ones of very many; none of another type or of a damaged entry."""
         if entry.type not in (SHORT, LONG) or entry.end > len(self.data):
             return ()
-        return self.unpack(f"{entry.count}{'H' if entry.type == SHORT else 'I'}", entry.start)
+        return self.unpack(f"{min(entry.count, MAX_NUMBERS)}{'H' if entry.type == SHORT else 'I'}", entry.start)
+
+    def find(self, tag: int, kind: int) -> IfdEntry | None:
+        """Return the entry of a tag of this type in IFD0; None if it is missing or damaged."""
+        for entry in self.first().entries:
+            if (entry.tag, entry.type) == (tag, kind) and entry.end <= len(self.data):
+                return entry
+        return None
 
     def value(self, tag: int, kind: int) -> bytes:
         """Return the bytes of a tag of IFD0; empty if it is missing, damaged or of another type."""
-        for entry in self.first().entries:
-            if (entry.tag, entry.type) == (tag, kind) and entry.end <= len(self.data):
-                return bytes(self.data[entry.start : entry.end])
-        return b""
+        entry = self.find(tag, kind)
+        return bytes(self.data[entry.start : entry.end]) if entry else b""
 
-    def set_value(self, tag: int, value: bytes) -> None:
-        """Give a tag of IFD0 other bytes of its type; longer than four, they are appended to the block."""
-        [entry] = [entry for entry in self.first().entries if entry.tag == tag][:1]
-        self.pack("I", entry.position + 4, len(value) // TYPE_BYTES[entry.type])
+    def set_value(self, tag: int, kind: int, value: bytes) -> None:
+        """Give a tag of IFD0, which is there, other bytes; longer than four, they are appended to the block."""
+        entry = self.find(tag, kind)
+        assert entry
+        self.pack("I", entry.position + 4, len(value) // TYPE_BYTES[kind])
         if len(value) <= 4:
             self.data[entry.position + 8 : entry.position + 12] = value.ljust(4, b"\0")
             return

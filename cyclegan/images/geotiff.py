@@ -23,7 +23,7 @@ def scale_coordinates(block: Block, across: float, down: float) -> None:
         values = list(struct.unpack(layout, data))
         if len(values) >= min_values:
             scale(values, across, down, offset)
-            block.set_value(tag, struct.pack(layout, *values))
+            block.set_value(tag, DOUBLE, struct.pack(layout, *values))
 
 
 def _scale_tiepoints(values: list[float], across: float, down: float, offset: float) -> None:

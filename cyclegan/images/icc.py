@@ -1,7 +1,7 @@
 """ICC profiles: pixel values to sRGB and back."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from cyclegan.images.pixels import Pixels
 
 SRGB_CHROMATICITY = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)  # white, red, green, blue, each x and y
 CHANNELS_OF = {"gray": 1, "rgb": 3, "cmyk": 4}
+KNOWN_PROFILES = 16  # about which the last answers are kept; each may have megabytes
 INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 MAX_ROUND_TRIP_ERROR = 8  # of 255, on average; by more, the color has changed
 FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION | ImageCms.Flags.NOOPTIMIZE  # optimized, it errs by up to 20 of 255
@@ -29,7 +30,7 @@ def from_srgb(pixels: Pixels, profile: bytes, *, bits: int) -> Pixels:
     return _transform(color, srgb(), "rgb", profile, color_space(profile), bits=bits)
 
 
-@cache
+@lru_cache(KNOWN_PROFILES)
 def needs_conversion(profile: bytes, channels: int) -> bool:
     """Tell whether pixel values of so many channels must and can be converted by this ICC profile.
 
@@ -45,7 +46,7 @@ def needs_conversion(profile: bytes, channels: int) -> bool:
     return channels == 4 or int(np.abs(in_srgb / 257 - values).max()) > 1
 
 
-@cache
+@lru_cache(KNOWN_PROFILES)
 def converts_back(profile: bytes) -> bool:
     """Tell whether a profile also converts from sRGB.
 

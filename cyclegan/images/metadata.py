@@ -25,6 +25,8 @@ STORAGE_TAGS = {
 }  # fmt: skip
 XMP_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
 XMP_IN_PNG = "XML:com.adobe.xmp"
+# its name, the number of its bytes, and these; possessive, as a text may be megabytes of line breaks
+RAW_PROFILE = re.compile(r"\s*+[^\n]*+\n\s*+\d++[^\S\n]*+\n([0-9A-Fa-f\s]*+)")
 XMP_IN_GIF = b"\x21\xff\x0bXMP DataXMP"
 # leads a reader of sub-blocks safely over the packet (Adobe's XMP specification, part 3, 2020)
 END_OF_XMP_IN_GIF = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
@@ -114,7 +116,7 @@ def _raw_profile(image: Image.Image, *kinds: str) -> bytes:
     """Return the data of the first of these kinds in a PNG's texts."""
     for kind in kinds:
         text = image.info.get(f"Raw profile type {kind}")
-        match = re.match(r"\s*[^\n]*\n\s*\d+\s*\n([0-9A-Fa-f\s]*)", text) if isinstance(text, str) else None
+        match = RAW_PROFILE.match(text) if isinstance(text, str) else None
         with suppress(ValueError):
             if match:
                 return bytes.fromhex(match[1])

@@ -14,13 +14,13 @@ MAX_SEGMENT_BYTES = 65_533  # of a JPEG's segment, without marker and length
 
 def split_resources(data: bytes) -> tuple[bytes, bytes]:
     """Return the captions in resources, and the other resources without thumbnails and copies of other metadata."""
-    iptc, others = b"", b""
+    iptc, others = b"", list[bytes]()
     for code, content, resource in _resources(data.removeprefix(PHOTOSHOP_HEADER)):
         if code == IPTC_RESOURCE:
             iptc = iptc or content
         elif code not in (*THUMBNAILS, *STORED_ELSEWHERE):
-            others += resource
-    return iptc, others
+            others.append(resource)
+    return iptc, b"".join(others)
 
 
 def join_resources(iptc: bytes, others: bytes) -> bytes:

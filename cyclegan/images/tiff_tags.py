@@ -17,7 +17,7 @@ from cyclegan.images.geotiff import scale_coordinates
 DESCRIPTION, RESOLUTIONS = 270, (282, 283)  # the latter of width and height
 STACK_KEYS = ("images", "slices", "channels", "frames", "hyperstack", "mode", "loop")  # in ImageJ's descriptions
 OME_TYPES = {"float32": "float", "float64": "double"}
-MAX_DENOMINATOR = 10**5  # of a resolution
+MAX_DENOMINATOR, MAX_NUMERATOR = 10**5, 2**32 - 1  # of a resolution
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def update_tags(exif: bytes, change: FileChange) -> bytes:
         old = block.value(DESCRIPTION, ASCII)
         new = update_description(old, change)
         if new != old:
-            block.set_value(DESCRIPTION, new)
+            block.set_value(DESCRIPTION, ASCII, new)
         if old.startswith(b"ImageJ="):
             _scale_resolution(block, change)
     except ExifError:
@@ -52,7 +52,9 @@ def _scale_resolution(block: Block, change: FileChange) -> None:
             numerator, denominator = struct.unpack_from(block.order + "II", data)
             ratio = Fraction(numerator, denominator or 1) * Fraction(scale).limit_denominator(MAX_DENOMINATOR)
             ratio = ratio.limit_denominator(MAX_DENOMINATOR)
-            block.set_value(tag, struct.pack(block.order + "II", ratio.numerator, ratio.denominator))
+            if ratio.numerator <= MAX_NUMERATOR:  # else it is damaged, and stays so
+                numbers = struct.pack(block.order + "II", ratio.numerator, ratio.denominator)
+                block.set_value(tag, RATIONAL, numbers)
 
 
 def update_description(description: bytes, change: FileChange) -> bytes:
@@ -70,8 +72,13 @@ def update_description(description: bytes, change: FileChange) -> bytes:
 def _ome(text: bytes, change: FileChange) -> bytes:
     """Return OME-XML for one plane of the first image; empty if it cannot be read."""
     try:
-        root = ElementTree.fromstring(text)
-    except ElementTree.ParseError:
+        return _ome_of_plane(ElementTree.fromstring(text), change)
+    except (ElementTree.ParseError, ValueError, LookupError, RecursionError):  # of its encoding, and of its depth
+        return b""
+
+
+def _ome_of_plane(root: ElementTree.Element, change: FileChange) -> bytes:
+    if not root.tag.startswith("{"):
         return b""
     namespace = root.tag.partition("}")[0] + "}"
     images = root.findall(f"{namespace}Image")
@@ -110,6 +117,6 @@ def _describe_plane(pixels: ElementTree.Element, namespace: str, change: FileCha
 def _tifffile(text: bytes, change: FileChange) -> bytes:
     try:
         description = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return b""
     return json.dumps(description | {"shape": list(change.shape)}).encode()

@@ -5,7 +5,8 @@ text, so that everything else in them stays as it was written.
 """
 
 import re
-from xml.etree import ElementTree
+from collections import Counter
+from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
 from cyclegan import __version__
@@ -40,6 +41,8 @@ CLAIMS = (
     (TIFF, "Orientation", ""),  # the pixels are upright
 )
 ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"<\0": "utf-16-le", b"\0<": "utf-16-be"}  # else UTF-8
+MAX_BYTES = 2**22  # of a packet that is edited; larger ones hold masks and histories of editors
+MAX_PREFIXES = 4  # of one namespace; each takes the time of reading the packet
 ATTRIBUTES = r"""(?:[^<>"']|"[^"]*"|'[^']*')*"""  # of an element, in its first tag
 
 
@@ -71,6 +74,8 @@ def clean_xmp(xmp: bytes) -> tuple[bytes, list[str]]:
 
     A packet that is not XML stays as it is, for `mark_generated` to replace.
     """
+    if len(xmp) > MAX_BYTES:
+        return b"", [f"XMP of more than {MAX_BYTES // 2**20} MiB"]
     packet = decode(xmp)
     if packet is None:
         return xmp, []
@@ -82,7 +87,7 @@ def clean_xmp(xmp: bytes) -> tuple[bytes, list[str]]:
                 removed.append(name)
             packet = shorter
             if f"{prefix}:" not in packet:  # the declaration alone makes some readers look for more
-                packet = re.sub(rf"""\s+xmlns:{re.escape(prefix)}\s*=\s*(?:"[^"]*"|'[^']*')""", "", packet)
+                packet = re.sub(rf"""(?<!\s)\s+xmlns:{re.escape(prefix)}\s*=\s*(?:"[^"]*"|'[^']*')""", "", packet)
     return (packet.encode() if _is_packet(packet) else b""), removed
 
 
@@ -104,15 +109,17 @@ def shorten(xmp: bytes, max_bytes: int) -> bytes:
     """Return a packet of at most so many bytes: without its padding, or else with only the mark."""
     if len(xmp) <= max_bytes:
         return xmp
-    bare = re.sub(rb"\s+(?=<\?xpacket end)", b"", xmp)
+    bare = re.sub(rb"(?<!\s)\s+(?=<\?xpacket end)", b"", xmp)
     if len(bare) <= max_bytes:
         return bare
-    mark = re.search(rb'<rdf:Description rdf:about="" xmlns:rdf="[^"]*" xmlns:Iptc4xmpExt=[^>]*/>', xmp)
+    mark = re.search(rb'<rdf:Description rdf:about="" xmlns:rdf="[^"]*" xmlns:Iptc4xmpExt=[^<>]*/>', xmp)
     return PACKET.encode().replace(b"</rdf:RDF>", (mark[0] if mark else b"") + b"</rdf:RDF>")
 
 
 def decode(xmp: bytes) -> str | None:
     """Return a packet as text, or None if it cannot be edited."""
+    if len(xmp) > MAX_BYTES:
+        return None
     try:
         packet = xmp.decode(ENCODINGS.get(xmp[:2], "utf-8-sig")).strip("\0 \n")
     except ValueError:
@@ -123,9 +130,12 @@ def decode(xmp: bytes) -> str | None:
 def _is_packet(packet: str) -> bool:
     if "<!DOCTYPE" in packet or _end_of_rdf(packet) not in packet:
         return False
+    bound = set(re.findall(r"""xmlns:([\w.-]+)\s*=\s*["']([^"']*)["']""", packet))
+    if max(Counter(namespace for _, namespace in bound).values(), default=0) > MAX_PREFIXES:
+        return False
     try:
-        ElementTree.fromstring(packet.encode())
-    except (ElementTree.ParseError, ValueError, LookupError):
+        expat.ParserCreate(namespace_separator=" ").Parse(packet.encode(), True)
+    except (expat.ExpatError, ValueError, LookupError):
         return False
     return True
 
@@ -145,4 +155,12 @@ def _without(packet: str, name: str) -> str:
     """Return a packet without the properties of a name (a pattern), written as attributes or as elements."""
     packet = re.sub(rf"""\s{name}\s*=\s*("[^"]*"|'[^']*')""", "", packet)
     packet = re.sub(rf"<{name}(?:\s{ATTRIBUTES})?/>", "", packet)
-    return re.sub(rf"<({name})(?:\s{ATTRIBUTES})?>.*?</\1\s*>", "", packet, flags=re.DOTALL)
+    # From each opening tag to the next closing one of its name; a pattern for both would read on from each opening.
+    kept, end, opening = list[str](), 0, None
+    for tag in re.finditer(rf"<({name})(?:\s{ATTRIBUTES})?>|</({name})\s*>", packet):
+        if opening is None and tag[1]:
+            opening = tag
+        elif opening and tag[2] == opening[1]:
+            kept.append(packet[end : opening.start()])
+            end, opening = tag.end(), None
+    return "".join(kept) + packet[end:]

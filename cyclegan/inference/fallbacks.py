@@ -5,7 +5,8 @@ from typing import TypeVar
 
 import torch
 
-from cyclegan.devices import lacks_kernel, lacks_memory
+from cyclegan.devices import lacks_kernel
+from cyclegan.errors import lacks_memory
 
 Result = TypeVar("Result")
 Shape = tuple[int, int, int]  # images, height, width

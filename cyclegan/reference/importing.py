@@ -16,6 +16,7 @@ from cyclegan.config import DiscriminatorConfig, GeneratorConfig
 from cyclegan.directions import DirectionName
 from cyclegan.errors import ModelFileError
 from cyclegan.models import NetworkConfig, meta_module
+from cyclegan.reference.hostile_files import COPY_HINT, check_pth, check_size
 from cyclegan.reference.pth import NETWORK_NAMES, Weights, extract_weights, from_reference, infer_channels, infer_config
 from cyclegan.text import printable
 
@@ -84,6 +85,7 @@ def read_network(path: Path) -> ImportedNetwork:
     """Read one network from a `.pth` file of any version, with or without wrappers."""
     try:
         weights = extract_weights(load_pth(path))
+        check_size(path, (weight.nbytes for weight in weights.values()))  # they may share memory
         config = infer_config(weights)
         channels = infer_channels(config, weights)
         return ImportedNetwork(path, config, channels, from_reference(meta_module(config, channels), weights))
@@ -96,6 +98,7 @@ def load_pth(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Detected pickle protocol")
+            check_pth(path)
             return torch.load(path, map_location="cpu", weights_only=True)
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
         raise ModelFileError(f"it cannot be read: {error.strerror}.", "Check the path.") from error
@@ -106,8 +109,10 @@ def load_pth(path: Path) -> Any:
             f"{problem} and nothing in it was run.",
             "Where you trust it, load it with torch and save the network's state_dict() alone.",
         ) from error
+    except ModelFileError:
+        raise
     except Exception as error:  # torch raises many kinds of errors
-        raise ModelFileError("it is damaged, or no .pth file of weights.", "Use another copy of the file.") from error
+        raise ModelFileError("it is damaged, or no .pth file of weights.", COPY_HINT) from error
 
 
 def role_of(network: ImportedNetwork, direction: DirectionName | None) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Set
 import torch
 from torch import Tensor, nn
 
+from cyclegan.checkpoints.model_file import WEIGHT_DTYPES
 from cyclegan.config import DiscriminatorConfig, GeneratorConfig
 from cyclegan.errors import ConfigError, ModelFileError
 from cyclegan.models import NetworkConfig, PixelDiscriminator, UNetGenerator
@@ -56,7 +57,7 @@ def extract_weights(saved: object) -> Weights:
     Of a checkpoint with epochs, optimizers or a discriminator, return the generator's weights.
     """
     saved = unwrap_checkpoint(saved)
-    if not isinstance(saved, Mapping) or not saved:
+    if not isinstance(saved, Mapping) or not saved or not all(isinstance(name, str | int) for name in saved):
         raise ModelFileError("it holds no weights by name.", STATE_DICT_HINT)
     weights = {_strip_wrappers(str(name)): value for name, value in saved.items()}
     if len(weights) < len(saved):
@@ -76,7 +77,11 @@ def unwrap_checkpoint(saved: object) -> object:
     for _ in range(MAX_NESTING):
         if not isinstance(saved, Mapping) or any(isinstance(value, Tensor) for value in saved.values()):
             return saved
-        networks = {str(name): value for name, value in saved.items() if _holds_tensors(value, MAX_NESTING)}
+        networks = {
+            str(name): value
+            for name, value in saved.items()
+            if isinstance(name, str | int) and _holds_tensors(value, MAX_NESTING)
+        }
         preferred = [networks[name] for key in CHECKPOINT_KEYS for name in networks if name.lower() == key]
         if not preferred and len(networks) > 1:
             raise ModelFileError(f"it holds several networks: {printable(', '.join(networks))}.", SEPARATE_FILES_HINT)
@@ -199,7 +204,8 @@ def _check_names(network: nn.Module, expected: Set[str], names: Set[str]) -> Non
 
 def _converted(name: str, theirs: Tensor, ours: Tensor) -> Tensor:
     """Return one of the reference's tensors in our precision; another shape or a non-finite number is an error."""
-    if theirs.shape != ours.shape or theirs.is_floating_point() != ours.is_floating_point():
+    same_kind = theirs.dtype in WEIGHT_DTYPES and theirs.is_floating_point() == ours.is_floating_point()
+    if theirs.shape != ours.shape or not same_kind:
         raise ModelFileError(
             f"{name} is {_type_and_shape(theirs)}, where {_type_and_shape(ours)} was expected.", SUPPORTED_HINT
         )

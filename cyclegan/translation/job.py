@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cyclegan.errors import CycleganError, PictureError, report_hint
+from cyclegan.errors import CycleganError, PictureError, lacks_memory, report_hint
 from cyclegan.images import MAX_PIXELS, Picture
 from cyclegan.inference.translator import Translator
 from cyclegan.text import printable
@@ -76,9 +76,10 @@ class Item:
                 self.picture = stage()
             except CycleganError as error:
                 self._fail(error)
-            except MemoryError:
-                self._fail(PictureError("does not fit into memory.", TRANSLATION_MEMORY_HINT, self.target.source))
             except Exception as error:  # one file must not stop the others
+                if lacks_memory(error):
+                    self._fail(PictureError("does not fit into memory.", TRANSLATION_MEMORY_HINT, self.target.source))
+                    return self
                 reason = f"internal error, {type(error).__name__}: {printable(error)}"
                 self._fail(PictureError(f"could not be translated: {reason}.", report_hint(), self.target.source))
         return self

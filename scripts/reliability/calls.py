@@ -39,7 +39,7 @@ VECTOR = re.compile(r'iov_base="(.*?)"')
 
 @dataclass(frozen=True)
 class Call:
-    """A system call: its thread, its arguments as strace writes them, its result, and whether it was made to fail."""
+    """A system call: its thread, arguments as strace writes them, result, and whether strace made it fail or wait."""
 
     thread: int
     name: str
@@ -95,7 +95,9 @@ def read_calls(log: Path) -> Iterator[Call]:
         match = COMPLETE.fullmatch(rest)
         if match and match[3] != "?":  # else an exit, or a call that the end of the trace cut
             arguments = tuple(match[2].split(", ")) if match[2] else ()
-            yield Call(int(thread), match[1], arguments, int(match[3]), "(INJECTED)" in match[4])
+            yield Call(
+                int(thread), match[1], arguments, int(match[3]), "(INJECTED)" in match[4] or "(DELAYED)" in match[4]
+            )
 
 
 def descriptor_path(argument: str) -> Path:

@@ -5,7 +5,8 @@
 Each scenario (`prepared.py`) is run once under strace, which shows its system calls on files of its folder. Then it is
 run once for every such call and every error, and strace makes this call fail with this error. The command must end
 with an error message and a documented exit status, or do without the call; no file under its final name is damaged,
-and the same command then ends as if nothing had happened. `--calls` limits the number of calls, by a sample.
+and the same command then ends as if nothing had happened. `--calls` limits the number of calls, by a sample. With
+`--errors HANG` a call takes `--seconds` instead, and the command must end as if it had not.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from scripts.reliability.program import Ended, run_program
 from scripts.reliability.scenarios import Scenario, Summary
 
 ERRORS = ("ENOSPC", "EIO", "EDQUOT", "EROFS", "EMFILE")
+HANG = "HANG"  # no error: the call takes a minute, as on a network drive that hangs
 FAILING = (
     *("openat", "write", "writev", "pwrite64", "ftruncate", "chmod", "rename", "unlink", "unlinkat", "mkdir", "rmdir"),
     *("fsync", "fdatasync"),
@@ -39,6 +41,12 @@ class Fault:
     call: str
     number: int
     error: str
+    seconds: int  # that it takes if it does not fail
+
+    @property
+    def effect(self) -> str:
+        """What strace does to the call."""
+        return f"delay_enter={self.seconds}s" if self.error == HANG else f"error={self.error}"
 
     def __str__(self) -> str:
         return f"{self.error} at {self.call} {self.number}"
@@ -57,7 +65,7 @@ class Trial:
         """Return the fault, whether it hit a file of the folder, and what is wrong."""
         write_tree(self.scenario.before, self.folder)
         log = self.folder.with_suffix(".log")
-        inject = f"inject={self.fault.call}:error={self.fault.error}:when={self.fault.number}"
+        inject = f"inject={self.fault.call}:{self.fault.effect}:when={self.fault.number}"
         try:
             ended = run_program(
                 self.scenario.arguments, self.folder, (*options_of(self.fault.call), "-e", inject, "-o", str(log))
@@ -66,7 +74,9 @@ class Trial:
             if not failed or not all(call.is_within(self.folder) for call in failed):
                 return self.fault, False, []  # in another thread the call of this number was about something else
             promise = self.scenario.promise(read_tree(self.folder), ended=ended.status == 0)
-            return self.fault, True, complaints(ended) + self.scenario.check(self.folder, self.expected, promise)
+            hung = self.fault.error == HANG and ended.status  # what comes late is no error
+            problems = complaints(ended) + ([f"exit status {ended.status}"] if hung else [])
+            return self.fault, True, problems + self.scenario.check(self.folder, self.expected, promise)
         except Exception as error:
             return self.fault, True, [f"{type(error).__name__}: {error}"]
         finally:
@@ -110,7 +120,7 @@ def meet_faults(pool: Pool, name: str, scenario: Scenario, folder: Path, options
     expected = pool.apply(scenario.summary, (whole,))
     calls = failing_calls(log, whole)
     tried = random.Random(f"{name} {options.seed}").sample(calls, min(options.calls or len(calls), len(calls)))
-    faults = [Fault(*call, error) for call in tried for error in options.errors]
+    faults = [Fault(*call, error, options.seconds) for call in tried for error in options.errors]
     trials = [Trial(scenario, expected, folder / f"fault-{number}", fault) for number, fault in enumerate(faults)]
     hits, failures = 0, []
     for fault, hit, problems in pool.imap_unordered(run_trial, trials):
@@ -130,7 +140,8 @@ def run_trial(trial: Trial) -> tuple[Fault, bool, list[str]]:
 def main() -> int:
     """Print a table; return 1 if a trial failed."""
     parser = scenario_parser("Let every system call that writes fail once.")
-    parser.add_argument("--errors", nargs="+", choices=ERRORS, default=ERRORS)
+    parser.add_argument("--errors", nargs="+", choices=(*ERRORS, HANG), default=ERRORS)
+    parser.add_argument("--seconds", type=int, default=60, help=f"of a call with {HANG}")
     parser.add_argument("--calls", type=int, default=0, help="tried of each scenario, at most; 0 for all")
     heading = f"{'scenario':<10} {'calls':>6} {'tried':>6} {'faults':>7} {'hit':>6} {'failed':>7}"
     return try_scenarios(meet_faults, heading, parser.parse_args())

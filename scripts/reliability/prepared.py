@@ -1,4 +1,4 @@
-"""The scenarios of `power_cuts` and `faults`, with the pictures, models and archives that they need."""
+"""The scenarios of `power_cuts`, `faults` and `memory`, with the pictures, models and archives that they need."""
 
 import argparse
 import io
@@ -126,7 +126,7 @@ def prepared(folder: Path) -> Iterator[dict[str, Scenario]]:
 
 
 def scenario_parser(description: str) -> argparse.ArgumentParser:
-    """Return a parser of the arguments that `power_cuts` and `faults` share."""
+    """Return a parser of the arguments that the scripts share."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO")
     parser.add_argument("--seed", type=int, default=0)
@@ -134,13 +134,18 @@ def scenario_parser(description: str) -> argparse.ArgumentParser:
 
 
 def try_scenarios(
-    test: Callable[[Pool, str, Scenario, Path, argparse.Namespace], int], heading: str, options: argparse.Namespace
+    test: Callable[[Pool, str, Scenario, Path, argparse.Namespace], int],
+    heading: str,
+    options: argparse.Namespace,
+    *,
+    needs_strace: bool = True,
 ) -> int:
     """Print the heading, test each scenario that is asked for in a folder of its own, and return the exit status.
 
-    `test` prints a row and returns the number of failures: the status is 1 if there is one, 2 without strace.
+    `test` prints a row and returns the number of failures: the status is 1 if there is one, 2 without a strace that is
+    needed.
     """
-    if not has_strace():
+    if needs_strace and not has_strace():
         say("This needs strace.")
         return 2
     say(f"{heading}   seed {options.seed}")

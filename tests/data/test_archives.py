@@ -3,6 +3,7 @@
 import errno
 import io
 import stat
+import tracemalloc
 import warnings
 import zipfile
 
@@ -98,6 +99,15 @@ def test_names_that_collide_on_some_system_are_errors(tmp_path, names):
         warnings.simplefilter("ignore")  # the library's, that a name comes twice
         content = zip_of((name, b"x") for name in names)
     assert "collides with" in error_of(tmp_path, content)
+
+
+def test_a_name_of_many_folders_takes_no_memory(tmp_path):
+    content = zip_of([("a/" * 30_000 + "x", b"x")])
+    tracemalloc.start()
+    assert "a path that is too long" in error_of(tmp_path, content)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 * 2**20
 
 
 def test_bombs_are_not_unpacked(tmp_path, monkeypatch):

@@ -143,3 +143,12 @@ def test_a_plan_within_the_tolerance_stays():
         plan.update_used_time(keeper.stopwatch)
         keeper.revise(step, SINGLE_PROCESS)
         assert plan.total_steps == total
+
+
+def test_a_plan_does_not_depend_on_the_time_of_day(run: Run, folders, tmp_path: Path, monkeypatch):
+    undisturbed = Run(tmp_path / "undisturbed")
+    train_timed(undisturbed, folders)
+    jumps = count()
+    monkeypatch.setattr("time.time", lambda: 86_400.0 * (-1) ** next(jumps) * 365)
+    train_timed(run, folders)
+    assert rates(run) == rates(undisturbed)
