@@ -47,7 +47,7 @@ def is_encodable(text: str) -> bool:
     return True
 
 
-def shown(value: object) -> str:
+def abbreviated(value: object) -> str:
     """Return a value for a message, shortened; Python cannot write every nesting and every number."""
     try:
         text = repr(value)
@@ -62,18 +62,20 @@ def checked(name: str, kind: Any, value: Any) -> Any:
         number, literal = typing.get_args(kind)
         (word,) = typing.get_args(literal)
         if isinstance(value, str) and value != word:
-            raise ConfigError(f"{name} is {shown(value)}; it must be a number or {word}.", "Correct the value.")
+            raise ConfigError(f"{name} is {abbreviated(value)}; it must be a number or {word}.", "Correct the value.")
         return value if value == word else checked(name, number, value)
     if typing.get_origin(kind) is Annotated:
         kind, bounds = typing.get_args(kind)
         value = checked(name, kind, value)
         if not bounds.low <= value <= bounds.high:
-            raise ConfigError(f"{name} is {shown(value)}; it must be {bounds}.", "Correct the value.")
+            raise ConfigError(f"{name} is {abbreviated(value)}; it must be {bounds}.", "Correct the value.")
         return value
     if typing.get_origin(kind) is Literal:
         choices = typing.get_args(kind)
         if not any(value == choice and type(value) is type(choice) for choice in choices):
-            raise ConfigError(f"{name} is {shown(value)}; it must be {' or '.join(map(str, choices))}.", "Choose one.")
+            raise ConfigError(
+                f"{name} is {abbreviated(value)}; it must be {' or '.join(map(str, choices))}.", "Choose one."
+            )
         return value
     if kind is float and type(value) is int:
         value = float(value) if abs(value) < 2**53 else float("inf")
@@ -81,5 +83,5 @@ def checked(name: str, kind: Any, value: Any) -> Any:
         raise ConfigError(f"{name} is {printable(value)}, which is not valid Unicode.", "Rename it.")
     if type(value) is not kind:
         article = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}[kind.__name__]
-        raise ConfigError(f"{name} is {shown(value)}; it must be {article}.", "Correct the value.")
+        raise ConfigError(f"{name} is {abbreviated(value)}; it must be {article}.", "Correct the value.")
     return value
