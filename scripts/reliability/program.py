@@ -62,7 +62,7 @@ def forking() -> ForkServerContext:
     """Return the context of processes that are forked from one that only imports."""
     os.environ["OMP_NUM_THREADS"] = "1"
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload([__name__, "scripts.reliability.prepared"])  # else each process would import it
     return context
 
 
