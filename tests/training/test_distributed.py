@@ -152,20 +152,28 @@ def test_a_killed_rank_ends_all_and_training_continues_exactly(tmp_path, folders
     def arguments(name: str) -> list[object]:
         return ["-m", "cyclegan", "train", *folders, "--config", settings, "--checkpoints", tmp_path, "--name", name]
 
-    whole = start(*TORCHRUN, *arguments("whole"), folder=tmp_path)
-    _, stderr = whole.communicate(timeout=300)
-    assert whole.returncode == 0, stderr
-    for rank in (1, 0)[: int(os.environ.get("CYCLEGAN_KILLS", "1"))]:
+    def broken_after_a_save() -> "subprocess.Popen[str]":
         broken = start(*arguments("broken"), "--devices", 2, folder=tmp_path)
         before = newest(tmp_path / "broken")
         while newest(tmp_path / "broken") == before:
             assert broken.poll() is None, broken.stderr.read()
             time.sleep(0.02)
+        return broken
+
+    whole = start(*TORCHRUN, *arguments("whole"), folder=tmp_path)
+    _, stderr = whole.communicate(timeout=300)
+    assert whole.returncode == 0, stderr
+    for rank in (1, 0)[: int(os.environ.get("CYCLEGAN_KILLS", "1"))]:
+        broken = broken_after_a_save()
         killed(broken, rank)
         _, stderr = broken.communicate(timeout=60)
         assert broken.returncode == 2
         assert f"rank {rank} of 2 was ended from outside (SIGKILL)" in stderr
         assert newest(tmp_path / "broken") < "step-000000060", "the kill came too late to matter"
+    broken = broken_after_a_save()
+    broken.kill()
+    broken.communicate()  # until no rank has its end of the pipes open
+    assert newest(tmp_path / "broken") < "step-000000060", "the ranks trained on alone"
     last = start(*arguments("broken"), "--devices", 2, folder=tmp_path)
     _, stderr = last.communicate(timeout=300)
     assert last.returncode == 0, stderr
