@@ -49,9 +49,9 @@ class Slow(Resumable):
         super().do_GET()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Command:
-    """A scenario, what it leaves, and the seconds that it takes."""
+    """A scenario, what it leaves, and the seconds that it took when it last was not killed."""
 
     name: str
     scenario: Scenario
@@ -62,15 +62,18 @@ class Command:
         """Start the command, and kill it; return when and what was killed, empty if it ended before, and problems."""
         promise = self.scenario.promise(read_tree(folder), ended=isinstance(self.scenario, Training))
         downloaded, requests = size_of_download(folder), len(Slow.starts)
+        started = time.monotonic()
         process = start(self.scenario, folder, again=again)
         delay = rng.uniform(0, self.seconds) if rng else None
         process.join(delay)
+        taken = time.monotonic() - started
         killed, problems = kill(process, rng) if rng else ("", [])
         if killed:
             killed = f"{killed} after {delay:.3f} of {self.seconds:.3f} s"
             problems += self.scenario.damage(folder, self.expected, promise=0)
         else:
             problems += self.problems_at_end(ended_program(process, folder), folder, promise)
+            self.seconds = self.seconds if again else taken
         if downloaded and Slow.starts[requests : requests + 1] not in ([], [downloaded]):
             problems.append(f"downloaded from byte {Slow.starts[requests]}, not {downloaded}")
         return killed, problems
@@ -78,11 +81,8 @@ class Command:
     def problems_at_end(self, ended: Ended, folder: Path, promise: int) -> list[str]:
         """Return what is wrong with what a command left that ended by itself."""
         failure = failure_of(self.scenario, ended)
-        lost, different = (
-            self.scenario.lost_steps(ended.output, promise),
-            self.scenario.differences(folder, self.expected),
-        )
-        return [*([failure] if failure else []), *lost, *different]
+        lost_steps = self.scenario.lost_steps(ended.output, promise)
+        return [*([failure] if failure else []), *lost_steps, *self.scenario.differences(folder, self.expected)]
 
     def is_complete(self, folder: Path) -> bool:
         """Tell whether the command had done all when it was killed, so that it would refuse to do it again."""
