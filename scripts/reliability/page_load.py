@@ -9,6 +9,7 @@ elsewhere. Half-way files of the page are limited to a few bytes for a twentieth
 
 import argparse
 import io
+import math
 import random
 import sys
 import tempfile
@@ -65,7 +66,7 @@ class Results:
 
     counts: Counter[str] = field(default_factory=Counter)
     problems: Counter[str] = field(default_factory=Counter)
-    disk_is_full: Event = field(default_factory=Event)
+    full: tuple[float, float] = (math.inf, math.inf)  # from when until when the disk was full
     lock: Lock = field(default_factory=Lock)
 
     def add(self, action: str, problem: str) -> None:
@@ -97,13 +98,13 @@ class Client:
         }
         while not ended.is_set():
             [action] = self.rng.choices([*actions], [*actions.values()])
-            disk_was_full = self.results.disk_is_full.is_set()
+            started = time.monotonic()
             try:
                 with self.page.session(self.new_name()) as session:
                     problem = action(session)
             except Exception as error:
                 problem = f"{type(error).__name__}: {error}"
-            if disk_was_full or self.results.disk_is_full.is_set():
+            if time.monotonic() > self.results.full[0] and started < self.results.full[1]:
                 # Then an action may fail, but must not return another one's pictures.
                 self.results.add("while the disk was full", problem if problem.startswith(FOREIGN) else "")
             else:
@@ -223,11 +224,11 @@ def encoded(picture: Image.Image, image_format: str, more: list[Image.Image] | N
 def fill_disk(page: Page, results: Results, seconds: float) -> None:
     """Limit the size of the page's files for a time."""
     unlimited = page.process.rlimit(psutil.RLIMIT_FSIZE)
-    results.disk_is_full.set()
+    results.full = time.monotonic(), math.inf
     page.process.rlimit(psutil.RLIMIT_FSIZE, (BYTES_ON_FULL_DISK, unlimited[1]))
     time.sleep(seconds)
     page.process.rlimit(psutil.RLIMIT_FSIZE, unlimited)
-    results.disk_is_full.clear()
+    results.full = results.full[0], time.monotonic()
 
 
 def load(page: Page, options: argparse.Namespace) -> Results:
@@ -270,7 +271,7 @@ def main() -> int:
             results = load(page, options)
         said = (folder / "stderr.txt").read_text(encoding="utf-8")
     say(", ".join(f"{count:,} {action}" for action, count in sorted(results.counts.items())))
-    if said:
+    if TRACEBACK in said:
         results.problems[f"{said.count(TRACEBACK)} tracebacks; the end: {said[-500:]}"] += 1
     for problem, times in results.problems.most_common():
         say(f"    {times} x {problem}")
