@@ -103,7 +103,7 @@ def train(folder: Path, steps: int, seed: int) -> list[str]:
     """Train, with validation, diagnostics, samples and saves on the way; return what grew."""
     for number, name in enumerate(("a", "b", "held_a", "held_b")):
         write_pictures(folder / name, DATA, seed + number)
-    pause = max(10, steps // 500)
+    pause = max(10, steps // SAMPLES)  # one of each in a sample
     config = build_config(
         SMALL,
         {
