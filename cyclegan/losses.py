@@ -44,18 +44,23 @@ def gan_loss(scores: Tensor, objective: Objective) -> Tensor:
     return -scores.mean()
 
 
-def discriminator_loss(real: Tensor, fake: Tensor, objective: Objective) -> Tensor:
+def discriminator_loss(
+    real: Tensor, fake: Tensor, objective: Objective, is_pair: Float[Tensor, " n"] | None = None
+) -> Tensor:
     """Return the loss of a discriminator, from its scores of real images and of fakes.
 
-    Half the sum of both errors: the half slows the discriminators, relative to the generators (section 4).
+    Half the sum of both errors: the half slows the discriminators, relative to the generators (section 4). With
+    `is_pair`, samples that are no pairs (0) have no error.
     """
     if objective == "lsgan":
-        errors = (real - 1).square().mean() + fake.square().mean()
+        real_errors, fake_errors = (real - 1).square(), fake.square()
     elif objective == "vanilla":
-        errors = F.softplus(-real).mean() + F.softplus(fake).mean()
+        real_errors, fake_errors = F.softplus(-real), F.softplus(fake)
     else:
-        errors = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
-    return errors / 2
+        real_errors, fake_errors = F.relu(1 - real), F.relu(1 + fake)
+    if is_pair is not None:
+        real_errors, fake_errors = (errors * is_pair[:, None, None, None] for errors in (real_errors, fake_errors))
+    return (real_errors.mean() + fake_errors.mean()) / 2
 
 
 def paired_l1(image: Images, truth: Images, is_pair: Float[Tensor, " n"]) -> Tensor:

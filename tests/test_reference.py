@@ -179,7 +179,7 @@ RESNET = "generator_resnet_6blocks"
         (changed(RESNET, model__23__weight=torch.zeros(1, 4, 7, 7)), r"model.23.bias is float32 \[3\], where"),
         (changed(RESNET, model__23__weight=None), "1 missing, 0 unknown, such as model.23.weight"),
         (to_reference(UNetGenerator(3, 2, width=1, depth=2)), "images have 2 channels, where"),
-        (to_reference(PatchDiscriminator(6, width=1)), "images have 6 channels, where"),  # pix2pix's scores pairs
+        (to_reference(PatchDiscriminator(5, width=1)), "images have 5 channels, where"),
         (changed(RESNET, model__7__weight=torch.zeros(16, 8, 3, 3, dtype=torch.int64)), "model.7.weight is int64"),
         (changed(RESNET, model__7__weight=torch.full((16, 8, 3, 3), torch.nan)), "model.7.weight holds .* not finite"),
         (changed(RESNET, model__7__weight=torch.full((16, 8, 3, 3), 1e300, dtype=torch.float64)), "not finite"),

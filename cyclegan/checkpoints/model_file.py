@@ -91,7 +91,10 @@ class ModelInfo:
     def channels(self, network: str) -> tuple[int, ...]:
         """Return the input channels of a network and, for a generator, its output channels."""
         a, b = self.channels_a, self.channels_b
-        return {"a2b": (a, b), "b2a": (b, a), "disc_a": (a,), "disc_b": (b,)}[network]
+        if network in ("a2b", "b2a"):
+            return (a, b) if network == "a2b" else (b, a)
+        image, source = (a, b) if network == "disc_a" else (b, a)
+        return (self.discriminator.input_channels(image, source) if self.discriminator else image,)
 
 
 def save_model(path: Path, info: ModelInfo, weights: Mapping[str, Tensor]) -> None:

@@ -218,10 +218,12 @@ def counterparts_line(scores: "PairedScores") -> str:
     psnr = (
         "none, some are equal" if scores.psnr is None else f"{scores.psnr:.2f}{interval_text(scores.psnr_interval)} dB"
     )
+    measured = scores.lpips is not None
+    lpips = f"   LPIPS {scores.lpips:.4f}{interval_text(scores.lpips_interval, 4)}" if measured else ""
     return (
         f"{'Counterparts:':<18} SSIM {scores.ssim:.4f}{interval_text(scores.ssim_interval, 4)}   PSNR {psnr}   "
         f"mean absolute error {scores.mean_absolute_error:.2f}{interval_text(scores.mean_absolute_error_interval)} "
-        f"of 255, {scores.pictures} pictures"
+        f"of 255{lpips}, {scores.pictures} pictures"
     )
 
 

@@ -100,6 +100,11 @@ class DiscriminatorConfig(Section):
     width: Annotated[int, Between(1, 1024)] = 64
     layers: Annotated[int, Between(1, 8)] = 3  # strided ones and the next; 3 see 70 x 70 pixels
     norm: Literal["instance", "batch"] = "instance"
+    conditional: bool = False  # with data.paired, they see the source before the image, as in pix2pix
+
+    def input_channels(self, image: int, source: int) -> int:
+        """Return the channels of what is scored, of those of an image and of the source of its translation."""
+        return source + image if self.conditional else image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +139,9 @@ class TrainingConfig(Section):
     diffaugment: bool = False  # discriminators see shifted images with a hole; for few pictures
     init_gain: Annotated[float, Between(1e-6, 10)] = 0.02  # standard deviation of the initial weights
     init_from: str = ""  # a model whose weights a new run starts from: a run's folder or name, or a file
+    # Steps at the start in which only the discriminators learn; auto: 500, but at most a tenth of the run, where the
+    # generators come from a model and the discriminators do not, and else none.
+    discriminator_warmup: Amount | Auto = "auto"
     teacher: str = ""  # a model to distill: a run's folder or name, or a file
     ema_decay: Annotated[float, Between(0, 0.999999)] = 0.999  # of the generators' averaged weights; 0: no EMA
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the machine computes it natively
@@ -202,6 +210,11 @@ class Config:
             raise ConfigError(
                 "batch norm is for models made elsewhere: in training it would mix the two domains' statistics.",
                 "Leave generator.norm and discriminator.norm at instance.",
+            )
+        if self.discriminator.conditional and not self.data.paired:
+            raise ConfigError(
+                "conditional discriminators learn from pairs, and data.paired is false.",
+                "Add --paired, or leave discriminator.conditional at false.",
             )
         if self.generator.architecture == "unet" and self.data.size % 2**self.unet_depth:
             raise ConfigError(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cyclegan.images import Images
 from cyclegan.losses import Objective, gan_loss
+from cyclegan.models import discriminator_input
 
 Numbers = dict[str, Tensor]
 Transform = Callable[[Images], Images]
@@ -36,11 +37,17 @@ def discriminator_measures(domain: str, real: Tensor, fake: Tensor, objective: O
     }
 
 
-def fake_gradient_norm(discriminator: nn.Module, fake: Images, objective: Objective) -> Tensor:
-    """Return the L1 norm of the adversarial loss's gradient at the pixels of fakes: how much a generator is taught."""
+def fake_gradient_norm(
+    discriminator: nn.Module, fake: Images, objective: Objective, source: Images | None = None
+) -> Tensor:
+    """Return the L1 norm of the adversarial loss's gradient at the pixels of fakes: how much a generator is taught.
+
+    A conditional discriminator needs the sources of the fakes.
+    """
     with torch.enable_grad():
         image = fake.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(gan_loss(discriminator(image), objective), image)
+        scores = discriminator(discriminator_input(image, source))
+        (gradient,) = torch.autograd.grad(gan_loss(scores, objective), image)
     return gradient.abs().sum()
 
 

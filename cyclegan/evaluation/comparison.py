@@ -19,6 +19,7 @@ from cyclegan.evaluation.manifolds import (
     manifold_scores,
 )
 from cyclegan.evaluation.paired import PairedScores, compare_pairs
+from cyclegan.evaluation.perceptual import load_lpips, why_no_lpips
 from cyclegan.evaluation.picture_folder import PictureFolder
 from cyclegan.evaluation.resizing import RESIZINGS, Resizing, resize_square
 from cyclegan.images import Pixels
@@ -66,6 +67,8 @@ class Evaluation:
                 f"{count} pictures are too few for the FID of {features:,} features, which grows the fewer there are: "
                 "compare it at these numbers of pictures only, or compare KID."
             )
+        if self.counterparts and self.counterparts.lpips is None:
+            notes.append(f"LPIPS was not measured: {why_no_lpips()}.")
         return [*notes, *self._manifold_notes()]
 
     def _manifold_notes(self) -> list[str]:
@@ -107,7 +110,7 @@ def evaluate_folders(  # noqa: PLR0913 (options have defaults)
     features = compute_features(translated, extractor, resizings, on_picture)
     real_features = compute_features(real, extractor, resizings, on_picture)
     faithfulness = compare_pairs(translated, source) if source else None
-    counterparts = compare_pairs(translated, real) if paired else None
+    counterparts = compare_pairs(translated, real, load_lpips(extractor.device)) if paired else None
     folders = (translated, real, source) if source else (translated, real)
     return Evaluation(
         translated=len(features[resizings[0]]),

@@ -99,19 +99,19 @@ def checked_extractor(extractor: Extractor, path: Path) -> Extractor:
 
 def cached_inception() -> Path | None:
     """Return the published weights in torch's cache; None if they are missing."""
-    return next((path for name in WEIGHT_FILE_NAMES if (path := inception_cache() / name).is_file()), None)
+    return next((path for name in WEIGHT_FILE_NAMES if (path := torch_cache() / name).is_file()), None)
 
 
 def missing_inception(why: str = "") -> ModelFileError:
     """Return the error of missing weights: where they were searched, how to get them."""
     return ModelFileError(
-        f"the Inception network's weights are not on this machine (searched in {printable(inception_cache())}){why}.",
+        f"the Inception network's weights are not on this machine (searched in {printable(torch_cache())}){why}.",
         f"Download {inception_url()} (91 MiB) to that folder, or name a file with --extractor.",
     )
 
 
-def inception_cache() -> Path:
-    """Return the folder where torch-fidelity and pytorch-fid keep the published weights."""
+def torch_cache() -> Path:
+    """Return the folder where torch-fidelity, pytorch-fid and torchvision keep published weights."""
     return Path(torch.hub.get_dir()) / "checkpoints"
 
 

@@ -16,10 +16,10 @@ from cyclegan.evaluation.extractors import (
     INCEPTION_SHA256,
     WEIGHT_FILE_NAMES,
     cached_inception,
-    inception_cache,
     inception_url,
     missing_inception,
     sha256_of,
+    torch_cache,
 )
 from cyclegan.images import Picture, with_channels
 from cyclegan.translation import Translator
@@ -33,7 +33,7 @@ def fetch_inception(*, on_begin: Callable[[str], object], on_progress: OnProgres
     if cached := cached_inception():
         return cached
     host = host_of(inception_url())
-    staging = inception_cache() / f".cyclegan-inception{PARTIAL}"
+    staging = torch_cache() / f".cyclegan-inception{PARTIAL}"
     with disk_errors(staging):
         staging.mkdir(parents=True, exist_ok=True)
     on_begin(host)
@@ -43,8 +43,8 @@ def fetch_inception(*, on_begin: Callable[[str], object], on_progress: OnProgres
     except DownloadError as error:
         raise missing_inception(f", and {str(error).rstrip('.')}") from error
     if (sha256 := sha256_of(weights)) == INCEPTION_SHA256:
-        with disk_errors(inception_cache()):
-            weights = weights.rename(inception_cache() / weights.name)
+        with disk_errors(torch_cache()):
+            weights = weights.rename(torch_cache() / weights.name)
     shutil.rmtree(staging, ignore_errors=True)
     if not weights.exists():
         raise missing_inception(f", and {host} sent another file: its SHA-256 is {sha256}")

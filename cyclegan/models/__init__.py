@@ -1,6 +1,6 @@
 """The four networks of a CycleGAN, and how they are built from settings."""
 
-from cyclegan.models.discriminators import PatchDiscriminator, PixelDiscriminator
+from cyclegan.models.discriminators import PatchDiscriminator, PixelDiscriminator, discriminator_input
 from cyclegan.models.networks import (
     Discriminator,
     Generator,
@@ -28,6 +28,7 @@ __all__ = [
     "build_discriminator",
     "build_generator",
     "build_networks",
+    "discriminator_input",
     "load_weights",
     "meta_module",
     "multiply_adds",

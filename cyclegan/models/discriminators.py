@@ -2,8 +2,10 @@
 
 PatchGAN: Zhu et al. 2017, appendix 7.2, after Isola et al. 2017. In the paper's shorthand, width 64, three layers:
     C64-C128-C256-C512, then one score for each 70x70 patch
+A conditional one, that of pix2pix, sees the source of a translation beside it (Isola et al. 2017, section 3.1).
 """
 
+import torch
 from torch import Tensor, nn
 
 from cyclegan.images import Images
@@ -51,6 +53,11 @@ class PixelDiscriminator(nn.Module):
         """Map images (n c h w) in [-1, 1] to scores (n 1 h w), any real numbers."""
         scores: Tensor = self.body(images)
         return scores
+
+
+def discriminator_input(image: Images, source: Images | None) -> Images:
+    """Return what a discriminator scores: the image or, if it is conditional, the source and the image as channels."""
+    return image if source is None else torch.cat([source, image], 1)
 
 
 def conv_layers(channels: int, wider: int, norm: Norm, stride: int) -> list[nn.Module]:

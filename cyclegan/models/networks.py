@@ -75,8 +75,8 @@ def build_networks(config: Config) -> Networks:
     networks = Networks(
         a2b=build_generator(generator, a, b),
         b2a=build_generator(generator, b, a),
-        disc_a=build_discriminator(config.discriminator, a),
-        disc_b=build_discriminator(config.discriminator, b),
+        disc_a=build_discriminator(config.discriminator, config.discriminator.input_channels(a, source=b)),
+        disc_b=build_discriminator(config.discriminator, config.discriminator.input_channels(b, source=a)),
     )
     for network in (networks.a2b, networks.b2a):
         if isinstance(network, ResNetGenerator):

@@ -20,9 +20,7 @@ from cyclegan.reference.pth import NETWORK_NAMES, Weights, extract_weights, from
 from cyclegan.text import printable
 
 NETWORK_SUFFIX = re.compile(r"(?:.*_)?(?:net_?)?([GD]_[AB])")  # of the name of a file of the reference
-CHECKPOINT_FILE = re.compile(
-    r"(latest|\d+)_net_(G|G_A|G_B|D_A|D_B)\.pth"
-)  # pix2pix's D scores pairs, and cannot be imported
+CHECKPOINT_FILE = re.compile(r"(latest|\d+)_net_(G|G_A|G_B|D_A|D_B)\.pth")  # pix2pix's D is left out: its G translates
 RENAME_HINT = "Let its name end in G_A (A to B), G_B (B to A), D_A (discriminator of B) or D_B (discriminator of A)."
 DOMAIN_LETTERS = {
     "a2b": "AB",
@@ -162,6 +160,7 @@ def channels_of_domain(networks: Mapping[str, ImportedNetwork], domain: str) -> 
     files_by_channels = {
         channels: printable(network.path)
         for role, network in networks.items()
+        if not (isinstance(network.config, DiscriminatorConfig) and network.config.conditional)
         for name, channels in zip(DOMAIN_LETTERS[role], network.channels, strict=True)
         if name == domain
     }

@@ -44,6 +44,7 @@ NORM_STATISTICS = (
     "running_var",
     BATCH_COUNTER,
 )  # of instance norms before torch 0.4, which never used them
+CHANNELS_OF_TWO_IMAGES = (2, 4, 6)
 STATE_DICT_HINT = "Save the network's state_dict() alone."
 SEPARATE_FILES_HINT = "Save the state_dict() of each in a file of its own."
 SUPPORTED_HINT = "Only networks as the reference builds them, for grey or RGB pictures, can be imported."
@@ -115,12 +116,13 @@ def infer_config(weights: Mapping[str, Tensor]) -> NetworkConfig:
             width, dropout = _width(weights, "model.1.weight"), blocks > without_dropout
             return GeneratorConfig(width=width, blocks=blocks, norm=_norm(weights), dropout=dropout)
         if "net.0.weight" in weights:
-            width = _width(weights, "net.0.weight")
-            return DiscriminatorConfig(architecture="pixel", width=width, norm=_norm(weights))
+            width, conditional = _width(weights, "net.0.weight"), _is_conditional(weights, "net.0.weight")
+            return DiscriminatorConfig(architecture="pixel", width=width, norm=_norm(weights), conditional=conditional)
         if "model.0.weight" in weights:
             convolutions = sum(tensor.ndim == 4 for tensor in weights.values())
-            width = _width(weights, "model.0.weight")
-            return DiscriminatorConfig(width=width, layers=convolutions - 2, norm=_norm(weights))
+            width, conditional = _width(weights, "model.0.weight"), _is_conditional(weights, "model.0.weight")
+            norm = _norm(weights)
+            return DiscriminatorConfig(width=width, layers=convolutions - 2, norm=norm, conditional=conditional)
     except ConfigError as error:
         raise ModelFileError(f"its network cannot be built: {error}", SUPPORTED_HINT) from error
     raise ModelFileError(f"it holds no known network, but {_example(weights)}.", SUPPORTED_HINT)
@@ -129,7 +131,8 @@ def infer_config(weights: Mapping[str, Tensor]) -> NetworkConfig:
 def infer_channels(config: NetworkConfig, weights: Mapping[str, Tensor]) -> tuple[int, ...]:
     """Return the channels of a network's input and, for a generator, of its output, from the shapes of its weights.
 
-    Other numbers than 1 and 3 are an error. Where a weight is missing they are 3; `from_reference` raises the error.
+    Images have 1 or 3, and conditional discriminators see two of them; other numbers are an error. Where a weight is
+    missing they are 3; `from_reference` raises the error.
     """
     if isinstance(config, DiscriminatorConfig):
         weight_axes = [("net.0.weight" if config.architecture == "pixel" else "model.0.weight", 1)]
@@ -139,8 +142,9 @@ def infer_channels(config: NetworkConfig, weights: Mapping[str, Tensor]) -> tupl
         weight_axes = [("model.1.weight", 1), (f"model.{17 + int(config.blocks)}.weight", 0)]
     shapes = [(weights[name].shape if name in weights else (), axis) for name, axis in weight_axes]
     channels = tuple(shape[axis] if len(shape) == 4 else 3 for shape, axis in shapes)
+    is_conditional = isinstance(config, DiscriminatorConfig) and config.conditional
     for count in channels:
-        if count not in (1, 3):
+        if count not in (1, 3) and not is_conditional:
             raise ModelFileError(
                 f"its images have {count} channels, where 1 (grey) or 3 (RGB) were expected.", SUPPORTED_HINT
             )
@@ -270,6 +274,11 @@ def _norm(weights: Mapping[str, Tensor]) -> Norm:
 def _width(weights: Mapping[str, Tensor], name: str) -> int:
     """Return the output channels of a convolution."""
     return weights[name].shape[0] if weights[name].ndim else 0
+
+
+def _is_conditional(weights: Mapping[str, Tensor], name: str) -> bool:
+    """Tell whether the convolution of this name takes two images, each grey or RGB."""
+    return weights[name].ndim == 4 and weights[name].shape[1] in CHANNELS_OF_TWO_IMAGES
 
 
 def _count(pattern: str, names: Iterable[str]) -> int:

@@ -65,7 +65,9 @@ def build_state(inputs: TrainInputs) -> tuple[TrainState, Fabric]:
         device=device,
         memory_format=memory_format,
         ema_weight=torch.ones((), device=device),
+        conditional=config.discriminator.conditional,
         is_pair=torch.zeros(config.training.batch_size, device=device) if config.data.paired else None,
+        discriminator_warmup=inputs.discriminator_warmup,
         plan=inputs.plan,
     )
     return state, fabric

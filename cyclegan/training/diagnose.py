@@ -65,8 +65,10 @@ class Diagnose:
             back = partial(one_by_one, generators[inverse])
             of_cycles = cycle_measures(real[:CYCLED_PICTURES], fake[:CYCLED_PICTURES], back, through_jpeg)
             measures |= {f"{name}_{source}": value for name, value in of_cycles.items()}
+            sources, fakes = (torch.split(images[:CYCLED_PICTURES], 1) for images in (real, fake))
             norms = [
-                fake_gradient_norm(discriminator, image, objective) for image in torch.split(fake[:CYCLED_PICTURES], 1)
+                fake_gradient_norm(discriminator, image, objective, source if state.conditional else None)
+                for image, source in zip(fakes, sources, strict=True)
             ]
             measures[f"fake_grad_norm_{direction}"] = torch.stack(norms).mean()
         return measures

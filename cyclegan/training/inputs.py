@@ -13,12 +13,15 @@ from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config
 from cyclegan.data.domains import Domain
 from cyclegan.data.loader import batches_per_epoch
+from cyclegan.directions import DIRECTIONS
 from cyclegan.training.distillation import Teacher
 from cyclegan.training.distributed import SINGLE_PROCESS, Ranks
 from cyclegan.training.schedule import epoch_of, scheduled_rate
 from cyclegan.training.state import TrainState
 from cyclegan.training.time_plan import TimePlan
 from cyclegan.training.timing import Stopwatch
+
+MAX_AUTO_WARMUP = 500  # steps
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,18 @@ class TrainInputs:
         batches = (schedule.epochs + schedule.decay_epochs) * self.batches_per_epoch
         steps = self.plan.total_steps if self.plan else -(-(batches - self.batch_offset) // self.ranks.count)
         return steps if schedule.max_steps == "none" else min(steps, schedule.max_steps)
+
+    @property
+    def discriminator_warmup(self) -> int:
+        """Steps at the start of a new run in which only the discriminators learn.
+
+        Discriminators that know nothing would pull trained generators away from what they can do.
+        """
+        if (steps := self.config.training.discriminator_warmup) != "auto":
+            return steps
+        initial = {name.partition(".")[0] for name in self.initial_weights}
+        only_generators = bool(initial) and not initial & {names.discriminator for names in DIRECTIONS}
+        return min(MAX_AUTO_WARMUP, self.total_steps // 10) if only_generators else 0
 
     @property
     def full_learning_rate(self) -> float:

@@ -69,8 +69,10 @@ class TrainState:
     engine: Engine  # runs the networks and optimizers above
     device: torch.device = torch.device("cpu")  # noqa: RUF009 (immutable)
     memory_format: torch.memory_format = torch.contiguous_format  # of images and weights
+    conditional: bool = False  # whether discriminators see source and image together
     is_pair: Tensor | None = None  # which samples of the step are pairs, as 1 and 0; None: not trained on pairs
     ema_weight: Tensor = field(default_factory=lambda: torch.ones(()))  # of the newest weights, in the next step
+    discriminator_warmup: int = 0  # steps at the start in which only the discriminators learn
     step: int = 0  # steps done
     recoveries: int = 0  # how often the learning rate was halved after a skipped step
     means: RunningMeans = field(default_factory=RunningMeans)
@@ -145,6 +147,8 @@ class TrainState:
         if self.device.type == "cuda":
             tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
         facts: dict[str, Any] = {"step": self.step, "recoveries": self.recoveries}
+        if self.discriminator_warmup:
+            facts["discriminator_warmup"] = self.discriminator_warmup
         facts |= {"means_steps": self.means.steps, "means_names": self.means.names}
         if self.best:
             facts["best"] = {}
@@ -177,6 +181,7 @@ class TrainState:
                 if best_facts
             }
             self.step, self.recoveries = int(facts["step"]), int(facts["recoveries"])
+            self.discriminator_warmup = int(facts.get("discriminator_warmup", 0))
             if self.plan:
                 self.plan.resume(facts.get("plan"), self.step)
         except (LookupError, RuntimeError, TypeError, ValueError, OverflowError) as error:

@@ -16,6 +16,7 @@ from cyclegan.diagnostics.measures import Numbers, discriminator_measures
 from cyclegan.directions import DirectionName
 from cyclegan.images import Images
 from cyclegan.losses import discriminator_loss, gan_loss, l1, paired_l1, term_name
+from cyclegan.models import discriminator_input
 from cyclegan.training.diffaugment import DiffAugment
 from cyclegan.training.ema import ema_weight, update_ema
 from cyclegan.training.pool import ImagePool
@@ -36,6 +37,7 @@ class Direction:
     augment: DiffAugment  # of what that discriminator sees
     cycle_weight: float
     identity_weight: float
+    conditional: bool  # whether that discriminator sees source and image together
     is_pair: Tensor | None  # 1 for samples whose real target is the truth; None: not trained on pairs
     teacher: nn.Module | None
 
@@ -52,6 +54,7 @@ def directions(state: TrainState) -> tuple[Direction, Direction]:
             augment=state.diffaugment_b,
             cycle_weight=weights.cycle_a,
             identity_weight=weights.identity * weights.cycle_b,
+            conditional=state.conditional,
             is_pair=state.is_pair,
             teacher=teachers.get("a2b"),
         ),
@@ -63,6 +66,7 @@ def directions(state: TrainState) -> tuple[Direction, Direction]:
             augment=state.diffaugment_a,
             cycle_weight=weights.cycle_b,
             identity_weight=weights.identity * weights.cycle_a,
+            conditional=state.conditional,
             is_pair=state.is_pair,
             teacher=teachers.get("b2a"),
         ),
@@ -74,8 +78,8 @@ def prepare_step(state: TrainState, learning_rate: float, batch_size: int, is_pa
 
     They lie in tensors of fixed addresses, so that a CUDA graph of the step reads the new values.
     """
-    for optimizer in (state.optimizer_g, state.optimizer_d):
-        set_learning_rate(optimizer, learning_rate)
+    set_learning_rate(state.optimizer_g, learning_rate if state.step >= state.discriminator_warmup else 0.0)
+    set_learning_rate(state.optimizer_d, learning_rate)
     state.ema_weight.fill_(ema_weight(state.step, state.ema_decay))
     if state.is_pair is not None and is_pair is not None:
         state.is_pair.copy_(is_pair)
@@ -130,7 +134,8 @@ def generator_losses(
         losses["identity"] = direction.identity_weight * l1(same, real_target)
     else:
         fake = direction.generator(real)
-    losses["gan"] = gan_loss(direction.discriminator(direction.augment.of_fakes(fake)), weights.adversarial)
+    seen = discriminator_input(fake, real if direction.conditional else None)
+    losses["gan"] = gan_loss(direction.discriminator(direction.augment.of_fakes(seen)), weights.adversarial)
     losses["cycle"] = direction.cycle_weight * l1(direction.inverse(fake), real)
     if direction.is_pair is not None:
         losses["paired"] = weights.paired * paired_l1(fake, real_target, direction.is_pair)
@@ -149,16 +154,22 @@ def update_discriminators(
 
     engine.optimizer_d.zero_grad()
 
+    # A conditional discriminator sees the source of a translation beside it. Loose pictures have no true translation to
+    # show it, so it learns from pairs alone.
+    seen_a = [discriminator_input(image, real_b if state.conditional else None) for image in (real_a, fake_a)]
+    seen_b = [discriminator_input(image, real_a if state.conditional else None) for image in (real_b, fake_b)]
+    is_pair = state.is_pair if state.conditional else None
+
     def forward_and_backward(domain: str, pool: ImagePool, augment: DiffAugment, real: Images, fake: Images) -> Half:
         discriminator = nets.get_submodule(f"disc_{domain}")
         scores = in_one_call(discriminator, *augment.of_reals_and_fakes(real, pool.query(fake)))
-        loss = discriminator_loss(*scores, objective)
+        loss = discriminator_loss(*scores, objective, is_pair)
         torch.autograd.backward(loss)
         return {f"disc_{domain}": loss}, discriminator_measures(domain, *scores, objective)
 
     (loss_a, measures_a), (loss_b, measures_b) = engine.threads.both(
-        partial(forward_and_backward, "a", state.pool_a, state.diffaugment_a, real_a, fake_a),
-        partial(forward_and_backward, "b", state.pool_b, state.diffaugment_b, real_b, fake_b),
+        partial(forward_and_backward, "a", state.pool_a, state.diffaugment_a, *seen_a),
+        partial(forward_and_backward, "b", state.pool_b, state.diffaugment_b, *seen_b),
     )
     engine.optimizer_d.step()
     return loss_a | loss_b, measures_a | measures_b

@@ -19,6 +19,7 @@ from cyclegan.diagnostics.rules import overfitting_share
 from cyclegan.directions import DIRECTIONS, DirectionName, Names
 from cyclegan.images import Images
 from cyclegan.metrics import SlicedWasserstein, structural_similarity
+from cyclegan.models import discriminator_input
 from cyclegan.training.grids import center_crops, one_by_one
 from cyclegan.training.held_out_files import TranslatedDomain, save_held_out
 from cyclegan.training.inputs import TrainInputs
@@ -86,7 +87,7 @@ class Validator:
                 real = self.real[source]
                 fake = one_by_one(generators[direction], real)
                 cycled = one_by_one(generators[inverse], fake)
-                scores = discriminator_scores(state, target, fake)
+                scores = discriminator_scores(state, target, fake, real)
                 translated[source] = TranslatedDomain(self.names[source], real, fake, cycled, scores)
         return translated
 
@@ -99,7 +100,8 @@ class Validator:
             distances = self.distance[target](pictures.fake)
             scores[f"swd_{direction}"] = sum(distances) / len(distances)
             scores[f"faithfulness_{source}"] = structural_similarity(pictures.real, pictures.fake).mean().item()
-            scores |= self.overfitting(state, source, fake_scores=translated[target].scores)
+            if not state.conditional:  # conditional ones would need the true source of every real image
+                scores |= self.overfitting(state, source, fake_scores=translated[target].scores)
         return scores
 
     def overfitting(self, state: TrainState, domain: str, fake_scores: Tensor) -> dict[str, float]:
@@ -137,10 +139,13 @@ def last_better_epoch(best: Mapping[DirectionName, Best]) -> int:
     return max(of_direction.lowest_score_epoch for of_direction in best.values())
 
 
-def discriminator_scores(state: TrainState, domain: str, images: Images) -> Float[Tensor, " n"]:
-    """Return the mean score that the discriminator of a domain gives each image."""
+def discriminator_scores(
+    state: TrainState, domain: str, images: Images, sources: Images | None = None
+) -> Float[Tensor, " n"]:
+    """Return the mean score that the discriminator of a domain gives each image; a conditional one needs sources."""
     discriminator = state.networks.get_submodule(f"disc_{domain}")
-    return torch.stack([discriminator(image).mean() for image in torch.split(images, 1)])
+    seen = discriminator_input(images, sources if state.conditional else None)
+    return torch.stack([discriminator(image).mean() for image in torch.split(seen, 1)])
 
 
 def interval(inputs: TrainInputs) -> int:

@@ -17,7 +17,7 @@ from cyclegan.errors import DataError, ModelFileError
 from cyclegan.images import Picture, Pixels, resized, to_images, to_pixels, with_bits, with_channels
 from cyclegan.inference.padding import padded_by_reflection
 from cyclegan.inference.translator import Translator
-from cyclegan.models import load_weights, meta_module
+from cyclegan.models import discriminator_input, load_weights, meta_module
 from cyclegan.text import printable
 from cyclegan.translation.targets import Target
 from cyclegan.video.flicker import Flicker
@@ -70,6 +70,7 @@ class Scorer:
             ) from error
         self.discriminator.to(translator.device)
         self.channels = translator.channels
+        self.conditional = info.discriminator.conditional
         self.min_size = 8 << info.discriminator.layers  # pixels, so that the discriminator's output is not empty
 
     @torch.inference_mode()
@@ -77,8 +78,9 @@ class Scorer:
         """Score a translation as it will be written; one of more than a megapixel is scored at that size."""
         before = with_bits(with_channels(_reduced(original.pixels), self.channels[0]), 8)
         after = with_bits(with_channels(_reduced(translated.pixels), self.channels[1]), 8)
-        image = to_images(after).to(self.inverse.device)
-        realism: Tensor = self.discriminator(padded_by_reflection(image, 1, self.min_size))
+        image, source = (to_images(pixels).to(self.inverse.device) for pixels in (after, before))
+        seen = discriminator_input(image, source if self.conditional else None)
+        realism: Tensor = self.discriminator(padded_by_reflection(seen, 1, self.min_size))
         back = to_pixels(self.inverse.translate_images(image)[0])
         return Score(realism=float(realism.mean()), cycle_error=float(np.abs(back.astype(np.float32) - before).mean()))
 

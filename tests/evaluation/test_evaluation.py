@@ -295,7 +295,7 @@ def test_equal_folders_have_distance_zero(two, extractor):
 
 def test_paired_scores_equal_their_formulas():
     flat = np.full((16, 16, 3), 100, dtype=np.uint8)
-    ssim, psnr, error = paired_scores(flat, flat + np.uint8(10))
+    ssim, psnr, error, _ = paired_scores(flat, flat + np.uint8(10), None)
     luminance = (2 * 100 * 110 + 2.55**2) / (100**2 + 110**2 + 2.55**2)
     assert (ssim, psnr, error) == pytest.approx((luminance, 10 * np.log10(255**2 / 100), 10), rel=1e-3)
 

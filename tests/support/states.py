@@ -75,10 +75,15 @@ def tiny_config(*layers: dict) -> Config:
 
 def tiny_state(seed: int = 0, dtype: torch.dtype = torch.float32, **settings) -> TrainState:
     """Return a tiny state in a given precision."""
-    config = tiny_config({"training": {"seed": seed}})
+    conditional = settings.pop("conditional", False)
+    config = tiny_config(
+        {"training": {"seed": seed}, "data": {"paired": conditional}, "discriminator": {"conditional": conditional}}
+    )
     networks = build_networks(config)
     networks.to(dtype)
-    return state_of(networks, LossConfig(**settings.pop("weights", {})), **settings)
+    state = state_of(networks, LossConfig(**settings.pop("weights", {})), **settings)
+    state.conditional = conditional
+    return state
 
 
 def golden_state(name: str) -> tuple[TrainState, dict[str, torch.Tensor], dict[str, str]]:

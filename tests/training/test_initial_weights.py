@@ -1,11 +1,12 @@
 """A new run may start from the weights of a model, which its continuation does not need."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from cyclegan.checkpoints.model_file import ModelInfo, save_model
+from cyclegan.checkpoints.model_file import ModelInfo, load_model, save_model
 from cyclegan.checkpoints.run import Run
 from cyclegan.config import build_config
 from cyclegan.errors import ConfigError, ModelFileError, RunError
@@ -74,6 +75,41 @@ def test_a_continuation_does_not_need_the_initial_model(folders, tmp_path):
     assert (stopped["state"], stopped["models"]) == (whole["state"], whole["models"])
     with pytest.raises(RunError, match=r"training.init_from \(was .*m.safetensors', now ''\)"):
         train_run(Run(tmp_path / "stopped"), folders, 6, NO_DROPOUT)
+
+
+def generators_alone(path: Path) -> Path:
+    """Write a model without discriminators."""
+    info, weights = load_model(write_model(path))
+    generators = {name: weight for name, weight in weights.items() if not name.startswith("disc")}
+    save_model(path, replace(info, discriminator=None), generators)
+    return path
+
+
+@pytest.mark.parametrize("stops", [(3,), (1, 3)])
+def test_new_discriminators_learn_alone_at_first(folders, tmp_path, stops):
+    model, run = generators_alone(tmp_path / "m.safetensors"), Run(tmp_path / "run")
+    _, initial = load_model(model)
+    settings = NO_DROPOUT, {"training": {"init_from": str(model), "discriminator_warmup": 3, "ema_decay": 0.0}}
+
+    def changed() -> set[str]:
+        _, weights = load_model(run.model)
+        return {name.partition(".")[0] for name in initial if not weights[name].equal(initial[name])}
+
+    for steps in stops:
+        train_run(run, folders, steps, *settings)
+    assert changed() == set()
+    train_run(run, folders, 4, *settings)
+    assert changed() == {"a2b", "b2a"}
+
+
+@pytest.mark.parametrize(
+    ("write", "steps", "expected"),
+    [(generators_alone, 20, 2), (generators_alone, 20_000, 500), (write_model, 20, 0), (None, 20, 0)],
+)
+def test_the_warmup_depends_on_the_model_and_the_length(folders, tmp_path, write, steps, expected):
+    model = starting_from(write(tmp_path / "m.safetensors")) if write else NO_DROPOUT
+    config = build_config(*tiny_settings(folders, steps), model, {"schedule": {"epochs": 10_000}})
+    assert load_inputs(config, Run(tmp_path / "new")).discriminator_warmup == expected
 
 
 @pytest.mark.parametrize(

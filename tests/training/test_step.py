@@ -111,9 +111,15 @@ def test_batched_steps_equal_plain_ones_in_float64(adversarial, identity, taught
             torch.testing.assert_close(weight, expected, rtol=0, atol=1e-10, msg=name)
 
 
-@pytest.mark.parametrize("is_pair", [(1, 1), (0, 0), (0, 1)])
-def test_paired_steps_equal_plain_ones_in_float64(is_pair):
-    ours, plain = (tiny_state(dtype=torch.float64, weights={"paired": 30.0}) for _ in range(2))
+@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize("is_pair", [(1, 1), (0, 1), (0, 0)])
+def test_paired_steps_equal_plain_ones_in_float64(is_pair, conditional):
+    ours, plain = (
+        tiny_state(
+            dtype=torch.float64, weights={"paired": 30.0}, conditional=conditional, pool_size=2, augmented=conditional
+        )
+        for _ in range(2)
+    )
     ours.is_pair = plain.is_pair = torch.tensor(is_pair, dtype=torch.float64)
     random = torch.Generator().manual_seed(3)
     for _ in range(3):
