@@ -67,7 +67,7 @@ def forking() -> ForkServerContext:
 
 
 def start_program(arguments: Sequence[str], folder: Path, log: Path, outputs: int = 0) -> BaseProcess:
-    """Start `cyclegan` as a process that may be killed; if it ends by itself, it writes what it said into `log`.
+    """Start `cyclegan` as a process that may be killed; what it says is in `log` once it has ended by itself.
 
     With a number of `outputs` it gets SIGTERM once there are so many files in the folder.
     """
@@ -79,8 +79,11 @@ def start_program(arguments: Sequence[str], folder: Path, log: Path, outputs: in
 def _run_and_log(arguments: Sequence[str], folder: Path, log: Path, outputs: int) -> None:
     if outputs:
         Thread(target=_terminate_at, args=(folder, outputs), daemon=True).start()
-    ended = run_program(arguments, folder)
-    log.write_text(ended.output, encoding="utf-8")
+    with log.open("w", encoding="utf-8") as file:
+        for standard in (1, 2):
+            os.dup2(file.fileno(), standard)  # of the processes that it starts
+        ended = run_program(arguments, folder)
+        file.write(ended.output)
     sys.exit(ended.status)
 
 
