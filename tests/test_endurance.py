@@ -10,7 +10,7 @@ from tests.support.scripts import run_script
 def problems(name: str, *arguments: object) -> list[str]:
     """Run a script; return the lines that name a problem."""
     result = run_script(f"reliability.{name}", *arguments)
-    found = [line.strip() for line in result.stdout.splitlines() if line.startswith("    ")]
+    found = [line for line in result.stdout.splitlines() if line.startswith("problem: ")]
     assert found or result.returncode == 0, result.stdout + result.stderr
     return found
 

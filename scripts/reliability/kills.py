@@ -163,7 +163,7 @@ def kill_again_and_again(command: Command, folder: Path, options: argparse.Names
         for number, killed in enumerate(found, kills + 1):
             say(f"{command.name} {number}: seed {options.seed}, trial {trials}, {killed}")
         for problem in problems:
-            say(f"    {printable(problem)}")
+            say(f"problem: {printable(problem)}")
         kills += len(found)
         failed += bool(problems)
     say(f"{command.name}: {kills} kills in {trials} trials, {failed} failed")

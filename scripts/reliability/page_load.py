@@ -274,7 +274,7 @@ def main() -> int:
     if TRACEBACK in said:
         results.problems[f"{said.count(TRACEBACK)} tracebacks; the end: {said[-500:]}"] += 1
     for problem, times in results.problems.most_common():
-        say(f"    {times} x {problem}")
+        say(f"problem: {times} x {problem}")
     return int(bool(results.problems))
 
 

@@ -169,7 +169,7 @@ def main() -> int:
             with tempfile.TemporaryDirectory() as folder:
                 problems += work(Path(folder).resolve(), count, options.seed)
     for problem in problems:
-        say(f"    {problem}")
+        say(f"problem: {problem}")
     return int(bool(problems))
 
 
