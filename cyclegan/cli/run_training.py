@@ -142,11 +142,12 @@ def print_notes(inputs: "TrainInputs", console: Console) -> None:
 def start_processes_once(devices: int) -> None:
     """Start a process for each device and exit with their status, unless this is one of them."""
     from cyclegan.training import started_processes
-    from cyclegan.training.launch import start_processes
+    from cyclegan.training.launch import end_with_launcher, start_processes
 
     if started_processes()[0] == 1:
         share_stderr()
         raise typer.Exit(start_processes(devices, sys.argv[1:]))
+    end_with_launcher()
 
 
 def print_train_result(result: "TrainResult", console: Console) -> None:

@@ -55,12 +55,13 @@ def install(
     An interrupted download is resumed; an archive that fails a check is deleted, a user's file never.
     """
     folder = home / data_set.name
+    staging = home / f".cyclegan-{data_set.name}{PARTIAL}"
     if folder.exists():
+        shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed before it deleted the archive
         return _check_installed(data_set, folder, source)
     local_file = _local_file(source)
     urls = () if local_file else _urls(data_set, source)
     expected = data_set.sha256 or _recorded_checksums(home).get(data_set.name)
-    staging = home / f".cyclegan-{data_set.name}{PARTIAL}"
     archive, unpacked = local_file or staging / f"{data_set.name}.zip", staging / "unpacked"
 
     def unpack_checked() -> tuple[str, Path, Mapping[str, int]]:

@@ -1,9 +1,12 @@
 """Starting one process for each device of this machine, by torch's own launcher, which is torchrun's."""
 
 import logging
+import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
+from threading import Thread
 
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -12,6 +15,8 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from cyclegan.errors import RankLostError
 
 INTERRUPTED = 130
+LAUNCHER = "CYCLEGAN_LAUNCHER"  # in the environment of the ranks: the process that started them
+POLL_SECONDS = 0.5
 
 
 def start_processes(count: int, arguments: Sequence[str]) -> int:
@@ -29,6 +34,7 @@ def start_processes(count: int, arguments: Sequence[str]) -> int:
         rdzv_endpoint="localhost:0",
         max_restarts=0,
     )
+    os.environ[LAUNCHER] = str(os.getpid())
     config.signals_to_handle = ",".join(handled_signals())  # older versions of torch ignore it
     try:
         elastic_launch(config, sys.executable)("-m", "cyclegan", *arguments)
@@ -44,6 +50,21 @@ def start_processes(count: int, arguments: Sequence[str]) -> int:
             ) from error
         return codes[min(codes)]
     return 0
+
+
+def end_with_launcher() -> None:
+    """End this rank once the process that started it is gone: killed, it cannot end its ranks itself.
+
+    They would train on with nobody to stop them, or wait for each other for minutes, and hold the run's folder.
+    """
+    if launcher := os.environ.get(LAUNCHER):
+        Thread(target=_end_after, args=(int(launcher),), daemon=True).start()
+
+
+def _end_after(launcher: int) -> None:
+    while os.getppid() == launcher:
+        time.sleep(POLL_SECONDS)
+    os._exit(INTERRUPTED)  # nothing softer ends a thread that waits in a library
 
 
 def handled_signals() -> list[str]:

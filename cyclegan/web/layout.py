@@ -1,6 +1,8 @@
 """The components of the page, and the handlers of their events."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from importlib.resources import files
 from typing import Any
 
@@ -48,6 +50,9 @@ def build_page(handlers: Handlers, trainings: TrainHandlers | None) -> gr.Blocks
         watched.translate.click(handlers.use_model, watched.run, [tabs, model], **HIDDEN)
         if trainings and form:
             connect_trainings(trainings, form, watched, tabs)
+    for block in page.blocks.values():
+        if isinstance(block, gr.components.Component):
+            block.preprocess = without_traceback(block.preprocess)  # type: ignore[method-assign]
     page.state_session_capacity = MAX_SESSIONS
     page.queue(default_concurrency_limit=1, max_size=MAX_QUEUED, api_open=False)
     return page
@@ -137,6 +142,20 @@ def upload_field() -> gr.File:
         file_types=list(FORMAT_OF),
         height=180,
     )
+
+
+def without_traceback(preprocess: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that refuses the same values, but prints no traceback for each on the terminal."""
+
+    @wraps(preprocess)
+    def process(payload: Any) -> Any:
+        try:
+            return preprocess(payload)
+        except gr.Error as error:
+            error.print_exception = False
+            raise
+
+    return process
 
 
 def watch_tab(handlers: Handlers, tab: gr.Tab) -> Watched:

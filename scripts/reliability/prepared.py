@@ -1,11 +1,12 @@
-"""The scenarios of `power_cuts`, `faults` and `memory`, with the pictures, models and archives that they need."""
+"""The scenarios of the scripts, with the pictures, models and archives that they need."""
 
 import argparse
 import io
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.pool import Pool
@@ -46,14 +47,9 @@ class Inputs:
 
     def scenarios(self) -> dict[str, Scenario]:
         """Return the scenarios by name."""
-        train = ("train", self.path("horses"), self.path("zebras"), "--name", "run", "--preset", "tiny")
-        train = (*train, "--device", "cpu", "--progress", "none", *settings(*EVERY_STEP))
-        held_out = ("--validate-a", self.path("held_a"), "--validate-b", self.path("held_b"))
-        held_out = (*held_out, *settings("logging.validate_every=1"))
-        translate = ("translate", self.path("horses"), "--model", self.path("model.safetensors"), "--device", "cpu")
-        export = ("export", self.path("model.safetensors"), "--output")
+        train, translate, export = self.train, self.translate, ("export", self.path("model.safetensors"), "--output")
         return {
-            "train": Training((*train, *held_out, "--max-steps", "4")),
+            "train": Training((*train, *self.held_out, "--max-steps", "4")),
             "distill": Training((*train, *settings(f"training.teacher={self.path('teacher')}"), "--max-steps", "2")),
             "translate": Scenario((*translate, "--output", "out")),
             "overwrite": Scenario((*translate, "--output", "out", "--overwrite"), before=self.old_outputs()),
@@ -63,6 +59,30 @@ class Inputs:
             "unpack": Scenario(("download", "own", "--from", self.path("set.zip")), again=None),
             "download": Scenario(("download", "own", "--from", f"{self.address}/set.zip"), again=None),
         }
+
+    def more_scenarios(self) -> dict[str, Scenario]:
+        """Return those of several processes, and of no end."""
+        return {
+            "ranks": Training((*self.train, *self.held_out, "--max-steps", "4", *settings("machine.devices=2"))),
+            "watch": Scenario((*self.translate, "--output", "out", "--watch"), outputs=len(PICTURES)),
+        }
+
+    @property
+    def train(self) -> tuple[str, ...]:
+        """The arguments of a training that saves after every step."""
+        train = ("train", self.path("horses"), self.path("zebras"), "--name", "run", "--preset", "tiny")
+        return (*train, "--device", "cpu", "--progress", "none", *settings(*EVERY_STEP))
+
+    @property
+    def held_out(self) -> tuple[str, ...]:
+        """The arguments of its validation."""
+        held_out = ("--validate-a", self.path("held_a"), "--validate-b", self.path("held_b"))
+        return (*held_out, *settings("logging.validate_every=1"))
+
+    @property
+    def translate(self) -> tuple[str, ...]:
+        """The arguments of a translation of a folder."""
+        return ("translate", self.path("horses"), "--model", self.path("model.safetensors"), "--device", "cpu")
 
     def old_outputs(self) -> Tree:
         """Return what an earlier translation might have written: the pictures themselves."""
@@ -97,6 +117,8 @@ def zipped(folder_a: Path, folder_b: Path) -> bytes:
 class Resumable(SimpleHTTPRequestHandler):
     """Serves files, also from a byte on, and says nothing about it."""
 
+    pieces, pause = 1, 0.0  # a file is sent in so many pieces, with so many seconds before each
+
     def do_GET(self) -> None:
         """Send a file, or its rest."""
         content = Path(self.translate_path(self.path)).read_bytes()
@@ -107,20 +129,23 @@ class Resumable(SimpleHTTPRequestHandler):
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.end_headers()
-        self.wfile.write(content[start:])
+        step = -(-len(content) // self.pieces)
+        with suppress(ConnectionError):  # of a client that was killed
+            for offset in range(start, len(content), step):
+                time.sleep(self.pause)
+                self.wfile.write(content[offset : offset + step])
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
 
 @contextmanager
-def prepared(folder: Path) -> Iterator[dict[str, Scenario]]:
-    """Write the inputs into a folder, serve it on this machine, and yield the scenarios."""
-    handler = partial(Resumable, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+def prepared(folder: Path, handler: type[Resumable] = Resumable) -> Iterator[Inputs]:
+    """Write the inputs into a folder, and serve it on this machine."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder))) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         try:
-            yield Inputs(folder, f"http://127.0.0.1:{server.server_port}").scenarios()
+            yield Inputs(folder, f"http://127.0.0.1:{server.server_port}")
         finally:
             server.shutdown()
 
@@ -151,8 +176,8 @@ def try_scenarios(
     say(f"{heading}   seed {options.seed}")
     with tempfile.TemporaryDirectory() as temporary, fresh_processes() as pool:
         folder = Path(temporary).resolve()
-        with prepared(folder / "inputs") as scenarios:
-            failed = 0
+        with prepared(folder / "inputs") as inputs:
+            scenarios, failed = inputs.scenarios(), 0
             for name in options.scenarios or scenarios:
                 (folder / name).mkdir()
                 failed += test(pool, name, scenarios[name], folder / name, options)

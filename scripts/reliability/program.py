@@ -11,8 +11,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from multiprocessing.context import ForkServerContext
 from multiprocessing.pool import Pool
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import Thread
 
 import torch
 
@@ -28,6 +31,7 @@ from cyclegan.cli import main
 from cyclegan.text import printable
 
 PROCESSES = 2
+UNFINISHED = ".cyclegan-"  # begins the names of files and folders that are still being written
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,48 @@ def has_strace() -> bool:
 
 def fresh_processes() -> Pool:
     """Return a pool in which every task has a new process, forked from one that only imports."""
+    return forking().Pool(PROCESSES, maxtasksperchild=1)
+
+
+def forking() -> ForkServerContext:
+    """Return the context of processes that are forked from one that only imports."""
     os.environ["OMP_NUM_THREADS"] = "1"
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    return context.Pool(PROCESSES, maxtasksperchild=1)
+    context.set_forkserver_preload([__name__, "scripts.reliability.prepared"])  # else each process would import it
+    return context
+
+
+def start_program(arguments: Sequence[str], folder: Path, log: Path, outputs: int = 0) -> BaseProcess:
+    """Start `cyclegan` as a process that may be killed; what it says is in `log` once it has ended by itself.
+
+    With a number of `outputs` it gets SIGTERM once there are so many files in the folder.
+    """
+    process = forking().Process(target=_run_and_log, args=(arguments, folder, log, outputs))
+    process.start()
+    return process
+
+
+def _run_and_log(arguments: Sequence[str], folder: Path, log: Path, outputs: int) -> None:
+    if outputs:
+        Thread(target=_terminate_at, args=(folder, outputs), daemon=True).start()
+    with log.open("w", encoding="utf-8") as file:
+        for standard in (1, 2):
+            os.dup2(file.fileno(), standard)  # of the processes that it starts
+        ended = run_program(arguments, folder)
+        file.write(ended.output)
+    sys.exit(ended.status)
+
+
+def _terminate_at(folder: Path, outputs: int) -> None:
+    while signal.getsignal(signal.SIGTERM) is signal.SIG_DFL or len(finished_files(folder)) < outputs:
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def finished_files(folder: Path) -> list[Path]:
+    """Return the files under their final names."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [path for path in files if UNFINISHED not in path.relative_to(folder).as_posix()]
 
 
 def run_program(arguments: Sequence[str], folder: Path, strace: Sequence[str] = ()) -> Ended:

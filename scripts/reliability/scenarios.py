@@ -19,13 +19,12 @@ from cyclegan.checkpoints.run import Run
 from cyclegan.checkpoints.states import load_state, states
 from cyclegan.errors import CycleganError
 from scripts.reliability.disk import Tree
-from scripts.reliability.program import run_program
+from scripts.reliability.program import finished_files, run_program
 
 Summary = dict[str, str]  # by path, or by part of a run: a hash of its contents
 
 TIMES = ("_seconds", "_per_second")
 RESUMING = "Resuming from step "
-UNFINISHED = ".cyclegan-"  # begins the names of files and folders that are still being written
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,7 @@ class Scenario:
     arguments: tuple[str, ...]
     again: tuple[str, ...] | None = ()  # more arguments of the second time; None: once all is done it is an error
     before: Tree = field(default_factory=dict)  # what is in the folder before
+    outputs: int = 0  # after so many files a command that never ends is interrupted
 
     def promise(self, live: Tree, *, ended: bool) -> int:  # noqa: ARG002
         """Return what must not be lost any more of the files that programs see; here 1 for all, once it has ended."""
@@ -42,8 +42,7 @@ class Scenario:
 
     def summary(self, folder: Path) -> Summary:
         """Return what is under its final name."""
-        files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-        return {name: hash_of(path) for name, path in files.items() if UNFINISHED not in name}
+        return {path.relative_to(folder).as_posix(): hash_of(path) for path in finished_files(folder)}
 
     def check(self, folder: Path, expected: Summary, promise: int) -> list[str]:
         """Return what is wrong with the files in a folder, and with what the command makes of them when run again."""
@@ -53,9 +52,13 @@ class Scenario:
         ended = run_program((*self.arguments, *(self.again or ())), folder)
         if ended.failure:
             return [*problems, ended.failure]
+        return [*problems, *self.lost_steps(ended.output, promise), *self.differences(folder, expected)]
+
+    def differences(self, folder: Path, expected: Summary) -> list[str]:
+        """Return what is not as a command leaves it that was never disturbed."""
         found = self.summary(folder)
         changed = [part for part in sorted(expected | found) if expected.get(part) != found.get(part)]
-        return [*problems, *self.lost_steps(ended.output, promise), *(f"{part} differs in the end" for part in changed)]
+        return [f"{part} differs in the end" for part in changed]
 
     def damage(self, folder: Path, expected: Summary, promise: int) -> list[str]:
         """Return which files under their final names are neither the new nor the old ones, or are lost."""

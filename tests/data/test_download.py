@@ -319,6 +319,18 @@ def test_a_part_that_a_power_cut_damaged_is_downloaded_again(server, tmp_path, i
     assert [asked for _, asked, _ in server.asked[-2:]] == ["bytes=30000-", None]
 
 
+def test_an_archive_left_by_a_kill_is_deleted_later(server, tmp_path):
+    """The process was killed after the data set had its name."""
+    server.pages["/s"] = Page(zipped_set())
+    data_set = DataSet(name="s", urls=(server.url("/s"),))
+    install(data_set, tmp_path)
+    left = tmp_path / ".cyclegan-s.partial"
+    left.mkdir()
+    (left / "s.zip").write_bytes(zipped_set())
+    assert not install(data_set, tmp_path).new
+    assert not left.exists()
+
+
 def test_a_failed_download_leaves_nothing(server, tmp_path):
     assert "answered 404" in error_of(DataSet(name="s", urls=(server.url("/gone"),)), tmp_path)
     assert not list(tmp_path.iterdir())

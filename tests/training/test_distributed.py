@@ -146,26 +146,34 @@ def test_compilation_for_several_devices_is_an_error(monkeypatch):
 def test_a_killed_rank_ends_all_and_training_continues_exactly(tmp_path, folders):
     """The unbroken run goes by torchrun, the broken one by --devices 2; CYCLEGAN_KILLS of 2 kill the first rank too."""
     settings = tmp_path / "settings.toml"
-    config = build_config(*tiny_settings(folders, 60), {"logging": {"save_minutes": 0, "samples_every": 30}})
-    save_config(config, settings)
+    logging, schedule = {"save_minutes": 0, "samples_every": 30}, {"epochs": 20}
+    save_config(build_config(*tiny_settings(folders, 60), {"logging": logging, "schedule": schedule}), settings)
 
     def arguments(name: str) -> list[object]:
         return ["-m", "cyclegan", "train", *folders, "--config", settings, "--checkpoints", tmp_path, "--name", name]
 
-    whole = start(*TORCHRUN, *arguments("whole"), folder=tmp_path)
-    _, stderr = whole.communicate(timeout=300)
-    assert whole.returncode == 0, stderr
-    for rank in (1, 0)[: int(os.environ.get("CYCLEGAN_KILLS", "1"))]:
+    def broken_after_a_save() -> "subprocess.Popen[str]":
         broken = start(*arguments("broken"), "--devices", 2, folder=tmp_path)
         before = newest(tmp_path / "broken")
         while newest(tmp_path / "broken") == before:
             assert broken.poll() is None, broken.stderr.read()
             time.sleep(0.02)
+        return broken
+
+    whole = start(*TORCHRUN, *arguments("whole"), folder=tmp_path)
+    _, stderr = whole.communicate(timeout=300)
+    assert whole.returncode == 0, stderr
+    for rank in (1, 0)[: int(os.environ.get("CYCLEGAN_KILLS", "1"))]:
+        broken = broken_after_a_save()
         killed(broken, rank)
         _, stderr = broken.communicate(timeout=60)
         assert broken.returncode == 2
         assert f"rank {rank} of 2 was ended from outside (SIGKILL)" in stderr
-        assert newest(tmp_path / "broken") < "step-000000060", "the kill came too late to matter"
+        assert newest(tmp_path / "broken") < newest(tmp_path / "whole"), "the kill came too late to matter"
+    broken = broken_after_a_save()
+    broken.kill()
+    broken.communicate()  # until no rank has its end of the pipes open
+    assert newest(tmp_path / "broken") < newest(tmp_path / "whole"), "the ranks trained on alone"
     last = start(*arguments("broken"), "--devices", 2, folder=tmp_path)
     _, stderr = last.communicate(timeout=300)
     assert last.returncode == 0, stderr

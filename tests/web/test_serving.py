@@ -105,6 +105,7 @@ def test_an_invalid_request_gets_a_message(page: Served, choices: dict, words: s
     kind, answer = page.answer(page.ask(**choices | {"paths": [places[name] for name in choices["paths"]]}))
     assert kind == "error"
     assert words in answer["error"]
+    assert "Traceback" not in page.said()
 
 
 def test_uploads_are_limited(page: Served):
