@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from cyclegan.data.folders import count_suffixes, is_hidden
-from cyclegan.errors import DataError, MissingExtraError, PictureError, require_extra
+from cyclegan.errors import DataError, DeviceError, MissingExtraError, PictureError, require_extra
 from cyclegan.inference.translator import Translator
-from cyclegan.text import printable
+from cyclegan.text import first_line, printable
 from cyclegan.translation.addresses import displayed, local_path, remote_address
 from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult
 from cyclegan.translation.pipeline import translate_targets
@@ -34,6 +34,8 @@ from cyclegan.translation.targets import (
     root_of,
 )
 
+START_ATTEMPTS = 2
+START_HINT = "Run it again when the machine has less to do, or leave out --engine ray."
 CHUNK_SIZE = 16  # pictures of one call of a worker; another worker repeats the call if it is killed
 
 
@@ -92,6 +94,19 @@ def file_system(path: Path) -> tuple[Any, str]:
     return system, name
 
 
+def start_ray(ray: Any) -> None:
+    """Connect to the cluster that Ray finds, or start one; Ray gives it 30 s, too few on a busy machine."""
+    for attempts_left in reversed(range(START_ATTEMPTS)):
+        try:
+            ray.init(log_to_driver=False, logging_level="ERROR", ignore_reinit_error=True)
+        except Exception as error:  # Ray raises many kinds
+            ray.shutdown()
+            if not attempts_left:
+                raise DeviceError(f"Ray does not start: {first_line(error)}", START_HINT) from error
+        else:
+            return
+
+
 def translate_on_ray(
     targets: Sequence[Target],
     job: TranslateJob,
@@ -115,7 +130,7 @@ def translate_on_ray(
     if not missing:
         return result
     with redirect_stdout(io.StringIO()):  # Ray reports the workers that it replaces
-        ray.init(log_to_driver=False, logging_level="ERROR", ignore_reinit_error=True)
+        start_ray(ray)
         try:
             for part in parts(ray, missing, job, translator_options):
                 result.backend, result.keep = part.backend, part.keep

@@ -193,7 +193,7 @@ def with_red(tmp_path: Path) -> Path:
     [
         (RuntimeError("could not create a primitive"), "could not be translated: internal error, RuntimeError: could"),
         (RuntimeError("CUDA out of memory."), "is too large: the memory of cpu"),
-        (MemoryError(), "does not fit into memory"),
+        (MemoryError(), "is too large: the memory of cpu"),
         (RecursionError("deep"), "could not be translated: internal error, RecursionError: deep"),
     ],
     ids=["kernel", "device memory", "memory", "other"],

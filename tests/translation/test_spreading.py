@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import Mock
 
 import fsspec
 import numpy as np
@@ -14,9 +16,9 @@ import pytest
 from PIL import Image
 
 from cyclegan import Translator
-from cyclegan.errors import DataError
+from cyclegan.errors import DataError, DeviceError
 from cyclegan.translation import TranslateJob, TranslateOptions, displayed, plan_remote_targets, plan_targets
-from cyclegan.translation.ray_data import existing_targets, translate_chunk
+from cyclegan.translation.ray_data import existing_targets, start_ray, translate_chunk
 from tests.support.models import write_model
 
 HEAP = int(os.environ.get("CYCLEGAN_HEAP", "200"))
@@ -73,6 +75,15 @@ def test_a_format_applies_to_remote_pictures_not_to_videos(far_folder):
 def test_an_unknown_address_is_an_error():
     with pytest.raises(DataError, match="nowhere://x is no address"):
         plan_remote_targets([Path("nowhere://x")], "zebras")
+
+
+@pytest.mark.parametrize(("failures", "starts"), [(0, 1), (1, 2), (2, 2)])
+def test_ray_is_started_once_more_before_an_error(failures: int, starts: int):
+    ray = Mock()
+    ray.init.side_effect = [*[Exception("The current node timed out during startup.")] * failures, None]
+    with pytest.raises(DeviceError, match="timed out") if failures == 2 else nullcontext():
+        start_ray(ray)
+    assert (ray.init.call_count, ray.shutdown.call_count) == (starts, failures)
 
 
 def heap(folder: Path) -> None:
