@@ -114,9 +114,10 @@ def rate(
 
 def default_question(models: "Sequence[ComparedModel]") -> str:
     """Return the question of a sheet that was given none."""
-    if not models:
+    targets = {model.info.domains(model.direction)[1] for model in models}
+    if len(targets) != 1:
         return "Which picture is better?"
-    return f"Which looks more like a picture of {models[0].info.domains(models[0].direction)[1]}?"
+    return f"Which looks more like a picture of {targets.pop()}?"
 
 
 def print_sheet(sheet: "RatingSheet", output: Path, question: str, console: Console) -> None:

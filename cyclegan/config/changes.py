@@ -14,14 +14,29 @@ CHANGEABLE_SECTIONS = ("machine", "logging", "schedule")  # in a run that contin
 
 def forbidden_changes(old: Config, new: Config) -> list[str]:
     """Return the settings that differ and must not in a run that continues, as `section.key (was …, now …)`."""
-    return [
-        f"{section}.{f.name} (was {getattr(before, f.name)!r}, now {getattr(after, f.name)!r})"
+    return [f"{name} (was {before!r}, now {after!r})" for name, (before, after) in differences(old, new).items()]
+
+
+def assignments(old: Config, new: Config) -> str:
+    """Return the options of the command line that give the old values to settings that must not change."""
+    return " ".join(f"--set {name}={toml_value(before)}" for name, (before, _) in differences(old, new).items())
+
+
+def toml_value(value: object) -> str:
+    """Return a value as `--set` reads it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def differences(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
+    """Return the old and the new values of the settings that differ and must not in a run that continues."""
+    return {
+        f"{section}.{f.name}": (getattr(before, f.name), getattr(after, f.name))
         for section in SECTIONS
         if section not in CHANGEABLE_SECTIONS
         for before, after in [(getattr(old, section), getattr(new, section))]
         for f in dataclasses.fields(before)
         if getattr(before, f.name) != getattr(after, f.name) and not is_move(f.name, old, new)
-    ]
+    }
 
 
 def is_move(key: str, old: Config, new: Config) -> bool:

@@ -130,8 +130,10 @@ def read_answers(path: Path) -> Answers:
     except (OSError, LookupError, TypeError, ValueError, RecursionError) as error:
         if isinstance(error, FileNotFoundError):
             raise DataError(f"there is no file {printable(path)}.", "Check the path.") from error
+        reason = f": {printable(error)}" if type(error) is ValueError else ""
         raise DataError(
-            f"{printable(path)} holds no answers of a rating sheet.", "Name files that the page of a sheet saved."
+            f"{printable(path)} holds no answers of a rating sheet{reason}.",
+            "Name files that the page of a sheet saved.",
         ) from error
 
 

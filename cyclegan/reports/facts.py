@@ -68,15 +68,21 @@ def training_facts(config: Config) -> FactRows:
     length = f"{schedule.epochs} epochs at the full learning rate, {schedule.decay_epochs} of linear decay"
     if schedule.hours != "none":
         length = f"{schedule.hours:g} hours, linear decay in the last {config.decay_share:.0%}"
-    validated = f"{data.validate:.0%} of each domain, held out" if data.validate else "none"
+    validated = f"about {data.validate:.0%} of each domain, held out" if data.validate else "none"
+    pairs = [("Pairs", "pictures of the same name; others are loose")] if data.paired else []
+    discriminators = f"{config.discriminator.architecture}, width {config.discriminator.width}"
+    conditional = ", which see the source beside the image" if config.discriminator.conditional else ""
+    of_pairs = f", pairs {loss.paired:g}" if data.paired else ""
+    losses = f"{loss.adversarial}, cycle {loss.cycle_a:g} and {loss.cycle_b:g}, identity {loss.identity:g}{of_pairs}"
     return [
         ("Domain A", f"{data.name_a}, of {data.folder_a}"),
         ("Domain B", f"{data.name_b}, of {data.folder_b}"),
+        *pairs,
         ("Validation", f"{data.validate_a} and {data.validate_b}" if data.validate_a else validated),
         ("Images", f"{data.size} x {data.size} pixels, cropped from {data.short_side}"),
         ("Generators", config.generator_description),
-        ("Discriminators", f"{config.discriminator.architecture}, width {config.discriminator.width}"),
-        ("Losses", f"{loss.adversarial}, cycle {loss.cycle_a:g} and {loss.cycle_b:g}, identity {loss.identity:g}"),
+        ("Discriminators", f"{discriminators}{conditional}"),
+        ("Losses", losses),
         ("Optimizer", f"Adam, learning rate {optimizer.learning_rate:g}, batches of {training.batch_size}"),
         ("Schedule", f"{length}{limit}"),
         ("EMA decay", f"{training.ema_decay:g}" if training.ema_decay else "none"),

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cyclegan.checkpoints.find import find_model
 from cyclegan.checkpoints.model_file import Tensors, load_model, weights_of
-from cyclegan.config import Config, forbidden_changes
+from cyclegan.config import Config, assignments, forbidden_changes
 from cyclegan.errors import ConfigError, ModelFileError
 from cyclegan.models import Networks
 from cyclegan.text import printable
@@ -30,10 +30,11 @@ def weights_of_model(config: Config) -> Tensors:
         generator=info.generator,
         discriminator=info.discriminator or config.discriminator,
     )
-    if differences := forbidden_changes(of_model, replace(config, generator=config.resolved_generator)):
+    resolved = replace(config, generator=config.resolved_generator)
+    if differences := forbidden_changes(of_model, resolved):
         raise ConfigError(
             f"{printable(path)} holds networks of other settings: {'; '.join(differences)}.",
-            "Train with those of the model, as in --set generator.blocks=6, or without --init-from.",
+            f"Train with those of the model, {assignments(of_model, resolved)}, or without --init-from.",
         )
     return weights
 

@@ -144,6 +144,12 @@ def test_a_file_that_no_sheet_saved_is_an_error(tmp_path: Path, changes: dict):
         read_preference([path])
 
 
+def test_an_answer_that_no_page_gives_is_named(tmp_path: Path):
+    path = write_answers(tmp_path / "a.json", ("x", "y"), [(0, "up")])
+    with pytest.raises(DataError, match="rating sheet: unknown answers"):
+        read_preference([path])
+
+
 def test_files_that_do_not_belong_together_are_an_error(tmp_path: Path):
     one = write_answers(tmp_path / "1.json", ("x", "y"), [(0, "left")])
     again = write_answers(tmp_path / "2.json", ("x", "y"), [(0, "right")])

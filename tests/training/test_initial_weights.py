@@ -132,6 +132,14 @@ def test_a_model_of_other_networks_is_an_error(folders, tmp_path, settings, answ
         first_networks(folders, tmp_path, starting_from(tmp_path / "m.safetensors"), settings)
 
 
+def test_the_hint_of_other_networks_can_be_copied(folders, tmp_path):
+    model = write_model(tmp_path / "m.safetensors")
+    other = {"generator": {"width": 8, "dropout": True}}
+    with pytest.raises(ConfigError) as caught:
+        first_networks(folders, tmp_path, starting_from(model), other)
+    assert "--set generator.width=4 --set generator.dropout=false, or without --init-from" in caught.value.hint
+
+
 def test_a_model_without_its_weights_is_an_error(folders, tmp_path):
     config = build_config(*tiny_settings(folders, 4), NO_DROPOUT)
     info = ModelInfo(generator=config.generator, domain_a="a", domain_b="b", size=32, steps=0, averaged=False)

@@ -10,11 +10,12 @@ from cyclegan import Translator
 from cyclegan.checkpoints.model_file import load_model
 from cyclegan.checkpoints.records import read_metrics
 from cyclegan.checkpoints.run import Run
-from cyclegan.config import build_config
+from cyclegan.config import build_config, load_settings
 from cyclegan.errors import ConfigError
 from cyclegan.export.model_files import export_reference
 from cyclegan.images import Picture
 from cyclegan.reference.importing import import_model
+from cyclegan.reports.facts import training_facts
 from cyclegan.training.state import TrainState
 from cyclegan.translation.scores import Scorer
 from tests.support.runs import train_run
@@ -112,6 +113,13 @@ def test_a_run_logs_its_measures_and_continues(conditional_run: Run):
     assert lines[-1]["fake_grad_norm_a2b"] > 0
     assert "swd_b2a" in lines[-1]
     assert "held_out_score_a" not in lines[-1], "its score would need the true source"
+
+
+def test_the_report_names_pairs_and_their_loss(conditional_run: Run):
+    facts = dict(training_facts(build_config(load_settings(conditional_run.config))))
+    assert "Pairs" in facts
+    assert facts["Losses"].endswith("pairs 100")
+    assert "see the source" in facts["Discriminators"]
 
 
 def test_scores_depend_on_the_source_too(conditional_run: Run):
