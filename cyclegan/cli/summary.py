@@ -84,7 +84,7 @@ def teacher(inputs: "TrainInputs", model: "Teacher") -> str:
 
 def initial_model(inputs: "TrainInputs") -> str:
     """Return the model whose weights a new run starts from, and the networks that have them."""
-    networks = sorted({name.partition(".")[0] for name in inputs.initial_weights})
+    networks = sorted(inputs.initial_networks)
     warmup = inputs.discriminator_warmup
     first = f"; the discriminators learn alone for {warmup:,} steps" if warmup else ""
     return f"{printable(inputs.config.training.init_from or 'the teacher')}: {', '.join(networks)}{first}"

@@ -17,7 +17,15 @@ from cyclegan.directions import DirectionName
 from cyclegan.errors import ModelFileError
 from cyclegan.models import NetworkConfig, meta_module
 from cyclegan.reference.hostile_files import COPY_HINT, check_pth, check_size
-from cyclegan.reference.pth import NETWORK_NAMES, Weights, extract_weights, from_reference, infer_channels, infer_config
+from cyclegan.reference.pth import (
+    CHANNELS_OF_TWO_IMAGES,
+    NETWORK_NAMES,
+    Weights,
+    extract_weights,
+    from_reference,
+    infer_channels,
+    infer_config,
+)
 from cyclegan.text import printable
 
 NETWORK_SUFFIX = re.compile(r"(?:.*_)?(?:net_?)?([GD]_[AB])")  # of the name of a file of the reference
@@ -165,9 +173,8 @@ def channels_of_domain(networks: Mapping[str, ImportedNetwork], domain: str) -> 
     files_by_channels = {
         channels: printable(network.path)
         for role, network in networks.items()
-        if not (isinstance(network.config, DiscriminatorConfig) and network.config.conditional)
         for name, channels in zip(DOMAIN_LETTERS[role], network.channels, strict=True)
-        if name == domain
+        if name == domain and channels not in CHANNELS_OF_TWO_IMAGES  # as conditional discriminators have
     }
     if len(files_by_channels) > 1:
         found = " and ".join(f"{channels} in {file}" for channels, file in sorted(files_by_channels.items()))

@@ -78,6 +78,11 @@ class TrainInputs:
         return steps if schedule.max_steps == "none" else min(steps, schedule.max_steps)
 
     @property
+    def initial_networks(self) -> set[str]:
+        """The networks of a new run whose weights are not drawn at random."""
+        return {name.partition(".")[0] for name in self.initial_weights}
+
+    @property
     def discriminator_warmup(self) -> int:
         """Steps at the start of a new run in which only the discriminators learn.
 
@@ -85,7 +90,7 @@ class TrainInputs:
         """
         if (steps := self.config.training.discriminator_warmup) != "auto":
             return steps
-        initial = {name.partition(".")[0] for name in self.initial_weights}
+        initial = self.initial_networks
         only_generators = bool(initial) and not initial & {names.discriminator for names in DIRECTIONS}
         return min(MAX_AUTO_WARMUP, self.total_steps // 10) if only_generators else 0
 

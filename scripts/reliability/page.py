@@ -14,9 +14,9 @@ import httpx
 import psutil
 
 from cyclegan.config import build_config
+from scripts.reliability.prepared import SMALL
 from scripts.untrained_model import write_untrained_model
 
-SMALL = {"data": {"size": 32}, "generator": {"width": 4, "blocks": 1}, "discriminator": {"width": 4, "layers": 2}}
 SECONDS_TO_START, SECONDS_TO_ANSWER = 300, 300
 
 
