@@ -17,34 +17,38 @@ Translate = Callable[[Pixels], tuple[Pixels, Pixels]]  # a frame -> the frame at
 
 
 class FrameTranslator(FrameState):
-    """Translates the frames of one video; `steady` is the weight of the previous frame in each, `mask` that of all."""
+    """Translates the frames of one video, then smooths and scores them; `mask` is that of all."""
 
     def __init__(
-        self, translate: Translate, steady: float, scorer: Scorer | None, mask: TranslationMask | None = None
+        self,
+        translate: Translate,
+        smoother: TemporalSmoother,
+        scorer: Scorer | None,
+        mask: TranslationMask | None = None,
     ) -> None:
         self.translate = translate
-        self.steady = steady
+        self.smoother = smoother
+        self.is_smoothed = smoother.weight > 0
         self.scorer = scorer
         self.mask = mask
-        self.smoother = TemporalSmoother(steady)
         self.unsmoothed, self.output = VideoScorer(None), VideoScorer(scorer)
         self.parts = {"smoother.": self.smoother, "unsmoothed.": self.unsmoothed, "output.": self.output}
 
     def __call__(self, frame: Pixels) -> Pixels:
         """Translate the next frame."""
         source, output = self.translate(frame)
-        if self.steady:
+        if self.is_smoothed:
             self.unsmoothed.add(source, output)
             output = self.smoother(source, output)
         if self.mask:
             output = self.mask.apply(source, output)
-        if self.steady or self.scorer:
+        if self.is_smoothed or self.scorer:
             self.output.add(source, output)
         return output
 
     def flicker(self) -> str:
         """Return the message about flicker without and with smoothing; empty without smoothing."""
-        if not self.steady:
+        if not self.is_smoothed:
             return ""
         before, after = self.unsmoothed.flicker.ratio(), self.output.flicker.ratio()
         return f"flickers {after:.2f} times as much as its source, and would {before:.2f} times without --steady."
@@ -55,7 +59,7 @@ class FrameTranslator(FrameState):
 
     def state_dict(self) -> SavedArrays:
         """Return everything that the next frame depends on; empty if frames are independent."""
-        if not self.steady and not self.scorer:
+        if not self.is_smoothed and not self.scorer:
             return {}
         states = [with_prefix(prefix, part.state_dict()) for prefix, part in self.parts.items()]
         return {name: array for state in states for name, array in state.items()}
@@ -79,7 +83,7 @@ def translate_video(item: Item, job: TranslateJob) -> None:
             output = job.translator.translate_picture(Picture(scaled), options.strength).pixels
         return scaled, with_channels(with_bits(output, 8), 3)
 
-    translator = FrameTranslator(translate, options.steady, job.scorer, item.mask)
+    translator = FrameTranslator(translate, job.new_smoother(), job.scorer, item.mask)
     video_options = VideoOptions(
         mark=job.mark,
         composite=job.composite,

@@ -11,6 +11,7 @@ from cyclegan.text import printable
 from cyclegan.translation.masks import TranslationMask
 from cyclegan.translation.scores import Score, Scorer
 from cyclegan.translation.targets import Target
+from cyclegan.video.smoothing import TemporalSmoother
 
 TRANSLATION_MEMORY_HINT = "Try a smaller --batch-size or --size, a small --tile such as 16, or --device cpu."
 
@@ -50,6 +51,10 @@ class TranslateJob:
         """The name of the system in the metadata of generated pictures."""
         translator = self.translator
         return printable(f"cyclegan model {translator.name}, to {translator.target}, by {translator.backend_name}")
+
+    def new_smoother(self) -> TemporalSmoother:
+        """Return what smooths the frames of one video or sequence; where they keep their own detail, all but that."""
+        return TemporalSmoother(self.options.steady, of_change=self.translator.keep.is_active)
 
     def new_result(self) -> "TranslateResult":
         """Return the result of this job, before anything is translated."""

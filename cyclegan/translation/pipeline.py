@@ -35,7 +35,8 @@ def translate_targets(
     Image.MAX_IMAGE_PIXELS = job.options.max_pixels  # Pillow's own limit would be checked first
     result = job.new_result()
     notes_before = len(job.translator.fallbacks.notes)
-    sequences = SteadySequences(targets, job.options.steady, lambda target: _read_translated(target, job.options))
+    frames = targets if job.options.steady else ()
+    sequences = SteadySequences(frames, job.new_smoother, lambda target: _read_translated(target, job.options))
     targets = sequences.ordered(targets)
     scored = already_scored(targets) if job.scorer else ()
     for folder in {target.path.parent for target in targets}:
@@ -122,12 +123,13 @@ def _open(item: Item, options: TranslateOptions) -> Item:
 
 
 def _read_translated(target: Target, options: TranslateOptions) -> tuple[Pixels, Pixels] | None:
-    """Return a frame and its translation of an earlier run; None if one of them cannot be read."""
+    """Return a frame and its translation of an earlier run; None if one cannot be read, or is of another size."""
     try:
         source, output = (read_picture(path, options.max_pixels).pixels for path in (target.source, target.path))
-        return scaled_to_option(source, target.source, options), output
+        source = scaled_to_option(source, target.source, options)
     except CycleganError:
         return None
+    return (source, output) if source.shape[:2] == output.shape[:2] else None
 
 
 def _is_animation(path: Path) -> bool:

@@ -44,17 +44,21 @@ def describe_sequences(targets: Sequence[Target]) -> list[str]:
 
 
 class SteadySequences:
-    """Blends every frame of a sequence with the one before it; `weight` is that of the previous frame.
+    """Blends every frame of a sequence with the one before it.
 
-    `read_frame` returns a frame and its translation of an earlier run, or None if they cannot be read.
+    `new_smoother` returns the smoother of a sequence; `read_frame` a frame and its translation of an earlier run, of
+    one size, or None if they cannot be read.
     """
 
     def __init__(
-        self, targets: Sequence[Target], weight: float, read_frame: Callable[[Target], FramePair | None]
+        self,
+        targets: Sequence[Target],
+        new_smoother: Callable[[], TemporalSmoother],
+        read_frame: Callable[[Target], FramePair | None],
     ) -> None:
-        self.weight = weight
+        self.new_smoother = new_smoother
         self.read_frame = read_frame
-        sequences = numbered_sequences(targets) if weight else []
+        sequences = numbered_sequences(targets)
         self.previous = {
             target: before for frames in sequences for before, target in zip([None, *frames], frames, strict=False)
         }
@@ -76,10 +80,10 @@ class SteadySequences:
         """Return the smoother of the previous frame, whose translation may be of an earlier run."""
         before = self.previous[target]
         if before is None:
-            return TemporalSmoother(self.weight)
+            return self.new_smoother()
         if before in self.smoothers:
             return self.smoothers.pop(before)
-        smoother = TemporalSmoother(self.weight)
+        smoother = self.new_smoother()
         if frame := self.read_frame(before):
             smoother(*_as_rgb(*frame))
         return smoother

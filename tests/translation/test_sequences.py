@@ -85,6 +85,22 @@ def test_frames_are_blended_in_the_order_of_their_numbers(
     assert [frame.shape for frame in plain] == [frame.shape for frame in steady]
 
 
+@pytest.mark.parametrize(("keep", "of_change"), [("none", False), ("detail=16", True), ("color=16", True)])
+def test_frames_that_keep_their_detail_are_smoothed_in_their_change(model: Path, keep: str, of_change: bool):
+    job = TranslateJob(Translator(model, device="cpu", keep=keep), TranslateOptions(steady=0.5))
+    assert job.new_smoother().of_change is of_change
+
+
+def test_an_earlier_frame_of_another_size_starts_smoothing_again(tmp_path, model: Path):
+    translator = Translator(model, device="cpu", keep="detail=16")
+    folder, out = frames_in(tmp_path / "frames"), tmp_path / "out"
+    plain = translated(folder, tmp_path / "plain", translator)
+    translated(folder, out, translator, steady=0.8)
+    Image.fromarray(picture(9, (16, 16))).save(out / "frame_9.png")
+    (out / "frame_10.png").unlink()
+    assert np.array_equal(translated(folder, out, translator, steady=0.8)[2], plain[2])
+
+
 def test_pictures_outside_sequences_are_not_smoothed(tmp_path, translator: Translator):
     folder = tmp_path / "pictures"
     folder.mkdir()

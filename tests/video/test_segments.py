@@ -16,6 +16,7 @@ from cyclegan.errors import PictureError
 from cyclegan.translation.frame_translator import FrameTranslator
 from cyclegan.video.frames import FramePixels, VideoOptions, VideoResult
 from cyclegan.video.segments import segments_folder
+from cyclegan.video.smoothing import TemporalSmoother
 from cyclegan.video.videos import map_video
 from tests.support.videos import FRAMES, Recipe, make_video, read_video
 
@@ -167,7 +168,7 @@ def test_smoothed_frames_are_equal_across_an_interruption(tmp_path, at: int):
     noise = noisy()
 
     def run(target: Path, stop: int) -> tuple[list[FramePixels], FrameTranslator]:
-        translator = FrameTranslator(lambda frame: (frame, frame // 2 + next(noise)), 0.8, None)
+        translator = FrameTranslator(lambda frame: (frame, frame // 2 + next(noise)), TemporalSmoother(0.8), None)
         outputs: list[FramePixels] = []
 
         def function(frame: FramePixels) -> FramePixels:

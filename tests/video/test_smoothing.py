@@ -15,19 +15,47 @@ def test_a_smoothing_weight_of_one_is_an_error():
         TemporalSmoother(1.0)
 
 
-def flicker_ratio(keep: float, frames: list[FramePixels], outputs: list[FramePixels]) -> float:
-    flicker, smoother = Flicker(), TemporalSmoother(keep)
+def flicker_of(frames: list[FramePixels], outputs: list[FramePixels]) -> float:
+    flicker = Flicker()
     for source, output in zip(frames, outputs, strict=True):
-        flicker.add(source, smoother(source, output))
+        flicker.add(source, output)
     return flicker.ratio()
+
+
+def flicker_ratio(weight: float, frames: list[FramePixels], outputs: list[FramePixels]) -> float:
+    smoother = TemporalSmoother(weight)
+    return flicker_of(frames, [smoother(source, output) for source, output in zip(frames, outputs, strict=True)])
 
 
 def test_smoothing_lowers_flicker():
     frames = list(moving())
     outputs = [noisy(frame) for frame in frames]
-    unsmoothed, weak, strong = (flicker_ratio(keep, frames, outputs) for keep in (0.0, 0.5, 0.8))
+    unsmoothed, weak, strong = (flicker_ratio(weight, frames, outputs) for weight in (0.0, 0.5, 0.8))
     assert weak < 0.7 * unsmoothed
     assert strong < weak
+
+
+def sharpness(frames: list[FramePixels]) -> float:
+    return float(np.mean([np.abs(cv2.Laplacian(frame.astype(np.float32), cv2.CV_32F)).mean() for frame in frames]))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_smoothing_of_the_change_keeps_the_detail_of_the_source(dtype: type):
+    frames = list(moving())
+    light = [1.0, 0.8] * 4
+    white = np.iinfo(dtype).max
+    outputs = [(frame * (share * white / 255)).astype(dtype) for frame, share in zip(frames, light, strict=True)]
+
+    def smoothed(*, of_change: bool) -> list[FramePixels]:
+        smoother = TemporalSmoother(0.8, of_change=of_change)
+        results = [smoother(source, output) for source, output in zip(frames, outputs, strict=True)]
+        assert all(result.dtype == dtype for result in results)
+        return [(result * (255 / white)).astype(np.uint8) for result in results]
+
+    unsmoothed = [(output * (255 / white)).astype(np.uint8) for output in outputs]
+    of_outputs, of_change = smoothed(of_change=False), smoothed(of_change=True)
+    assert sharpness(of_change) > 0.95 * sharpness(unsmoothed) > sharpness(of_outputs)
+    assert flicker_of(frames, of_change) < 0.7 * flicker_of(frames, unsmoothed)
 
 
 def test_smoothing_keeps_moving_objects_in_place():
