@@ -19,15 +19,22 @@ def map_ahead(
     if workers == 0:
         yield from map(function, items)
         return
-    pending: deque[Future[Output]] = deque()
     with ThreadPoolExecutor(workers) as pool:
-        try:
-            for item in items:
-                pending.append(pool.submit(function, item))
-                if len(pending) > (ahead or 2 * workers):
-                    yield pending.popleft().result()
-            while pending:
+        yield from map_in_pool(pool, function, items, ahead=ahead or 2 * workers)
+
+
+def map_in_pool(
+    pool: ThreadPoolExecutor, function: Callable[[Input], Output], items: Iterable[Input], *, ahead: int
+) -> Iterator[Output]:
+    """Yield `function(item)` in order, computed in a pool of threads at most `ahead` items early."""
+    pending: deque[Future[Output]] = deque()
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) > ahead:
                 yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()

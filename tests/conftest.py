@@ -106,3 +106,12 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), output.out, output.err)
 
     return run
+
+
+@pytest.fixture
+def two_operator_threads() -> Iterator[None]:
+    """Let torch use two threads in a test."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(threads)

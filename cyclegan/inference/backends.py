@@ -67,13 +67,20 @@ def backend_for(choice: BackendChoice, pictures: int) -> BackendChoice:
 
 
 def make_backend(
-    name: BackendName, generator: Callable[[torch.dtype], Generator], device: torch.device, dtype: torch.dtype
+    name: BackendName,
+    generator: Callable[[torch.dtype], Generator],
+    device: torch.device,
+    dtype: torch.dtype,
+    streams: int = 1,
 ) -> Backend:
-    """Return a backend that computes in `dtype`; `generator` returns the generator in a type."""
+    """Return a backend that computes in `dtype`; `generator` returns the generator in a type.
+
+    It is called by so many threads (`streams`) at the same time, each with as many threads as torch has in this one.
+    """
     if name == "torch":
         return TorchBackend(generator(dtype), device, dtype)
     if name == "openvino":
-        return OpenVINOBackend(generator(torch.float32), dtype)
+        return OpenVINOBackend(generator(torch.float32), dtype, streams)
     return ONNXRuntimeBackend(generator(torch.float32))
 
 
@@ -98,16 +105,16 @@ class TorchBackend:
 
 
 class OpenVINOBackend:
-    """A generator in fp32, compiled by OpenVINO to compute in `dtype`, with as many threads as torch."""
+    """A generator in fp32, compiled by OpenVINO to compute in `dtype`; each stream has as many threads as torch."""
 
-    def __init__(self, generator: Generator, dtype: torch.dtype) -> None:
+    def __init__(self, generator: Generator, dtype: torch.dtype, streams: int) -> None:
         self.stride, self.min_size = generator.stride, generator.min_size
         core = import_openvino().Core()
         graph = core.read_model(onnx_graph(generator, "openvino", exact=dtype == torch.float32))
         hints = {
             "INFERENCE_PRECISION_HINT": "bf16" if dtype == torch.bfloat16 else "f32",
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "NUM_STREAMS": streams,
+            "INFERENCE_NUM_THREADS": streams * torch.get_num_threads(),
         }
         self.model = core.compile_model(graph, "CPU", hints)
 

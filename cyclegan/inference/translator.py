@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from copy import copy
 from pathlib import Path
+from threading import RLock
 from typing import Literal, overload
 
 import numpy as np
@@ -90,25 +92,38 @@ class Translator:
         self.dtype_16_bit = self.dtype if precision == "bf16" else torch.float32
         self.generators: dict[torch.dtype, Generator] = {}
         self.backends: dict[torch.dtype, Backend] = {}
+        self.copies: dict[int, Translator] = {1: self}  # by streams
+        self.streams = 1  # so many threads translate at the same time
+        self.loading = RLock()  # what they share is loaded once
         self.fallbacks = Fallbacks()
         self.generator(self.dtype if self.backend_name == "torch" else torch.float32, weights)
 
     def generator(self, dtype: torch.dtype, weights: dict[str, Tensor] | None = None) -> Generator:
         """Return the generator in this type; a type that is used for the first time is loaded from the file."""
-        if dtype not in self.generators:
-            weights = weights or load_model(self.path)[1]
-            generator = load_generator(self.path, self.info, weights, self.direction)
-            generator.to(self.device, dtype, memory_format=fastest_memory_format(self.device, dtype))  # type: ignore[call-overload]
-            if self.device.type == "cpu" and dtype == torch.bfloat16:
-                replace_last_convolution(generator)
-            self.generators[dtype] = generator
-        return self.generators[dtype]
+        with self.loading:
+            if dtype not in self.generators:
+                weights = weights or load_model(self.path)[1]
+                generator = load_generator(self.path, self.info, weights, self.direction)
+                generator.to(self.device, dtype, memory_format=fastest_memory_format(self.device, dtype))  # type: ignore[call-overload]
+                if self.device.type == "cpu" and dtype == torch.bfloat16:
+                    replace_last_convolution(generator)
+                self.generators[dtype] = generator
+            return self.generators[dtype]
 
     def backend(self, dtype: torch.dtype) -> Backend:
         """Return the backend in this type, made when it is used for the first time."""
-        if dtype not in self.backends:
-            self.backends[dtype] = make_backend(self.backend_name, self.generator, self.device, dtype)
-        return self.backends[dtype]
+        with self.loading:
+            if dtype not in self.backends:
+                self.backends[dtype] = make_backend(self.backend_name, self.generator, self.device, dtype, self.streams)
+            return self.backends[dtype]
+
+    def shared_by(self, streams: int) -> "Translator":
+        """Return this translator for so many threads at the same time; it has the same generators."""
+        if streams not in self.copies:
+            shared = copy(self)
+            shared.streams, shared.backends = streams, {}
+            self.copies[streams] = shared
+        return self.copies[streams]
 
     @property
     def name(self) -> str:
@@ -205,7 +220,7 @@ class Translator:
     def translate_pixels(self, pictures: Sequence[Pixels]) -> list[Pixels]:
         """Translate the pixels of pictures of one size and bit depth, h w c; the outputs have the same depth."""
         bits = 8 * pictures[0].dtype.itemsize
-        dtype = self.dtype if bits == 8 else self.dtype_16_bit
+        dtype = self._dtype_for(pictures[0])
         height, width = pictures[0].shape[:2]
 
         def compute(dtype: torch.dtype, tile: int | None) -> list[Pixels]:
@@ -232,6 +247,17 @@ class Translator:
         smaller = self._smaller_tile(height, width, len(images), self.dtype)
         return self.fallbacks.run(compute, (len(images), height, width), (self.dtype, self.tile), smaller)
 
+    def fits_stream(self, pictures: Sequence[Picture]) -> bool:
+        """Tell whether pictures of one size may be translated together, while as many are in every other stream."""
+        if self.keep.size is not None:
+            return True
+        height, width = pictures[0].pixels.shape[:2]
+        dtype = self._dtype_for(pictures[0].pixels)
+        images = self.streams * len(pictures)
+        return self.fits_whole(height, width, len(pictures), dtype, self.tile) and (
+            self.streams == 1 or images * height * width * self._bytes_per_pixel(dtype) <= free_memory(self.device) // 4
+        )
+
     def fits_whole(self, height: int, width: int, images: int, dtype: torch.dtype, tile: int | None) -> bool:
         """Tell whether images of this size go through the network at once, or in strips of height `tile`."""
         if tile:
@@ -248,6 +274,10 @@ class Translator:
         if self.fits_whole(height, width, images, dtype, self.tile):
             return MAX_STRIP_HEIGHT
         return max((self.tile or MAX_STRIP_HEIGHT) // 4, 4)
+
+    def _dtype_for(self, pixels: Pixels) -> torch.dtype:
+        """Return the type in which pixels of 8 or 16 bits are translated."""
+        return self.dtype if pixels.dtype == np.uint8 else self.dtype_16_bit
 
     def _bytes_per_pixel(self, dtype: torch.dtype) -> int:
         fp32 = 0 if self.device.type == "cpu" else FP32_ACTIVATIONS * torch.float32.itemsize

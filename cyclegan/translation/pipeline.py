@@ -12,6 +12,7 @@ from cyclegan.atomic import remove_partials
 from cyclegan.devices import memory_errors
 from cyclegan.errors import CycleganError, DeviceError
 from cyclegan.images import FORMAT_OF, FORMATS, Picture, Pixels, read_picture, write_picture
+from cyclegan.inference.streams import Streams
 from cyclegan.prefetch import map_ahead
 from cyclegan.translation.frame_translator import translate_video
 from cyclegan.translation.job import TRANSLATION_MEMORY_HINT, Item, TranslateJob, TranslateOptions, TranslateResult
@@ -55,7 +56,10 @@ def translate_targets(
 
     batch_size = job.options.batch_size
     opened = map_ahead(partial(_open, options=job.options), pending(), workers=THREADS, ahead=THREADS + batch_size)
-    translated = (item for batch in batched_by_size(opened, batch_size) for item in _translate(batch, job, sequences))
+    streams = Streams(job.translator, len(targets))
+    compute = partial(_compute, job=replace(job, translator=streams.translator))
+    computed = streams.map(compute, batched_by_size(opened, batch_size))
+    translated = (item for batch, outputs in computed for item in _translate(batch, outputs, job, sequences, streams))
     for item in map_ahead(partial(_write, options=job.options), translated, workers=THREADS):
         result.add(item)
         if not item.target.is_video:
@@ -141,36 +145,42 @@ def _is_animation(path: Path) -> bool:
     return is_animation(path)
 
 
-def _translate(batch: list[Item], job: TranslateJob, sequences: SteadySequences) -> list[Item]:
-    """Translate the pictures of a batch at once or, where that fails, one after the other."""
+def _compute(batch: list[Item], job: TranslateJob) -> tuple[list[Item], list[Picture]]:
+    """Return a batch, and the translations of its pictures; none where they are to be translated one by one."""
+    pictures = [item.picture for item in batch if item.picture]
+    outputs: list[Picture] = []
+    if pictures and job.translator.fits_stream(pictures):
+        with suppress(Exception):  # most likely one picture failed; it fails again in `_finish`, alone
+            outputs = job.translator.translate_pictures(pictures, job.options.strength)
+    return batch, outputs
+
+
+def _translate(
+    batch: list[Item], outputs: list[Picture], job: TranslateJob, sequences: SteadySequences, streams: Streams
+) -> list[Item]:
+    """Finish the translations of a batch; what the streams did not translate gets all threads."""
     for item in batch:
         if item.is_video:
-            item.run(partial(translate_video, item, job))
+            with streams.all_at_one():
+                item.run(partial(translate_video, item, job))
     items = [item for item in batch if item.picture]
-    outputs: list[Picture] = []
-    if len(items) > 1:
-        with suppress(Exception):  # most likely one picture failed; it fails again below, alone
-            outputs = _network_outputs(items, job)
     for index, item in enumerate(items):
-        item.run(partial(_finish, item, outputs[index] if outputs else None, job, sequences))
+        item.run(partial(_finish, item, outputs[index] if outputs else None, job, sequences, streams))
     return batch
 
 
-def _network_outputs(items: Sequence[Item], job: TranslateJob) -> list[Picture]:
-    """Return the translations of pictures of one size."""
-    originals = [item.picture for item in items if item.picture]
-    with memory_errors(job.translator.device, TRANSLATION_MEMORY_HINT):
-        return job.translator.translate_pictures(originals, job.options.strength)
-
-
-def _finish(item: Item, output: Picture | None, job: TranslateJob, sequences: SteadySequences) -> Picture | None:
+def _finish(
+    item: Item, output: Picture | None, job: TranslateJob, sequences: SteadySequences, streams: Streams
+) -> Picture | None:
     """Return the translation of a picture, smoothed, masked, scored and marked; `output` is that of its batch."""
     if item.picture is None:
         return None
     try:
-        picture = output or _network_outputs([item], job)[0]
-        pixels = sequences.smoothed(item.target, item.picture.pixels, picture.pixels)
-        picture = replace(picture, pixels=item.mask.apply(item.picture.pixels, pixels) if item.mask else pixels)
+        if output is None:
+            with streams.all_at_one(), memory_errors(job.translator.device, TRANSLATION_MEMORY_HINT):
+                output = job.translator.translate_picture(item.picture, job.options.strength)
+        pixels = sequences.smoothed(item.target, item.picture.pixels, output.pixels)
+        picture = replace(output, pixels=item.mask.apply(item.picture.pixels, pixels) if item.mask else pixels)
         if job.scorer:
             with memory_errors(job.translator.device, TRANSLATION_MEMORY_HINT):
                 item.score = job.scorer.score(item.picture, picture)

@@ -1,7 +1,6 @@
 """The two halves of a step in one thread each."""
 
 import time
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -10,14 +9,6 @@ from cyclegan.checkpoints.run import Run
 from cyclegan.training import build
 from cyclegan.training.two_threads import SingleThread, TwoThreads
 from tests.support.runs import contents, train_run
-
-
-@pytest.fixture
-def two_operator_threads() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
