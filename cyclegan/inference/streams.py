@@ -19,12 +19,14 @@ from cyclegan.prefetch import Input, Output, map_in_pool
 class Streams:
     """`count` pictures of a translator at a time, each with its share of all threads.
 
-    There are as many streams as threads or, if those are fewer, pictures; on other devices than a CPU there is one.
+    There are as many streams as threads or, if it is known that those are fewer, pictures; on other devices than a CPU
+    there is one.
     """
 
-    def __init__(self, translator: Translator, pictures: int) -> None:
+    def __init__(self, translator: Translator, pictures: int | None = None) -> None:
         self.all_threads = torch.get_num_threads()
-        self.count = max(min(self.all_threads, pictures), 1) if translator.device == CPU else 1
+        most = self.all_threads if pictures is None else min(self.all_threads, pictures)
+        self.count = max(most, 1) if translator.device == CPU else 1
         self.translator = translator.shared_by(self.count)  # what the streams use
 
     def map(self, function: Callable[[Input], Output], items: Iterable[Input]) -> Iterator[Output]:

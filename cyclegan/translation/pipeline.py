@@ -14,13 +14,13 @@ from cyclegan.errors import CycleganError, DeviceError
 from cyclegan.images import FORMAT_OF, FORMATS, Picture, Pixels, read_picture, write_picture
 from cyclegan.inference.streams import Streams
 from cyclegan.prefetch import map_ahead
-from cyclegan.translation.frame_translator import translate_video
 from cyclegan.translation.job import TRANSLATION_MEMORY_HINT, Item, TranslateJob, TranslateOptions, TranslateResult
 from cyclegan.translation.masks import mask_of
 from cyclegan.translation.scale import scaled_to_option
 from cyclegan.translation.scores import already_scored
 from cyclegan.translation.sequences import SteadySequences
 from cyclegan.translation.targets import Target, describe_changed_formats
+from cyclegan.translation.video_frames import translate_video
 
 IDLE_SECONDS = 600  # after which a partial file is a leftover of a killed translation
 THREADS = 2  # for decoding, and as many for encoding, while the network computes

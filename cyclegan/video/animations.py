@@ -18,7 +18,7 @@ from cyclegan.images.metadata import Metadata, read_orientation
 from cyclegan.images.picture import exif_transpose
 from cyclegan.text import printable
 from cyclegan.video.animation_writers import DEFAULT_WEBP_QUALITY, WRITERS, AnimationFrame, AnimationInfo, EncodeError
-from cyclegan.video.frames import FrameFunction, FramePixels, VideoOptions, VideoResult, with_remark
+from cyclegan.video.frames import FrameFunction, FramePixels, VideoOptions, VideoResult, prepared_frames, with_remark
 
 
 class _Interrupted(Exception):  # noqa: N818 (not an error; it ends the writing of a file)
@@ -35,20 +35,21 @@ def is_animation(path: Path) -> bool:
 def map_animation(source: Path, target: Path, function: FrameFunction, options: VideoOptions) -> VideoResult:
     """Write an animation whose frames are the function's outputs, in memory that does not grow with its length.
 
-    `function` gets every frame upright, uint8 h w 3, RGB; its outputs all have one size, any size. Durations, loops,
-    transparency, colour profile and comment are the source's. The target is written whole or not at all, in the
-    source's format unless its suffix is another. A source that is damaged or has too many pixels is a `PictureError`,
-    and so is a target whose format cannot hold the animation. After an interruption nothing is kept.
+    `function` gets every frame upright, uint8 h w 3, RGB, or what `options.ahead` makes of it; its outputs all have one
+    size, any size. Durations, loops, transparency, colour profile and comment are the source's. The target is written
+    whole or not at all, in the source's format unless its suffix is another. A source that is damaged or has too many
+    pixels is a `PictureError`, and so is a target whose format cannot hold the animation. After an interruption nothing
+    is kept.
     """
     durations: list[float] = []  # milliseconds
 
     def outputs(image: Image.Image) -> Iterator[AnimationFrame]:
-        for frame in _read_frames(image, source):
+        frames = _read_frames(image, source)
+        for frame, prepared in prepared_frames(frames, lambda frame: np.array(frame.image.convert("RGB")), options):
             if options.interrupted():
                 raise _Interrupted
             durations.append(frame.milliseconds)
-            pixels = function(np.array(frame.image.convert("RGB")))
-            yield AnimationFrame(_with_alpha(pixels, frame.image), frame.milliseconds)
+            yield AnimationFrame(_with_alpha(function(prepared), frame.image), frame.milliseconds)
             options.on_frame()
 
     try:

@@ -1,8 +1,10 @@
 """Types and options that videos and animations share; nothing here loads a decoder."""
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import UInt8
@@ -12,7 +14,9 @@ from cyclegan.images.xmp import source_type
 from cyclegan.text import printable
 
 FramePixels = UInt8[np.ndarray, "_h _w 3"]
-FrameFunction = Callable[[FramePixels], FramePixels]  # from an upright RGB frame to another; all outputs have one size
+FrameFunction = Callable[[Any], FramePixels]  # from an upright RGB frame to another; all outputs have one size
+
+Frame = TypeVar("Frame")
 
 SavedArrays = Mapping[str, np.ndarray]  # arrays by name, as they are saved
 
@@ -57,6 +61,8 @@ class VideoOptions:
     interrupted: Callable[[], bool] = lambda: False  # asked before every frame
     recipe: str = ""  # names the model and options behind the function; segments of another recipe are not used
     state: FrameState = field(default_factory=FrameState)  # of the function
+    # Prepares frames for the function, in their order, and may read some ahead: what depends on no other frame.
+    ahead: Callable[[Iterator[FramePixels]], Iterator[Any]] = iter
     segment_seconds: float = SEGMENT_SECONDS
 
     @property
@@ -96,3 +102,18 @@ def with_prefix(prefix: str, state: SavedArrays) -> SavedArrays:
 def without_prefix(prefix: str, state: SavedArrays) -> SavedArrays:
     """Return the arrays whose names begin with the prefix, by the rest of their names."""
     return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
+
+
+def prepared_frames(
+    frames: Iterable[Frame], pixels_of: Callable[[Frame], FramePixels], options: VideoOptions
+) -> Iterator[tuple[Frame, Any]]:
+    """Yield frames, and what the function gets of each."""
+    waiting: deque[Frame] = deque()
+
+    def pixels() -> Iterator[FramePixels]:
+        for frame in frames:
+            waiting.append(frame)
+            yield pixels_of(frame)
+
+    for prepared in options.ahead(pixels()):
+        yield waiting.popleft(), prepared

@@ -18,7 +18,7 @@ from cyclegan.prefetch import map_ahead
 from cyclegan.text import printable
 from cyclegan.video.color import UNSPECIFIED_MATRIX
 from cyclegan.video.decoding import DecodedFrame, VideoReader, frames_in, main_stream, open_video, read_errors
-from cyclegan.video.frames import VIDEO_SUFFIXES, FrameFunction, SavedArrays, VideoOptions, VideoResult
+from cyclegan.video.frames import VIDEO_SUFFIXES, FrameFunction, SavedArrays, VideoOptions, VideoResult, prepared_frames
 from cyclegan.video.location import write_location
 from cyclegan.video.muxing import Muxer
 from cyclegan.video.segments import Segments, SegmentWriter, notes_on_other_segments, open_segments
@@ -29,10 +29,10 @@ AHEAD_FRAMES = 3  # between decoder and function, and as many between function a
 def map_video(source: Path, target: Path, function: FrameFunction, options: VideoOptions) -> VideoResult:
     """Write a video whose frames are the function's outputs, in memory that does not grow with its length.
 
-    `function` gets every frame upright, uint8 h w 3, RGB of full range; its outputs all have one size, any size. Times,
-    sound, subtitles, chapters, tags, rotation and the coding of colour are the source's. The target is written whole or
-    not at all, in the container that its suffix names. A source that is damaged, holds no video or has frames of too
-    many pixels is a `PictureError`.
+    `function` gets every frame upright, uint8 h w 3, RGB of full range, or what `options.ahead` makes of it; its
+    outputs all have one size, any size. Times, sound, subtitles, chapters, tags, rotation and the coding of colour are
+    the source's. The target is written whole or not at all, in the container that its suffix names. A source that is
+    damaged, holds no video or has frames of too many pixels is a `PictureError`.
 
     After an interruption finished segments stay beside the target, and the next call with the same source, target and
     recipe continues after them.
@@ -71,11 +71,11 @@ def _outputs(
 ) -> Iterator[DecodedFrame | SavedArrays]:
     """Yield output frames, and the state where a segment ends: now and then, and after the last frame."""
     began = time.monotonic()
-    for frame in frames:
+    for frame, prepared in prepared_frames(frames, lambda frame: frame.pixels, options):
         if reader.interrupted or options.interrupted():
             reader.interrupted = True
             break
-        yield frame._replace(pixels=function(frame.pixels))
+        yield frame._replace(pixels=function(prepared))
         options.on_frame()
         if time.monotonic() - began >= options.segment_seconds:
             yield options.state.state_dict()

@@ -63,20 +63,35 @@ def test_each_picture_is_translated_by_one_of_two_threads(tmp_path, model: Path,
         )
 
 
-def test_one_picture_and_videos_get_all_threads(tmp_path, model: Path, monkeypatch):
-    translator = Translator(model, device="cpu")
+def test_a_picture_that_is_alone_gets_all_threads(tmp_path, model: Path, monkeypatch):
     seen = watch(monkeypatch)
-    translate_folder(translator, folder_of(tmp_path / "a", (20, 24)), tmp_path / "b")
-    folder = folder_of(tmp_path / "c", (16, 16))
-    frames = [Image.open(tmp_path / "a" / "0.png"), Image.open(folder / "0.png").resize((24, 20))]
-    frames[0].save(folder / "1.gif", save_all=True, append_images=frames[1:])
-    (folder / "0.png").unlink()
-    folder_of(folder / "more", (20, 24), (20, 24))
-    translate_folder(translator, folder, tmp_path / "d")
-    main = threading.current_thread().name
-    assert seen[0] == (main, 2)
-    assert seen.count((main, 2)) == 3
+    translate_folder(Translator(model, device="cpu"), folder_of(tmp_path / "a", (20, 24)), tmp_path / "b")
+    assert seen == [(threading.current_thread().name, 2)]
+
+
+def gif_of(path: Path, frames: int) -> Path:
+    """Write an animation alone in a folder, with frames that two colours show exactly."""
+    path.mkdir()
+    pixels = [np.full((20, 24, 3), (number, 0, 255 - number), np.uint8) for number in range(0, 20 * frames, 20)]
+    first, *rest = map(Image.fromarray, pixels)
+    first.save(path / "a.gif", save_all=True, append_images=rest)
+    return path
+
+
+@pytest.mark.parametrize("times", [2, 20])
+def test_frames_are_translated_by_two_threads_where_they_fit(tmp_path, model: Path, monkeypatch, times):
+    translator = Translator(model, device="cpu", precision="fp32")
+    need = 20 * 24 * translator._bytes_per_pixel(torch.float32)
+    monkeypatch.setattr(translator_module, "free_memory", lambda _: times * need)
+    seen, folder = watch(monkeypatch), gif_of(tmp_path / "a", 5)
+    assert translate_folder(translator, folder, tmp_path / "b").failed == []
+    assert {threads for _, threads in seen} == ({1} if times == 20 else {2})
     assert len(seen) == 5
+    with Image.open(folder / "a.gif") as source, Image.open(tmp_path / "b" / "a.gif") as output:
+        for number in range(5):
+            source.seek(number), output.seek(number)
+            expected = np.asarray(translator(source.convert("RGB"))).astype(int)
+            assert np.abs(np.asarray(output.convert("RGB")) - expected).mean() < 3
 
 
 def test_pictures_that_do_not_fit_twice_are_translated_one_by_one(tmp_path, model: Path, monkeypatch):

@@ -8,8 +8,8 @@ from PIL import Image
 
 from cyclegan.images import read_picture
 from cyclegan.translation import TranslateJob, TranslateOptions, plan_targets, translate_targets
-from cyclegan.translation.frame_translator import recipe
 from cyclegan.translation.masks import TranslationMask
+from cyclegan.translation.video_frames import recipe
 from tests.cli.shared import assert_a_sentence
 from tests.support.models import write_model
 from tests.support.pictures import picture, read_values, smooth, translate

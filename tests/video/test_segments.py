@@ -13,7 +13,7 @@ import pytest
 from filelock import FileLock
 
 from cyclegan.errors import PictureError
-from cyclegan.translation.frame_translator import FrameTranslator
+from cyclegan.translation.video_frames import FrameFinisher
 from cyclegan.video.frames import FramePixels, VideoOptions, VideoResult
 from cyclegan.video.segments import segments_folder
 from cyclegan.video.smoothing import TemporalSmoother
@@ -167,17 +167,17 @@ def test_smoothed_frames_are_equal_across_an_interruption(tmp_path, at: int):
 
     noise = noisy()
 
-    def run(target: Path, stop: int) -> tuple[list[FramePixels], FrameTranslator]:
-        translator = FrameTranslator(lambda frame: (frame, frame // 2 + next(noise)), TemporalSmoother(0.8), None)
+    def run(target: Path, stop: int) -> tuple[list[FramePixels], FrameFinisher]:
+        finish = FrameFinisher(TemporalSmoother(0.8), None)
         outputs: list[FramePixels] = []
 
         def function(frame: FramePixels) -> FramePixels:
-            outputs.append(translator(frame))
+            outputs.append(finish((frame, frame // 2 + next(noise))))
             return outputs[-1]
 
-        options = replace(OPTIONS, state=translator, interrupted=lambda: len(outputs) == stop)
+        options = replace(OPTIONS, state=finish, interrupted=lambda: len(outputs) == stop)
         map_video(source, target, function, options)
-        return outputs, translator
+        return outputs, finish
 
     whole, unbroken = run(tmp_path / "whole.mp4", -1)
     noise = noisy()

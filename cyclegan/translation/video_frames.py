@@ -1,11 +1,14 @@
-"""Videos and animations: their frames translated one after the other, smoothed, scored and measured for flicker."""
+"""Videos and animations: their frames translated, smoothed, scored and measured for flicker."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
+from itertools import chain
 
 from cyclegan.devices import memory_errors
 from cyclegan.images import Picture, Pixels, with_bits, with_channels
+from cyclegan.inference.streams import Streams
 from cyclegan.translation.job import TRANSLATION_MEMORY_HINT, Item, TranslateJob
 from cyclegan.translation.masks import TranslationMask
 from cyclegan.translation.scale import scaled_to_option
@@ -13,20 +16,11 @@ from cyclegan.translation.scores import Score, Scorer, VideoScorer
 from cyclegan.video.frames import FrameState, SavedArrays, VideoOptions, with_prefix, without_prefix
 from cyclegan.video.smoothing import TemporalSmoother
 
-Translate = Callable[[Pixels], tuple[Pixels, Pixels]]  # a frame -> the frame at the size of the output, its translation
 
+class FrameFinisher(FrameState):
+    """Smooths, masks and scores the translated frames of one video; `mask` is that of all."""
 
-class FrameTranslator(FrameState):
-    """Translates the frames of one video, then smooths and scores them; `mask` is that of all."""
-
-    def __init__(
-        self,
-        translate: Translate,
-        smoother: TemporalSmoother,
-        scorer: Scorer | None,
-        mask: TranslationMask | None = None,
-    ) -> None:
-        self.translate = translate
+    def __init__(self, smoother: TemporalSmoother, scorer: Scorer | None, mask: TranslationMask | None = None) -> None:
         self.smoother = smoother
         self.is_smoothed = smoother.weight > 0
         self.scorer = scorer
@@ -34,9 +28,9 @@ class FrameTranslator(FrameState):
         self.unsmoothed, self.output = VideoScorer(None), VideoScorer(scorer)
         self.parts = {"smoother.": self.smoother, "unsmoothed.": self.unsmoothed, "output.": self.output}
 
-    def __call__(self, frame: Pixels) -> Pixels:
-        """Translate the next frame."""
-        source, output = self.translate(frame)
+    def __call__(self, frames: tuple[Pixels, Pixels]) -> Pixels:
+        """Finish the translation of the next frame, which is given at the size of the output, with its translation."""
+        source, output = frames
         if self.is_smoothed:
             self.unsmoothed.add(source, output)
             output = self.smoother(source, output)
@@ -77,13 +71,22 @@ def translate_video(item: Item, job: TranslateJob) -> None:
 
     options = job.options
 
-    def translate(frame: Pixels) -> tuple[Pixels, Pixels]:
-        scaled = scaled_to_option(frame, item.target.source, options)
+    def translate(streams: Streams, frame: Pixels) -> tuple[Pixels, Pixels]:
         with memory_errors(job.translator.device, TRANSLATION_MEMORY_HINT):
-            output = job.translator.translate_picture(Picture(scaled), options.strength).pixels
-        return scaled, with_channels(with_bits(output, 8), 3)
+            output = streams.translator.translate_picture(Picture(frame), options.strength).pixels
+        return frame, with_channels(with_bits(output, 8), 3)
 
-    translator = FrameTranslator(translate, job.new_smoother(), job.scorer, item.mask)
+    def translated(frames: Iterator[Pixels]) -> Iterator[tuple[Pixels, Pixels]]:
+        scaled = (scaled_to_option(frame, item.target.source, options) for frame in frames)
+        first = next(scaled, None)
+        if first is None:
+            return
+        streams = Streams(job.translator)
+        if not streams.translator.fits_stream([Picture(first)]):
+            streams = Streams(job.translator, 1)
+        yield from streams.map(partial(translate, streams), chain([first], scaled))
+
+    finish = FrameFinisher(job.new_smoother(), job.scorer, item.mask)
     video_options = VideoOptions(
         mark=job.mark,
         composite=job.composite,
@@ -92,17 +95,18 @@ def translate_video(item: Item, job: TranslateJob) -> None:
         on_frame=job.on_frame if item.target.is_video else lambda: None,
         interrupted=job.interrupted,
         recipe=recipe(job, item.mask),
-        state=translator,
+        state=finish,
+        ahead=translated,
     )
     map_frames = map_video if item.target.is_video else map_animation
-    result = map_frames(item.target.source, item.target.path, translator, video_options)
+    result = map_frames(item.target.source, item.target.path, finish, video_options)
     item.interrupted = not result.finished
     for note in result.notes:
         item.note(note)
     if result.finished:
         if options.steady:
-            item.note(translator.flicker())
-        item.score = translator.score()
+            item.note(finish.flicker())
+        item.score = finish.score()
 
 
 def recipe(job: TranslateJob, mask: TranslationMask | None) -> str:
