@@ -17,7 +17,7 @@ from cyclegan.images.pixels import LUMA, luma
 
 RADIUS = 2  # pixels of the small picture around each, of the fit
 FLAT_VARIANCE = 0.01  # of the luma in [-1, 1]: where it varies less, the change does not follow it
-SLOPES = (-0.5, 1.0)  # local contrast becomes between half and twice what it was
+SLOPES = (-0.3, 0.3)  # local contrast becomes between 0.7 and 1.3 times what it was
 STRIP_ROWS = 128
 
 
