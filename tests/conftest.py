@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
+import albumentations  # noqa: F401 (before the hook: what a hooked module imports first is compiled without a cache)
 import jaxtyping
+import lightning_fabric  # noqa: F401 (like albumentations)
 
 import tests.support.typecheck  # noqa: F401 (the hook below looks it up by its name)
 
