@@ -74,8 +74,8 @@ def browser() -> Iterator["Browser"]:
 
 
 @pytest.fixture
-def traceable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Disable shape checks, which would tie a traced program to the shapes of its trace."""
+def without_shape_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Disable shape checks: they tie a traced program to the shapes of its trace, and take a third of a training."""
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
