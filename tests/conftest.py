@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
+import albumentations  # noqa: F401 (before the hook: what a hooked module imports first is compiled without a cache)
 import jaxtyping
+import lightning_fabric  # noqa: F401 (like albumentations)
 
 import tests.support.typecheck  # noqa: F401 (the hook below looks it up by its name)
 
@@ -72,8 +74,8 @@ def browser() -> Iterator["Browser"]:
 
 
 @pytest.fixture
-def traceable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Disable shape checks, which would tie a traced program to the shapes of its trace."""
+def without_shape_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Disable shape checks: they tie a traced program to the shapes of its trace, and take a third of a training."""
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 

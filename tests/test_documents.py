@@ -41,7 +41,7 @@ COMMANDS = typer.main.get_command(app).commands
 
 
 @pytest.fixture
-def prepared_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, traceable: None) -> Iterator[Path]:
+def prepared_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_shape_checks: None) -> Iterator[Path]:
     """Fill a folder with the files that the pages assume, serve downloads, and interrupt endless commands."""
     fill(tmp_path)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")

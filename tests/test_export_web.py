@@ -21,7 +21,7 @@ from cyclegan.images import read_picture
 from tests.cli.shared import assert_a_sentence
 from tests.support.models import write_model
 
-pytestmark = pytest.mark.usefixtures("traceable")
+pytestmark = pytest.mark.usefixtures("without_shape_checks")
 
 
 @pytest.fixture

@@ -130,7 +130,7 @@ def test_a_run_from_training_to_report(program, command, folders, tmp_path):
     assert trained.stdout.startswith("Trained 4 steps in")
     assert [line["step"] for line in read_metrics(Run(tmp_path / "checkpoints" / "horses2zebras"))] == [2, 4]
 
-    translated = program("translate", "horses", "--device", "cpu")
+    translated = command("translate", "horses", "--device", "cpu")
     assert translated.returncode == 0, translated.stderr
     assert translated.stdout.startswith("5 translated to zebras")
     with Image.open(tmp_path / "horses_zebras" / "deeper" / "4.PNG") as picture:

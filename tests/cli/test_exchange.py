@@ -78,7 +78,7 @@ def test_what_only_programs_can_do_is_a_sentence_for_the_others(command, tmp_pat
 
 
 def test_a_model_in_half_precision_is_one_of_generators_alone_that_translates_the_same(
-    command, folders, tmp_path, traceable
+    command, folders, tmp_path, without_shape_checks
 ):
     write_model(tmp_path / "m.safetensors")
     assert command("export", "m.safetensors", "--output", "half.safetensors", "--half").returncode == 0

@@ -1,6 +1,5 @@
 """A disk that fills up costs a sentence, and nothing that was whole."""
 
-import subprocess
 import sys
 import time
 
@@ -12,6 +11,7 @@ from safetensors.torch import load_file
 from cyclegan.checkpoints.records import read_metrics
 from cyclegan.checkpoints.run import Run
 from tests.cli.shared import POSIX, TINY, assert_a_sentence
+from tests.support.killable import COMMAND_LINE, end_of, run_code, start_code
 from tests.support.models import write_model
 
 
@@ -23,8 +23,7 @@ def test_a_full_disk_leaves_only_whole_pictures(folders, tmp_path):
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (30000, 30000))\n"
         "from cyclegan.cli import main; main()"
     )
-    command = [sys.executable, "-c", code, "translate", "horses", "--model", str(model), "--quiet"]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    result = run_code(code, "translate", "horses", "--model", model, "--quiet", folder=tmp_path)
     assert_a_sentence(result, "3 large.png", "no room left on the disk", status=1)
     written = {path.name for path in (tmp_path / "horses_zebras").rglob("*") if path.is_file()}
     assert written == {"1.png", "2.jpg", "3.webp", "4.PNG", "5.jpeg"}
@@ -40,8 +39,7 @@ def test_a_full_disk_leaves_no_partial_state(folders, tmp_path):
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
         "from cyclegan.cli import main; main()"
     )
-    command = [sys.executable, "-c", code, "train", "horses", "zebras", *map(str, TINY), "--set", "logging.samples=1"]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    result = run_code(code, "train", "horses", "zebras", *TINY, "--set", "logging.samples=1", folder=tmp_path)
     assert_a_sentence(result, "no room left on the disk", "Free some space")
     left = {path.name for path in (tmp_path / "checkpoints").rglob("*") if path.is_file()}
     assert left <= {"config.toml", "lock", "process", "metrics.jsonl", "000000004.png"}
@@ -59,15 +57,14 @@ def test_a_full_disk_costs_nothing_that_was_saved(command, folders, tmp_path):
         assert command(*training(name, steps)).returncode == 0
     metrics = tmp_path / "checkpoints" / "full" / "metrics.jsonl"
     shape = ["--set", "logging.every=1"]
-    line = [sys.executable, "-m", "cyclegan", *training("full", 10**6), "--epochs", str(10**6), *shape]
-    with subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
-        while metrics.read_text().count("\n") < 4 and process.poll() is None:
-            time.sleep(0.01)
-        full = metrics.stat().st_size + 3000
-        prlimit(process.pid, RLIMIT_FSIZE, (full, full))
-        _, said = process.communicate(timeout=120)
+    arguments, streams = (*training("full", 10**6), "--epochs", 10**6, *shape), tmp_path / "streams"
+    process = start_code(COMMAND_LINE, *arguments, folder=tmp_path, streams=streams)
+    while metrics.read_text().count("\n") < 4 and process.is_alive():
+        time.sleep(0.01)
+    full = metrics.stat().st_size + 3000
+    prlimit(process.pid, RLIMIT_FSIZE, (full, full))
     assert_a_sentence(
-        subprocess.CompletedProcess(line, process.returncode, "", said),
+        end_of(process, streams),
         "checkpoints/full/metrics.jsonl cannot be written: no room left on the disk",
         "Free some space",
     )

@@ -4,8 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from importlib import import_module
 from itertools import count
@@ -18,6 +16,7 @@ from cyclegan.checkpoints.records import read_metrics
 from cyclegan.checkpoints.run import Run
 from cyclegan.errors import TrainingDivergedError
 from tests.cli.shared import POSIX, TINY, assert_a_sentence
+from tests.support.killable import COMMAND_LINE, end_of, start_code
 from tests.support.models import write_model
 
 
@@ -59,16 +58,16 @@ def test_the_saved_settings_can_be_used_again(command, folders, tmp_path):
 @pytest.mark.skipif(not POSIX, reason="Windows has no such signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_ends_with_130(folders, tmp_path, number):
-    command = [sys.executable, "-m", "cyclegan", "train", "horses", "zebras", *map(str, TINY), "--max-steps", "100000"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    arguments, streams = ("train", "horses", "zebras", *TINY, "--max-steps", 100000), tmp_path / "streams"
+    process = start_code(COMMAND_LINE, *arguments, folder=tmp_path, streams=streams)
     metrics = tmp_path / "checkpoints" / "horses2zebras" / "metrics.jsonl"
     deadline = time.monotonic() + 120
-    while not metrics.exists() and process.poll() is None and time.monotonic() < deadline:
+    while not metrics.exists() and process.is_alive() and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(number)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert "The same command continues" in out
+    os.kill(process.pid, number)
+    result = end_of(process, streams)
+    assert result.returncode == 130, result.stderr
+    assert "The same command continues" in result.stdout
     assert len(list((tmp_path / "checkpoints" / "horses2zebras" / "state").glob("step-*"))) == 1
 
 

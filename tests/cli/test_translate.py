@@ -209,7 +209,7 @@ def test_what_is_kept_is_told_and_named_in_json(command, tmp_path):
         assert "the pictures keep their detail: the network sees them at 24 px." in messages
 
 
-@pytest.mark.usefixtures("folders", "traceable")
+@pytest.mark.usefixtures("folders", "without_shape_checks")
 def test_the_backend_is_named_in_json_and_in_the_mark(command, tmp_path):
     model = write_model(tmp_path / "m.safetensors")
     options = ("--model", model, "--output", "1.png", "--backend", "onnxruntime", "--json")

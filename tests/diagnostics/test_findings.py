@@ -306,6 +306,7 @@ def found_in(lines: list[dict]) -> dict[str, int]:
     return first
 
 
+@pytest.mark.usefixtures("without_shape_checks")  # shorter trainings above have them
 @pytest.mark.parametrize("case", FAILURES, ids=lambda case: case.finding)
 def test_every_failing_training_is_found_in_time(tmp_path: Path, case: Case):
     found = found_in(train_case(case, Run(tmp_path / "run"), {"schedule": {"max_steps": case.within}}))
@@ -313,6 +314,7 @@ def test_every_failing_training_is_found_in_time(tmp_path: Path, case: Case):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_shape_checks")
 @pytest.mark.parametrize("seed", range(int(os.environ.get("CYCLEGAN_SEEDS", "2"))))
 def test_a_healthy_training_has_no_findings(tmp_path: Path, seed: int):
     lines = train_case(HEALTHY, Run(tmp_path / "run"), {"training": {"seed": seed}})

@@ -16,7 +16,7 @@ from cyclegan.inference.backends import backend_for, choose_backend, make_backen
 from cyclegan.models import ResNetGenerator
 from tests.support.models import write_model
 
-pytestmark = pytest.mark.usefixtures("traceable")
+pytestmark = pytest.mark.usefixtures("without_shape_checks")
 
 MODELS = {
     "resnet": {"blocks": 2},
