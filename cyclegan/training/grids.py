@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from PIL import Image
+from torch import Tensor
 
 from cyclegan.atomic import atomic_write
 from cyclegan.checkpoints.records import SAMPLE_GAP
@@ -31,8 +33,11 @@ def rgb_pixels(image: Images) -> Pixels:
     return with_channels(to_pixels(image[0]), 3)
 
 
-def sample_grid(state: TrainState, real_a: Images, real_b: Images) -> Pixels:
-    """Return a picture whose rows are real_a, fake_b, cycled_a and, beside them, real_b, fake_a, cycled_b."""
+def sample_grid(state: TrainState, real_a: Images, real_b: Float[Tensor, "m _c h w"]) -> Pixels:
+    """Return a picture whose rows are real_a, fake_b, cycled_a and, beside them, real_b, fake_a, cycled_b.
+
+    A domain of few pictures has fewer rows than the other.
+    """
     columns = []
     with state.eval_generators() as generators:
         for (direction, inverse, *_), real in zip(DIRECTIONS, (real_a, real_b), strict=True):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from cyclegan.checkpoints.records import read_metrics
 from cyclegan.checkpoints.run import Run
@@ -53,6 +54,15 @@ def test_the_saved_settings_can_be_used_again(command, folders, tmp_path):
     again = command("train", "--config", config, "--name", "again", "--json")
     assert json.loads(again.stdout)["finished"]
     assert (tmp_path / "checkpoints" / "again" / "config.toml").read_text() == config.read_text()
+
+
+def test_a_domain_of_fewer_pictures_than_a_grid_has_rows_is_trained_on(command, folders, tmp_path):
+    for name in ("2.jpg", "3.webp", "deeper/4.PNG"):
+        (folders[0] / name).unlink()
+    result = command("train", "horses", "zebras", *TINY, "--set", "logging.diagnose_every=2")
+    assert result.returncode == 0, result.stderr
+    with Image.open(tmp_path / "checkpoints" / "horses2zebras" / "samples" / "000000004.png") as grid:
+        assert grid.height == 4 * 32
 
 
 @pytest.mark.skipif(not POSIX, reason="Windows has no such signals")
