@@ -3,7 +3,6 @@
 from functools import partial
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from cyclegan.config import Config
@@ -14,6 +13,7 @@ from cyclegan.training.ema import ema_copy
 from cyclegan.training.fabric import fabric_for, no_sync, set_up_optimizer
 from cyclegan.training.initial_weights import load_initial_weights
 from cyclegan.training.inputs import TrainInputs
+from cyclegan.training.lightning import Fabric
 from cyclegan.training.nonfinite import NonFiniteFilter
 from cyclegan.training.pool import ImagePool
 from cyclegan.training.state import Engine, TrainState

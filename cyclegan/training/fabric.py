@@ -7,9 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.plugins import MixedPrecision, Precision
-from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from torch import distributed
 from torch.optim import Optimizer
 
@@ -18,6 +15,7 @@ from cyclegan.devices import choose_device, uses_bf16
 from cyclegan.errors import ConfigError, DeviceError
 from cyclegan.training.distributed import SINGLE_PROCESS, Ranks, started_by_torchrun
 from cyclegan.training.inputs import TrainInputs
+from cyclegan.training.lightning import Fabric, MixedPrecision, Precision, SLURMEnvironment
 from cyclegan.training.state import Engine
 
 

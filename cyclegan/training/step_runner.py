@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from cyclegan.devices import memory_errors
@@ -21,6 +20,7 @@ from cyclegan.models import Networks
 from cyclegan.text import first_line
 from cyclegan.training.build import TRAINING_MEMORY_HINT
 from cyclegan.training.inputs import Log, TrainInputs
+from cyclegan.training.lightning import Fabric
 from cyclegan.training.state import TrainState, cpu_copy
 from cyclegan.training.step import prepare_step, train_step
 
