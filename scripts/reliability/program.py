@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext
 from multiprocessing.pool import Pool
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Thread
+from typing import TextIO
 
 import torch
 
@@ -82,9 +83,8 @@ def _run_and_log(arguments: Sequence[str], folder: Path, log: Path, outputs: int
     with log.open("w", encoding="utf-8") as file:
         for standard in (1, 2):
             os.dup2(file.fileno(), standard)  # of the processes that it starts
-        ended = run_program(arguments, folder)
-        file.write(ended.output)
-    sys.exit(ended.status)
+        status = run_and_write(arguments, folder, file)
+    sys.exit(status)
 
 
 def _terminate_at(folder: Path, outputs: int) -> None:
@@ -101,20 +101,25 @@ def finished_files(folder: Path) -> list[Path]:
 
 def run_program(arguments: Sequence[str], folder: Path, strace: Sequence[str] = ()) -> Ended:
     """Run `cyclegan` with these arguments in a folder, under strace with these options; call it once in a process."""
+    output = io.StringIO()
+    status = run_and_write(arguments, folder, output, strace)
+    return Ended(status, output.getvalue())
+
+
+def run_and_write(arguments: Sequence[str], folder: Path, output: TextIO, strace: Sequence[str] = ()) -> int:
+    """Do as `run_program` does, writing what the program says, and return its exit status.
+
+    Into a file go also the messages of the processes that it starts.
+    """
     torch.set_num_threads(1)
     os.chdir(folder)
     sys.argv = ["cyclegan", *arguments]
-    output, status = io.StringIO(), 0
-    with redirect_stdout(output), redirect_stderr(output):
+    with redirect_stdout(output), redirect_stderr(output), traced(strace) if strace else nullcontext():
         try:
-            if strace:
-                with traced(strace):
-                    main()
-            else:
-                main()
+            main()
         except SystemExit as ended:
-            status = int(ended.code or 0)
-    return Ended(status, output.getvalue())
+            return int(ended.code or 0)
+    return 0
 
 
 @contextmanager
