@@ -92,8 +92,8 @@ class Translator:
         self.dtype_16_bit = self.dtype if precision == "bf16" else torch.float32
         self.generators: dict[torch.dtype, Generator] = {}
         self.backends: dict[torch.dtype, Backend] = {}
-        self.copies: dict[int, Translator] = {1: self}  # by streams
         self.streams = 1  # so many threads translate at the same time
+        self.copies: dict[int, Translator] = {}  # for more streams
         self.loading = RLock()  # what they share is loaded once
         self.fallbacks = Fallbacks()
         self.generator(self.dtype if self.backend_name == "torch" else torch.float32, weights)
@@ -119,9 +119,11 @@ class Translator:
 
     def shared_by(self, streams: int) -> "Translator":
         """Return this translator for so many threads at the same time; it has the same generators."""
+        if streams == self.streams:
+            return self
         if streams not in self.copies:
             shared = copy(self)
-            shared.streams, shared.backends = streams, {}
+            shared.streams, shared.backends, shared.copies = streams, {}, {}
             self.copies[streams] = shared
         return self.copies[streams]
 

@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 from cyclegan.video.color import LIMITED_RANGE, UNSPECIFIED_MATRIX, Orientation, display_matrix, matrix_tag, to_frame
 from cyclegan.video.decoding import DecodedFrame, frame_rate, time_base
 from cyclegan.video.frames import FramePixels
+from cyclegan.video.scheduling import kept_scheduling
 
 if TYPE_CHECKING:
     AnyPacket = Packet[Stream]
@@ -102,9 +103,11 @@ class VideoTrack:
         """Encode the next frame, and return the packets that are complete."""
         context = self.stream.codec_context
         size = context.width, context.height
-        return self.stream.encode(
-            to_frame(self.stored(frame), frame.coded, str(context.pix_fmt), size, self._tags(frame.coded))
-        )
+        coded = to_frame(self.stored(frame), frame.coded, str(context.pix_fmt), size, self._tags(frame.coded))
+        if context.is_open:
+            return self.stream.encode(coded)
+        with kept_scheduling():  # encoding the first frame opens the encoder
+            return self.stream.encode(coded)
 
     def stored(self, frame: DecodedFrame) -> FramePixels:
         """Return a frame's pixels as they are stored: upright in AVI, which has no display matrix."""

@@ -21,6 +21,7 @@ from cyclegan.video.decoding import DecodedFrame, VideoReader, frames_in, main_s
 from cyclegan.video.frames import VIDEO_SUFFIXES, FrameFunction, SavedArrays, VideoOptions, VideoResult, prepared_frames
 from cyclegan.video.location import write_location
 from cyclegan.video.muxing import Muxer
+from cyclegan.video.scheduling import kept_scheduling
 from cyclegan.video.segments import Segments, SegmentWriter, notes_on_other_segments, open_segments
 
 AHEAD_FRAMES = 3  # between decoder and function, and as many between function and encoder
@@ -89,7 +90,8 @@ def _join(segments: Segments, source: Path, target: Path, reader: VideoReader, r
         with av.open(f"file:{aside}", "w", **_container_options(target, container, reader.stream)) as output:
             muxer = Muxer(output, container, main_stream(container, source), remark)
             muxer.track.configure(reader.first_frame, *segments.size)
-            muxer.write(segments.packets(muxer.track.stream), reader.times.end)
+            with kept_scheduling():  # libav opens the encoder here too
+                muxer.write(segments.packets(muxer.track.stream), reader.times.end)
         if "location" in container.metadata and output.format.name in ("mp4", "mov"):
             write_location(aside, container.metadata["location"])
     return muxer.notes

@@ -44,10 +44,8 @@ def watch(monkeypatch) -> list[tuple[str, int]]:
 
 @pytest.mark.parametrize("backend", ["torch", "openvino"])
 @pytest.mark.parametrize("batch_size", [1, 2])
-@pytest.mark.usefixtures("traceable")
+@pytest.mark.usefixtures("without_shape_checks")
 def test_each_picture_is_translated_by_one_of_two_threads(tmp_path, model: Path, monkeypatch, backend, batch_size):
-    if backend != "torch":
-        pytest.importorskip(backend)
     translator = Translator(model, device="cpu", precision="fp32", backend=backend)
     folder = folder_of(tmp_path / "a", *[(20, 24)] * 3, (16, 16), (20, 24))
     seen = watch(monkeypatch)

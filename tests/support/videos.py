@@ -12,6 +12,7 @@ from av.codec.context import Flags
 
 from cyclegan.video.color import frame_to_pixels, to_frame
 from cyclegan.video.frames import VIDEO_SUFFIXES, FramePixels, VideoOptions
+from cyclegan.video.scheduling import kept_scheduling
 from cyclegan.video.videos import map_video
 
 FRAMES = 12
@@ -67,7 +68,8 @@ def make_video(path: Path, recipe: Recipe | None = None) -> Path:
         tone: Any = output.add_stream(recipe.sound, 48000, layout="mono") if recipe.sound else None
         durations = [later - now for now, later in zip(recipe.times, recipe.times[1:], strict=False)] + [recipe.last]
         for number, (time, duration) in enumerate(zip(recipe.times, durations, strict=True)):
-            output.mux(video.encode(to_coded(picture(number, recipe.size), recipe, time, duration)))
+            with kept_scheduling():
+                output.mux(video.encode(to_coded(picture(number, recipe.size), recipe, time, duration)))
         output.mux(video.encode(None))
         if tone:
             write_tone(output, tone, (recipe.times[-1] + recipe.last) * recipe.clock)

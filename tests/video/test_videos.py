@@ -1,5 +1,6 @@
 """A mapped video equals its source in everything but the pixels."""
 
+import os
 import sys
 import weakref
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from cyclegan.errors import DiskError, PictureError
+from cyclegan.video import encoding, scheduling
 from cyclegan.video.decoding import count_frames
 from cyclegan.video.frames import FramePixels
 from cyclegan.video.videos import map_video
@@ -125,6 +127,25 @@ def test_subtitles_chapters_and_attached_files_are_kept(tmp_path):
         assert [stream.type for stream in after.streams] == ["video", "subtitle", "attachment"]
         assert after.streams[1].language == "ger"
         assert after.chapters() == before.chapters() != []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there the encoder asks for it")
+@pytest.mark.parametrize("codec", ["libsvtav1", "libx264"])
+def test_no_thread_becomes_a_real_time_one(tmp_path, monkeypatch, codec):
+    def policies() -> set[int]:
+        return {os.sched_getscheduler(int(task.name)) for task in scheduling.TASKS.iterdir()}
+
+    source, seen = make_video(tmp_path / "a.mkv", Recipe(codec)), []
+    encode = encoding.VideoTrack.encode
+
+    def encode_and_look(track: encoding.VideoTrack, frame: encoding.DecodedFrame) -> list[encoding.AnyPacket]:
+        packets = encode(track, frame)
+        seen.append(policies())
+        return packets
+
+    monkeypatch.setattr(encoding.VideoTrack, "encode", encode_and_look)
+    map_video(source, tmp_path / "b.mkv", same, OPTIONS)
+    assert [*seen, policies()] == [{os.SCHED_OTHER}] * (FRAMES + 1)
 
 
 def test_every_frame_is_reported(tmp_path):
