@@ -61,6 +61,23 @@ def describe_device(device: torch.device) -> str:
 
 
 @contextmanager
+def threads_of_torch(threads: int) -> Iterator[None]:
+    """Let torch use so many threads for what this thread computes."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def limit_threads(threads: int) -> None:
+    """Let torch use so many threads for what this new thread computes."""
+    torch.get_num_threads()  # takes over the process's number; later it would replace that of the next line
+    torch.set_num_threads(threads)
+
+
+@contextmanager
 def cuda_side_stream(device: torch.device) -> Iterator[None]:
     """Run all work on a CUDA device in a side stream, since the default one cannot be captured."""
     if device.type != "cuda":

@@ -28,6 +28,8 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 from PIL import Image  # noqa: E402
 
+from cyclegan.devices import threads_of_torch  # noqa: E402
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
@@ -113,7 +115,5 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 @pytest.fixture
 def two_operator_threads() -> Iterator[None]:
     """Let torch use two threads in a test."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(threads)
+    with threads_of_torch(2):
+        yield

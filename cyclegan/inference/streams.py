@@ -7,11 +7,11 @@ other.
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import torch
 
-from cyclegan.devices import CPU
+from cyclegan.devices import CPU, limit_threads, threads_of_torch
 from cyclegan.inference.translator import Translator
 from cyclegan.prefetch import Input, Output, map_in_pool
 
@@ -38,25 +38,6 @@ class Streams:
         with threads_of_torch(threads), ThreadPoolExecutor(self.count, "stream", limit_threads, (threads,)) as pool:
             yield from map_in_pool(pool, function, items, ahead=self.count)
 
-    @contextmanager
-    def all_at_one(self) -> Iterator[None]:
+    def all_at_one(self) -> AbstractContextManager[None]:
         """Within `map`, lend all threads to one picture, such as a large one."""
-        with threads_of_torch(self.all_threads):
-            yield
-
-
-@contextmanager
-def threads_of_torch(threads: int) -> Iterator[None]:
-    """Let torch use so many threads for what this thread computes."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def limit_threads(threads: int) -> None:
-    """Let torch use so many threads for what this new thread computes."""
-    torch.get_num_threads()  # takes over the process's number; later it would replace that of the next line
-    torch.set_num_threads(threads)
+        return threads_of_torch(self.all_threads)

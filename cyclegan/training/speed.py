@@ -9,7 +9,7 @@ import torch
 from cyclegan.checkpoints.run import Run
 from cyclegan.config import Config
 from cyclegan.data.domains import Domain
-from cyclegan.devices import choose_device, cuda_side_stream, memory_errors, uses_bf16
+from cyclegan.devices import choose_device, cuda_side_stream, memory_errors, threads_of_torch, uses_bf16
 from cyclegan.training.build import TRAINING_MEMORY_HINT, build_state
 from cyclegan.training.concurrency import process_shared_with_other_trainings
 from cyclegan.training.inputs import TrainInputs
@@ -33,11 +33,10 @@ def measured_seconds_per_step(config: Config, clock: Callable[[], float] = time.
         device=device,
         precision="bf16" if uses_bf16(config.training.precision, device) else "fp32",
     )
-    threads = torch.get_num_threads()
+    threads = torch.get_num_threads() if config.machine.threads == "auto" else config.machine.threads
     try:
-        if config.machine.threads != "auto":
-            torch.set_num_threads(config.machine.threads)
         with (
+            threads_of_torch(threads),
             process_shared_with_other_trainings(inputs),
             torch.random.fork_rng([torch.cuda.current_device()] if device.type == "cuda" else []),
             cuda_side_stream(device),
@@ -45,7 +44,6 @@ def measured_seconds_per_step(config: Config, clock: Callable[[], float] = time.
         ):
             return timed_steps(inputs, clock)
     finally:
-        torch.set_num_threads(threads)
         if device.type == "cuda":
             torch.cuda.empty_cache()
 

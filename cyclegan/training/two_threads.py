@@ -11,6 +11,8 @@ from typing import TypeVar
 
 import torch
 
+from cyclegan.devices import limit_threads
+
 StepResult = TypeVar("StepResult")
 First = TypeVar("First")
 Second = TypeVar("Second")
@@ -33,7 +35,7 @@ class TwoThreads(SingleThread):
 
     def __init__(self) -> None:
         threads = torch.get_num_threads() // 2
-        self.pool = ThreadPoolExecutor(2, "half of a step", torch.set_num_threads, (threads,))
+        self.pool = ThreadPoolExecutor(2, "half of a step", limit_threads, (threads,))
 
     def run(self, step: Callable[[], StepResult]) -> StepResult:
         """Call a function in the first thread, as operators between the halves should not wait either."""

@@ -9,6 +9,7 @@ from itertools import chain
 from cyclegan.devices import memory_errors
 from cyclegan.images import Picture, Pixels, with_bits, with_channels
 from cyclegan.inference.streams import Streams
+from cyclegan.inference.translator import Translator
 from cyclegan.translation.job import TRANSLATION_MEMORY_HINT, Item, TranslateJob
 from cyclegan.translation.masks import TranslationMask
 from cyclegan.translation.scale import scaled_to_option
@@ -71,9 +72,9 @@ def translate_video(item: Item, job: TranslateJob) -> None:
 
     options = job.options
 
-    def translate(streams: Streams, frame: Pixels) -> tuple[Pixels, Pixels]:
+    def translate(translator: Translator, frame: Pixels) -> tuple[Pixels, Pixels]:
         with memory_errors(job.translator.device, TRANSLATION_MEMORY_HINT):
-            output = streams.translator.translate_picture(Picture(frame), options.strength).pixels
+            output = translator.translate_picture(Picture(frame), options.strength).pixels
         return frame, with_channels(with_bits(output, 8), 3)
 
     def translated(frames: Iterator[Pixels]) -> Iterator[tuple[Pixels, Pixels]]:
@@ -84,7 +85,7 @@ def translate_video(item: Item, job: TranslateJob) -> None:
         streams = Streams(job.translator)
         if not streams.translator.fits_stream([Picture(first)]):
             streams = Streams(job.translator, 1)
-        yield from streams.map(partial(translate, streams), chain([first], scaled))
+        yield from streams.map(partial(translate, streams.translator), chain([first], scaled))
 
     finish = FrameFinisher(job.new_smoother(), job.scorer, item.mask)
     video_options = VideoOptions(

@@ -1,6 +1,7 @@
 """Frames encoded as their source is, at the same times, and at a quality that is hard to tell from the source's."""
 
 from collections.abc import Collection, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from os import environ
@@ -104,9 +105,7 @@ class VideoTrack:
         context = self.stream.codec_context
         size = context.width, context.height
         coded = to_frame(self.stored(frame), frame.coded, str(context.pix_fmt), size, self._tags(frame.coded))
-        if context.is_open:
-            return self.stream.encode(coded)
-        with kept_scheduling():  # encoding the first frame opens the encoder
+        with nullcontext() if context.is_open else kept_scheduling():  # encoding the first frame opens the encoder
             return self.stream.encode(coded)
 
     def stored(self, frame: DecodedFrame) -> FramePixels:

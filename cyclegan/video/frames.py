@@ -14,7 +14,7 @@ from cyclegan.images.xmp import source_type
 from cyclegan.text import printable
 
 FramePixels = UInt8[np.ndarray, "_h _w 3"]
-FrameFunction = Callable[[Any], FramePixels]  # from an upright RGB frame to another; all outputs have one size
+FrameFunction = Callable[[Any], FramePixels]  # of a frame, or what `ahead` makes of it; all outputs have one size
 
 Frame = TypeVar("Frame")
 
