@@ -139,7 +139,7 @@ class TrainingConfig(Section):
     diffaugment: bool = False  # discriminators see shifted images with a hole; for few pictures
     init_gain: Annotated[float, Between(1e-6, 10)] = 0.02  # standard deviation of the initial weights
     init_from: str = ""  # a model whose weights a new run starts from: a run's folder or name, or a file
-    # Steps at the start in which only the discriminators learn; auto: 500, but at most a tenth of the run, where the
+    # Steps at the start in which only the discriminators learn; auto: 1,500, but at most a tenth of the run, where the
     # generators come from a model and the discriminators do not, and else none.
     discriminator_warmup: Amount | Auto = "auto"
     teacher: str = ""  # a model to distill: a run's folder or name, or a file

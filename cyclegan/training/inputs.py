@@ -21,7 +21,7 @@ from cyclegan.training.state import TrainState
 from cyclegan.training.time_plan import TimePlan
 from cyclegan.training.timing import Stopwatch
 
-MAX_AUTO_WARMUP = 500  # steps
+MAX_AUTO_WARMUP = 1500  # steps
 
 
 @dataclass(frozen=True)

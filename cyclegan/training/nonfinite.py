@@ -13,8 +13,9 @@ class NonFiniteFilter:
     """A hook before every step of an optimizer; its two numbers of the last step stay on the device."""
 
     def __init__(self, optimizer: Optimizer) -> None:
-        self.norm = torch.zeros(())  # of all gradients together
-        self.skipped = torch.zeros(())  # 1 if it was not finite, or beyond MAX_GRAD_NORM
+        zero = torch.zeros((), device=optimizer.param_groups[0]["params"][0].device)
+        self.norm = zero  # of all gradients together
+        self.skipped = zero  # 1 if it was not finite, or beyond MAX_GRAD_NORM
         optimizer.register_step_pre_hook(self)
 
     def __call__(self, optimizer: Any, *_: object) -> None:

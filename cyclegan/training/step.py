@@ -78,8 +78,8 @@ def prepare_step(state: TrainState, learning_rate: float, batch_size: int, is_pa
 
     They lie in tensors of fixed addresses, so that a CUDA graph of the step reads the new values.
     """
-    set_learning_rate(state.optimizer_g, learning_rate if state.step >= state.discriminator_warmup else 0.0)
-    set_learning_rate(state.optimizer_d, learning_rate)
+    for optimizer in (state.optimizer_g, state.optimizer_d):
+        set_learning_rate(optimizer, learning_rate)
     state.ema_weight.fill_(ema_weight(state.step, state.ema_decay))
     if state.is_pair is not None and is_pair is not None:
         state.is_pair.copy_(is_pair)
@@ -87,9 +87,9 @@ def prepare_step(state: TrainState, learning_rate: float, batch_size: int, is_pa
         random.draw(batch_size)
 
 
-def train_step(state: TrainState, real_a: Images, real_b: Images) -> Numbers:
+def train_step(state: TrainState, real_a: Images, real_b: Images, *, generators_learn: bool = True) -> Numbers:
     """Do one prepared step; return every loss and measure, detached and still on the device."""
-    fake_a, fake_b, losses = update_generators(state, real_a, real_b)
+    fake_a, fake_b, losses = update_generators(state, real_a, real_b, generators_learn=generators_learn)
     disc_losses, measures = update_discriminators(state, real_a, real_b, fake_a, fake_b)
     for name, average in state.ema.named_children():
         update_ema(average, state.networks.get_submodule(name), state.ema_weight)
@@ -97,8 +97,10 @@ def train_step(state: TrainState, real_a: Images, real_b: Images) -> Numbers:
     return detached | measures | state.gradient_measures()
 
 
-def update_generators(state: TrainState, real_a: Images, real_b: Images) -> tuple[Images, Images, Losses]:
-    """Update both generators; return the fakes, detached, and the weighted losses."""
+def update_generators(
+    state: TrainState, real_a: Images, real_b: Images, *, generators_learn: bool = True
+) -> tuple[Images, Images, Losses]:
+    """Update both generators, if they learn; return the fakes, detached, and the weighted losses."""
     engine = state.engine
     # The discriminators only score here: no gradients for their weights.
     set_trainable((engine.networks.disc_a, engine.networks.disc_b), False)
@@ -106,8 +108,10 @@ def update_generators(state: TrainState, real_a: Images, real_b: Images) -> tupl
     a2b, b2a = directions(state)
 
     def forward_and_backward(direction: Direction, real: Images, real_target: Images) -> tuple[Images, Losses]:
-        fake, losses = generator_losses(direction, real, real_target, state.loss_config)
-        torch.autograd.backward(total(losses))
+        with torch.set_grad_enabled(generators_learn):  # here, as each thread has a mode of its own
+            fake, losses = generator_losses(direction, real, real_target, state.loss_config)
+        if generators_learn:
+            torch.autograd.backward(total(losses))
         return fake.detach(), losses
 
     def without_exchange() -> tuple[Images, Losses]:  # ranks exchange the sum of both gradients, with the second
@@ -119,7 +123,8 @@ def update_generators(state: TrainState, real_a: Images, real_b: Images) -> tupl
     (fake_b, losses_a2b), (fake_a, losses_b2a) = engine.threads.both(
         without_exchange, partial(forward_and_backward, b2a, real_b, real_a)
     )
-    engine.optimizer_g.step()
+    if generators_learn:
+        engine.optimizer_g.step()
     return fake_a, fake_b, losses_a2b | losses_b2a
 
 

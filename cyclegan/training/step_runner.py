@@ -49,10 +49,12 @@ class StepRunner:
             except Exception as error:
                 why = first_line(error.__context__ or error)  # the end of a failed capture raises an error of its own
                 self.log(f"The step could not be captured as a CUDA graph ({why}); it runs eager.")
-        self.steps += 1
         if self.captured:
             return self.captured(real_a, real_b)
-        return self.state.engine.threads.run(partial(train_step, self.state, real_a, real_b))
+        generators_learn = self.state.step >= self.state.discriminator_warmup
+        self.steps += generators_learn  # only a whole step may be captured
+        step = partial(train_step, self.state, real_a, real_b, generators_learn=generators_learn)
+        return self.state.engine.threads.run(step)
 
 
 class CapturedStep:

@@ -104,7 +104,7 @@ def test_new_discriminators_learn_alone_at_first(folders, tmp_path, stops):
 
 @pytest.mark.parametrize(
     ("write", "steps", "expected"),
-    [(generators_alone, 20, 2), (generators_alone, 20_000, 500), (write_model, 20, 0), (None, 20, 0)],
+    [(generators_alone, 20, 2), (generators_alone, 20_000, 1500), (write_model, 20, 0), (None, 20, 0)],
 )
 def test_the_warmup_depends_on_the_model_and_the_length(folders, tmp_path, write, steps, expected):
     model = starting_from(write(tmp_path / "m.safetensors")) if write else NO_DROPOUT

@@ -116,9 +116,10 @@ def assert_same_state(state: TrainState, other: TrainState) -> None:
     assert [name for name, tensor in tensors.items() if not torch.equal(tensor, expected[name])] == []
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_replayed_step_equals_the_eager_one_bit_for_bit(precision):
+@pytest.mark.parametrize(("precision", "warmup"), [("fp32", 0), ("bf16", 0), ("fp32", 2)])
+def test_a_replayed_step_equals_the_eager_one_bit_for_bit(precision, warmup):
     (eager, *_), (captured, *_) = fresh_state(precision), fresh_state(precision)
+    eager.discriminator_warmup = captured.discriminator_warmup = warmup
     expected = numbers_of(eager, StepRunner(eager, None, print))
     runner = StepRunner(captured, capture_on_cpu, print)
     assert numbers_of(captured, runner) == expected
