@@ -36,7 +36,9 @@ from cyclegan.reports.facts import headline_facts
 from scripts.untrained_model import write_untrained_model
 
 FOLDER = Path(tempfile.mkdtemp())  # of the files of parsers that read files
-TINY = {"data": {"size": 32}, "generator": {"width": 1, "blocks": 1}, "discriminator": {"width": 1, "layers": 1}}
+TINY = build_config(
+    {"data": {"size": 32}, "generator": {"width": 1, "blocks": 1}, "discriminator": {"width": 1, "layers": 1}}
+)
 DOUBLED = FileChange(scale=(2.0, 2.0), shape=(24, 40, 3), dtype="uint8")
 
 
@@ -60,7 +62,7 @@ def parse_header(data: bytes) -> None:
 
 def headers() -> list[bytes]:
     """Return the metadata of a model."""
-    path = write_untrained_model(FOLDER / "model.safetensors", build_config(TINY))
+    path = write_untrained_model(FOLDER / "model.safetensors", TINY)
     return [json.dumps(load_tensors(path)[1]).encode()]
 
 
@@ -71,7 +73,7 @@ def parse_model(data: bytes) -> None:
 
 def models() -> list[bytes]:
     """Return a model file."""
-    return [write_untrained_model(FOLDER / "model.safetensors", build_config(TINY)).read_bytes()]
+    return [write_untrained_model(FOLDER / "model.safetensors", TINY).read_bytes()]
 
 
 def parse_pth(data: bytes) -> None:
@@ -81,7 +83,7 @@ def parse_pth(data: bytes) -> None:
 
 def pth_files() -> list[bytes]:
     """Return small networks of the reference, in torch's present file format and in its old one."""
-    model = write_untrained_model(FOLDER / "model.safetensors", build_config(TINY))
+    model = write_untrained_model(FOLDER / "model.safetensors", TINY)
     tensors, metadata = load_tensors(model)
     export_reference(FOLDER, tensors, described(model, metadata))
     files = []
@@ -224,7 +226,7 @@ def boxes() -> list[bytes]:
 def parse_metrics(data: bytes) -> None:
     """Read the metrics of a run, and write what the report and the page show of them."""
     metrics = read_metrics(Run(written(data, "run/metrics.jsonl").parent))
-    headline_facts(build_config(TINY), metrics)
+    headline_facts(TINY, metrics)
     render_progress(metrics)
 
 

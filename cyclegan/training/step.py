@@ -5,6 +5,7 @@ itself, so no number changes.
 """
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -114,14 +115,15 @@ def update_generators(
             torch.autograd.backward(total(losses))
         return fake.detach(), losses
 
-    def without_exchange() -> tuple[Images, Losses]:  # ranks exchange the sum of both gradients, with the second
-        with engine.no_sync():
+    def first_half() -> tuple[Images, Losses]:
+        # Ranks exchange the sum of both gradients with the second half, if its cycle reaches this generator too.
+        with engine.no_sync() if b2a.cycle_weight > 0 else nullcontext():
             return forward_and_backward(a2b, real_a, real_b)
 
     # The directions share weights and nothing else, so each goes backward by itself, and their order does not matter:
     # a gradient is the sum of two numbers. One after the other, only one graph is in memory.
     (fake_b, losses_a2b), (fake_a, losses_b2a) = engine.threads.both(
-        without_exchange, partial(forward_and_backward, b2a, real_b, real_a)
+        first_half, partial(forward_and_backward, b2a, real_b, real_a)
     )
     if generators_learn:
         engine.optimizer_g.step()
@@ -141,7 +143,8 @@ def generator_losses(
         fake = direction.generator(real)
     seen = discriminator_input(fake, real if direction.conditional else None)
     losses["gan"] = gan_loss(direction.discriminator(direction.augment.of_fakes(seen)), weights.adversarial)
-    losses["cycle"] = direction.cycle_weight * l1(direction.inverse(fake), real)
+    if direction.cycle_weight > 0:
+        losses["cycle"] = direction.cycle_weight * l1(direction.inverse(fake), real)
     if direction.is_pair is not None:
         losses["paired"] = weights.paired * paired_l1(fake, real_target, direction.is_pair)
     if direction.teacher is not None:

@@ -16,10 +16,11 @@ from tests.support.failing_trainings import Case, inputs_of
 STEPS = 10
 
 
-def train_steps(folder: Path, batch_size: int) -> None:
+def train_steps(folder: Path, batch_size: int, cycle_b: float) -> None:
     """Write the gradients of the first step, and the weights after the last, in float64."""
     torch.set_default_dtype(torch.float64)
-    inputs = inputs_of(Run(folder), Case(settings={"training": {"batch_size": batch_size, "pool_size": 0}}))
+    settings = {"training": {"batch_size": batch_size, "pool_size": 0}, "loss": {"cycle_b": cycle_b}}
+    inputs = inputs_of(Run(folder), Case(settings=settings))
     config = with_device_count(inputs.config)
     inputs = replace(inputs, config=config, ranks=join_ranks(config))
     state, _ = build_state(inputs)
@@ -45,4 +46,4 @@ def train_steps(folder: Path, batch_size: int) -> None:
 
 
 if __name__ == "__main__":
-    train_steps(Path(sys.argv[1]), int(sys.argv[2]))
+    train_steps(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

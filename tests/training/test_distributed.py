@@ -39,9 +39,10 @@ def start(*arguments: object, folder: Path) -> "subprocess.Popen[str]":
     )
 
 
-def test_two_ranks_equal_one_with_both_batches(tmp_path):
-    two_ranks = start(*TORCHRUN, "-m", "tests.support.train_on_ranks", tmp_path, 1, folder=ROOT)
-    one_process = start("-m", "tests.support.train_on_ranks", tmp_path, 2, folder=ROOT)
+@pytest.mark.parametrize("cycle_b", [10, 0])
+def test_two_ranks_equal_one_with_both_batches(tmp_path, cycle_b):
+    two_ranks = start(*TORCHRUN, "-m", "tests.support.train_on_ranks", tmp_path, 1, cycle_b, folder=ROOT)
+    one_process = start("-m", "tests.support.train_on_ranks", tmp_path, 2, cycle_b, folder=ROOT)
     for process in (two_ranks, one_process):
         _, stderr = process.communicate(timeout=240)
         assert process.returncode == 0, stderr
