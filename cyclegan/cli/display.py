@@ -136,12 +136,14 @@ def validation_in_a_line(line: dict[str, Any]) -> str:
     """Return the validation scores, and which networks of each direction are the best."""
     distances = " ".join(f"{name} {line[f'swd_{name}']:.3f}" for name in ("a2b", "b2a"))
     faithfulness = " ".join(f"{domain} {line[f'faithfulness_{domain}']:.2f}" for domain in "ab")
+    errors = " ".join(f"{name} {line[key]:.1f}" for name in ("a2b", "b2a") if (key := f"truth_error_{name}") in line)
     best = " · ".join(
         f"new best {name}" if line[f"best_step_{name}"] == line["step"] else f"best {name}: epoch {epoch}"
         for name in ("a2b", "b2a")
         for epoch in [line[f"best_epoch_{name}"]]
     )
-    return f"validation {line['validation']:.3f} (distance {distances}, faithfulness {faithfulness}) · {best}"
+    scores = f"distance {distances}, faithfulness {faithfulness}" + f", error of pairs {errors} of 255" * bool(errors)
+    return f"validation {line['validation']:.3f} ({scores}) · {best}"
 
 
 def health_in_a_line(line: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ Each sample follows from the seed and its number alone, so a continued run draws
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from cyclegan.config import Config
@@ -45,9 +46,7 @@ def find_pairs(domain_a: Domain, domain_b: Domain) -> Pairing:
 
     No pair at all is a `DataError`.
     """
-    names_a, names_b = ([path.relative_to(d.folder).with_suffix("") for path in d.files] for d in (domain_a, domain_b))
-    index_b = {name: index for index, name in reversed([*enumerate(names_b)])}  # the first, where suffixes differ
-    pairs = [(a, index_b.pop(name)) for a, name in enumerate(names_a) if name in index_b]
+    pairs = same_names((domain_a.files, domain_a.folder), (domain_b.files, domain_b.folder))
     if not pairs:
         raise DataError(
             f"no picture in {printable(domain_a.folder)} has a partner of the same name in "
@@ -57,9 +56,16 @@ def find_pairs(domain_a: Domain, domain_b: Domain) -> Pairing:
     paired_a, paired_b = ({pair[side] for pair in pairs} for side in (0, 1))
     return Pairing(
         pairs,
-        [index for index in range(len(names_a)) if index not in paired_a],
-        [index for index in range(len(names_b)) if index not in paired_b],
+        [index for index in range(len(domain_a.files)) if index not in paired_a],
+        [index for index in range(len(domain_b.files)) if index not in paired_b],
     )
+
+
+def same_names(a: tuple[Sequence[Path], Path], b: tuple[Sequence[Path], Path]) -> list[tuple[int, int]]:
+    """Return the indices of files, each list with its folder, whose names in it are the same apart from the suffix."""
+    names_a, names_b = ([path.relative_to(folder).with_suffix("") for path in files] for files, folder in (a, b))
+    index_b = {name: index for index, name in reversed([*enumerate(names_b)])}  # the first, where suffixes differ
+    return [(index, index_b.pop(name)) for index, name in enumerate(names_a) if name in index_b]
 
 
 def unlike_shapes_note(domain_a: Domain, domain_b: Domain, pairing: Pairing) -> list[str]:

@@ -37,6 +37,9 @@ def loss_panels() -> tuple[Panel, ...]:
 
 VALIDATION_PANELS = (
     Panel("Distance of held-out translations from real images (lower is better)", ("swd_a2b", "swd_b2a")),
+    Panel(
+        "Error of held-out pairs: difference of translation and truth, of 255", ("truth_error_a2b", "truth_error_b2a")
+    ),
     Panel("Faithfulness: structural similarity of translation and input", ("faithfulness_a", "faithfulness_b")),
 )
 PANELS = (

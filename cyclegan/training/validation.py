@@ -3,11 +3,13 @@
 The two directions are at their best at different steps, so each keeps its own best networks: those with the lowest
 sliced Wasserstein distance (`cyclegan.metrics`), averaged over the pyramid levels. With few held-out pictures it varies
 by some hundredths, so later networks within SCORE_TOLERANCE of the lowest replace earlier ones. Faithfulness is logged
-and decides nothing: how much of a picture should stay depends on the domains.
+and decides nothing: how much of a picture should stay depends on the domains. Nor does the error of held-out pairs: the
+least has the blurred mean of all true pictures.
 """
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,9 +17,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cyclegan.data.folders import evenly_spaced
+from cyclegan.data.samples import same_names
 from cyclegan.diagnostics.rules import overfitting_share
 from cyclegan.directions import DIRECTIONS, DirectionName, Names
 from cyclegan.images import Images
+from cyclegan.losses import l1
 from cyclegan.metrics import SlicedWasserstein, structural_similarity
 from cyclegan.models import discriminator_input
 from cyclegan.training.grids import center_crops, one_by_one
@@ -28,6 +32,7 @@ from cyclegan.training.state import Best, TrainState, cpu_copy, direction_weight
 MAX_VALIDATION_PICTURES = 64  # of each domain
 SCORE_TOLERANCE = 1.05  # times the lowest score, within which later networks replace earlier ones
 COST_RATIO = 10  # trained samples for each validated picture, at least
+LEVELS = 127.5  # of 255, for a difference of 1 between images in [-1, 1]
 N_SIGMA = 2  # standard errors by which mean scores of some pictures may differ by chance
 MAX_INTERVAL = 2000  # steps between two validations, however long an epoch is
 
@@ -41,10 +46,10 @@ class Validator:
         self.every = interval(inputs) if every == "auto" else every
         domains = {name: domain for name, domain in (("a", inputs.domain_a), ("b", inputs.domain_b)) if domain.held_out}
         size = inputs.config.data.size
-        self.names = {
-            name: [path.name for path in evenly_spaced(domain.held_out_files, MAX_VALIDATION_PICTURES)]
-            for name, domain in domains.items()
+        files = {
+            name: evenly_spaced(domain.held_out_files, MAX_VALIDATION_PICTURES) for name, domain in domains.items()
         }
+        self.names = {name: [path.name for path in paths] for name, paths in files.items()}
         self.real = {
             name: center_crops(domain.held_out, MAX_VALIDATION_PICTURES, size).to(inputs.device)
             for name, domain in domains.items()
@@ -54,6 +59,10 @@ class Validator:
             for name, domain in domains.items()
         }
         self.distance = {name: SlicedWasserstein(images) for name, images in self.real.items()}
+        data = inputs.config.data
+        folder_a, folder_b = Path(data.validate_a or data.folder_a), Path(data.validate_b or data.folder_b)
+        pairs = same_names((files["a"], folder_a), (files["b"], folder_b)) if data.paired and files else []
+        self.pairs = {name: [pair[side] for pair in pairs] for side, name in enumerate("ab")}
 
     def __call__(self, state: TrainState, line: dict[str, Any]) -> dict[str, Any]:
         """Return the line with the scores, if they are due; the numbers of each picture go to a file."""
@@ -100,6 +109,9 @@ class Validator:
             distances = self.distance[target](pictures.fake)
             scores[f"swd_{direction}"] = sum(distances) / len(distances)
             scores[f"faithfulness_{source}"] = structural_similarity(pictures.real, pictures.fake).mean().item()
+            if self.pairs[source]:
+                translated_pairs, truth = pictures.fake[self.pairs[source]], self.real[target][self.pairs[target]]
+                scores[f"truth_error_{direction}"] = LEVELS * l1(translated_pairs, truth).item()
             if not state.conditional:  # conditional ones would need the true source of every real image
                 scores |= self.overfitting(state, source, fake_scores=translated[target].scores)
         return scores

@@ -217,7 +217,7 @@ def test_a_diverged_training_ends_with_3(command, folders, tmp_path, monkeypatch
 
     train_step = step_runner.train_step
     monkeypatch.setattr(
-        step_runner, "train_step", lambda state, a, b: train_step(state, torch.full_like(a, torch.nan), b)
+        step_runner, "train_step", lambda state, a, b, **how: train_step(state, torch.full_like(a, torch.nan), b, **how)
     )
     result = command("train", "horses", "zebras", *TINY)
     assert_a_sentence(result, "training diverged", "not finite", "--fresh", status=3)

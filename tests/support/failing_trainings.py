@@ -166,10 +166,10 @@ def train_case(case: Case, run: Run, *layers: Settings, **options: Any) -> list[
         prepare_step(state, learning_rate, batch_size, is_pair)
         state.optimizer_d.param_groups[0]["lr"] *= case.discriminator_rate
 
-    def train_on_broken_images(state: TrainState, real_a: Tensor, real_b: Tensor) -> Numbers:
+    def train_on_broken_images(state: TrainState, real_a: Tensor, real_b: Tensor, **how: Any) -> Numbers:
         if state.step + 1 in case.broken_steps:
             real_a[0, 0, 0, 0] = torch.nan
-        return train_step(state, real_a, real_b)
+        return train_step(state, real_a, real_b, **how)
 
     run.samples.mkdir(parents=True, exist_ok=True)
     with (

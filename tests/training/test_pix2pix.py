@@ -113,6 +113,7 @@ def test_a_run_logs_its_measures_and_continues(conditional_run: Run):
     assert [line["step"] for line in lines] == [2, 4]
     assert lines[-1]["fake_grad_norm_a2b"] > 0
     assert "swd_b2a" in lines[-1]
+    assert lines[-1]["truth_error_b2a"] > 0
     assert "held_out_score_a" not in lines[-1], "its score would need the true source"
 
 
