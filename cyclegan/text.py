@@ -12,6 +12,11 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number of things as `1 picture` or `1,067 pictures`."""
+    return f"{count:,} {noun}" + "s" * (count != 1)
+
+
 def printable(name: object) -> str:
     """Return a file name as one harmless line: control characters and undecodable bytes are shown escaped."""
     text = str(name)

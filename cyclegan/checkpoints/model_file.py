@@ -22,7 +22,7 @@ from cyclegan.config import DiscriminatorConfig, GeneratorConfig
 from cyclegan.config.keep import Keep, parse_keep
 from cyclegan.directions import DirectionName, names_of
 from cyclegan.errors import CycleganError, DiskError, ModelFileError
-from cyclegan.text import first_line, printable
+from cyclegan.text import counted, first_line, printable
 
 Tensors = dict[str, Tensor]
 FORMAT = "1"  # of model files and states; another number is another layout
@@ -82,7 +82,7 @@ class ModelInfo:
     def steps_text(self) -> str:
         """The training steps, of each direction where they differ."""
         a2b, b2a = self.steps_of("a2b"), self.steps_of("b2a")
-        return f"{a2b:,} steps" if a2b == b2a else f"{a2b:,} steps (a2b) and {b2a:,} (b2a)"
+        return counted(a2b, "step") if a2b == b2a else f"{a2b:,} steps (a2b) and {b2a:,} (b2a)"
 
     def resolved_keep(self, keep: str) -> Keep:
         """Return what translations keep, with the size that the network sees; `auto` is what the header says."""

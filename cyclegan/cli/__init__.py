@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
 
@@ -17,7 +18,7 @@ import typer
 from cyclegan import __version__
 from cyclegan.cli.console import complain, private_stderr, say
 from cyclegan.cli.help import GroupedCommand, examples
-from cyclegan.errors import CycleganError, TrainingDivergedError, lacks_memory, report_hint
+from cyclegan.errors import CycleganError, TrainingDivergedError, UsageError, lacks_memory, report_hint
 from cyclegan.text import printable
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def main() -> None:
 
 def _run() -> None:
     try:
+        _check_not_empty(sys.argv[1:])
         app()
     except CycleganError as error:
         complain(error)
@@ -120,6 +122,16 @@ def _run() -> None:
             _exit_with_internal_error()
         complain(CycleganError("the memory of this machine is not enough for this.", MEMORY_HINT))
         sys.exit(2)
+
+
+def _check_not_empty(arguments: Sequence[str]) -> None:
+    # A path of no characters is the current folder to Python: a command would go through whatever is there.
+    for number, argument in enumerate(arguments, start=1):
+        if not argument or (argument.startswith("--") and argument.endswith("=") and argument.count("=") == 1):
+            named = printable(argument) or f"argument {number}"
+            raise UsageError(
+                f"{named} is empty.", "Is a variable of the shell not set? The current folder is written: ."
+            )
 
 
 class _Output(io.FileIO):

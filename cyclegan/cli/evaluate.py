@@ -13,7 +13,7 @@ from cyclegan.cli.console import Console, Json, Quiet, complain
 from cyclegan.cli.download import download_progress
 from cyclegan.cli.models import model_facts, tell_model
 from cyclegan.errors import UsageError
-from cyclegan.text import printable
+from cyclegan.text import counted, printable
 
 if TYPE_CHECKING:
     from cyclegan.evaluation import Evaluation, PictureFolder
@@ -183,8 +183,9 @@ def as_text(evaluation: "Evaluation", translated: "PictureFolder", real: "Pictur
     extractor = evaluation.extractor
     size = f"as squares of {translated.size} pixels" if translated.size else "not resized"
     resized = f" ({count} of them resized)" if (count := len(translated.resized | real.resized)) else ""
+    translations, pictures = counted(evaluation.translated, "translation"), counted(evaluation.real, "real picture")
     lines = [
-        f"{evaluation.translated} translations and {evaluation.real} real pictures, {size}{resized}",
+        f"{translations} and {pictures}, {size}{resized}",
         f"{printable(extractor.name)}, {extractor.features:,} features, SHA-256 {extractor.sha256}",
     ]
     for resizing, distance in evaluation.distances.items():
@@ -223,7 +224,7 @@ def counterparts_line(scores: "PairedScores") -> str:
     return (
         f"{'Counterparts:':<18} SSIM {scores.ssim:.4f}{interval_text(scores.ssim_interval, 4)}   PSNR {psnr}   "
         f"mean absolute error {scores.mean_absolute_error:.2f}{interval_text(scores.mean_absolute_error_interval)} "
-        f"of 255{lpips}, {scores.pictures} pictures"
+        f"of 255{lpips}, {counted(scores.pictures, 'picture')}"
     )
 
 

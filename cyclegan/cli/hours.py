@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cyclegan.cli.console import Console
 from cyclegan.config import Config, Settings, build_config
-from cyclegan.text import duration
+from cyclegan.text import counted, duration
 
 if TYPE_CHECKING:
     from cyclegan.training import TrainInputs
@@ -64,13 +64,15 @@ def plan_run(inputs: "TrainInputs") -> str:
     if plan:
         plan.update_used_time(inputs.stopwatch)
         plan.replan(0, step)
-        about = f"About {inputs.total_steps:,} steps at {speed}"
+        about = f"About {counted(inputs.total_steps, 'step')} at {speed}"
         few = inputs.total_steps * config.training.batch_size < FEW_SAMPLES
         advice = " So few samples change colours, and little else: more time gives better pictures." if few else ""
         return f"{about}: {plan.describe_rest()}; the learning rate falls in the last {config.decay_share:.0%}.{advice}"
     seconds = inputs.total_steps * step
     machine = {"cpu": "this CPU", "cuda": "this GPU"}.get(inputs.device.type, "this machine")
-    text = f"{inputs.total_steps:,} steps at {speed}: {duration(seconds)} on {machine}, until {moment(seconds)}."
+    text = (
+        f"{counted(inputs.total_steps, 'step')} at {speed}: {duration(seconds)} on {machine}, until {moment(seconds)}."
+    )
     return text + (" `--hours 3` makes the best of an evening." if seconds > LONG_SECONDS else "")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyclegan.cli.console import Console
-from cyclegan.text import printable
+from cyclegan.text import counted, printable
 
 if TYPE_CHECKING:
     from cyclegan.checkpoints.model_file import ModelInfo
@@ -16,7 +16,7 @@ def tell_model(path: Path, info: "ModelInfo", direction: "DirectionName", consol
     from cyclegan.checkpoints.find import model_name
 
     source, target = info.domains(direction)
-    steps = f"{info.steps_of(direction):,} steps trained" if info.steps else "imported"
+    steps = f"{counted(info.steps_of(direction), 'step')} trained" if info.steps else "imported"
     domains = f"{printable(source)} to {printable(target)} ({direction})"
     console.tell(f"Model: {printable(model_name(path))}, {domains}, {steps}, from {printable(path)}")
 

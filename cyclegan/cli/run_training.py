@@ -16,7 +16,7 @@ from cyclegan.cli.hours import MEASURING, plan_run
 from cyclegan.cli.summary import train_summary
 from cyclegan.config import Config
 from cyclegan.errors import UsageError
-from cyclegan.text import duration, printable
+from cyclegan.text import counted, duration, printable
 
 if TYPE_CHECKING:
     from cyclegan.training import TrainInputs, TrainResult
@@ -189,4 +189,4 @@ def ending(result: "TrainResult") -> str:
             f"This run was finished already, at step {result.step:,}: see {folder}. "
             "Ask for more --epochs, --max-steps or --hours to continue it, or use --fresh to start again."
         )
-    return f"Trained {result.steps_done:,} steps in {duration(result.seconds)}: see {folder}."
+    return f"Trained {counted(result.steps_done, 'step')} in {duration(result.seconds)}: see {folder}."

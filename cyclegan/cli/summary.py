@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from cyclegan.cli.console import table
-from cyclegan.text import duration, printable
+from cyclegan.text import counted, duration, printable
 
 if TYPE_CHECKING:
     from cyclegan.training import TrainInputs
@@ -17,7 +17,10 @@ def train_summary(inputs: "TrainInputs") -> str:
 
     config, data = inputs.config, inputs.config.data
     domains = [
-        (f"domain {letter}", f"{printable(domain.name)}: {len(domain.pictures)} pictures in {printable(domain.folder)}")
+        (
+            f"domain {letter}",
+            f"{printable(domain.name)}: {counted(len(domain.pictures), 'picture')} in {printable(domain.folder)}",
+        )
         for letter, domain in (("A", inputs.domain_a), ("B", inputs.domain_b))
     ]
     skipped = len(inputs.domain_a.skipped) + len(inputs.domain_b.skipped)
@@ -26,7 +29,7 @@ def train_summary(inputs: "TrainInputs") -> str:
         [
             *domains,
             *([("pairs", find_pairs(inputs.domain_a, inputs.domain_b).describe())] if data.paired else []),
-            *([("skipped", f"{skipped} pictures that cannot be read")] if skipped else []),
+            *([("skipped", f"{counted(skipped, 'picture')} that cannot be read")] if skipped else []),
             ("images", f"{data.size} x {data.size} pixels, cropped from {data.short_side}, {shape}"),
             ("networks", config.generator_description),
             *(
@@ -86,5 +89,5 @@ def initial_model(inputs: "TrainInputs") -> str:
     """Return the model whose weights a new run starts from, and the networks that have them."""
     networks = sorted(inputs.initial_networks)
     warmup = inputs.discriminator_warmup
-    first = f"; the discriminators learn alone for {warmup:,} steps" if warmup else ""
+    first = f"; the discriminators learn alone for {counted(warmup, 'step')}" if warmup else ""
     return f"{printable(inputs.config.training.init_from or 'the teacher')}: {', '.join(networks)}{first}"

@@ -13,7 +13,7 @@ from cyclegan.config import Config
 from cyclegan.data.domains import Domain
 from cyclegan.data.folders import picture_index
 from cyclegan.errors import DataError
-from cyclegan.text import printable
+from cyclegan.text import counted, printable
 
 SHAPE_TOLERANCE = 0.05  # relative difference of the aspects of a pair, without a note
 STREAM_A, STREAM_B, STREAM_PAIRED = 0, 1, 2  # of random numbers
@@ -38,7 +38,7 @@ class Pairing:
     def describe(self) -> str:
         """Return for people how many pictures are paired."""
         loose = f"; {len(self.loose_a)} and {len(self.loose_b)} pictures have no partner"
-        return f"{len(self.pairs)} pairs" + loose * bool(self.loose_a or self.loose_b)
+        return counted(len(self.pairs), "pair") + loose * bool(self.loose_a or self.loose_b)
 
 
 def find_pairs(domain_a: Domain, domain_b: Domain) -> Pairing:

@@ -12,6 +12,7 @@ from cyclegan.data.duplicates import find_duplicates
 from cyclegan.data.folders import find_domains, list_pictures
 from cyclegan.data.survey import survey_folder
 from cyclegan.inspection.findings import FEW_PICTURES, DuplicateGroup, Finding, SurveyedFolder, find_all
+from cyclegan.text import counted
 
 PAPER_FOLDER = re.compile(r"(train|test)([AB])")  # in the data sets of the paper
 PAPER_SAMPLES = 220_000  # drawn by the paper's training: 200 epochs of about 1,100 samples
@@ -52,7 +53,7 @@ class FolderFacts:
     def description(self) -> str:
         """The facts as one line."""
         low, middle, high = self.short_side
-        facts = [f"{self.pictures:,} pictures"]
+        facts = [counted(self.pictures, "picture")]
         if self.pictures:
             facts.append(f"short side {low}" if low == high else f"short side {low} to {high}, median {middle}")
             typical, most = self.aspect

@@ -7,7 +7,7 @@ from pathlib import Path
 from cyclegan.data.duplicates import Duplicates
 from cyclegan.data.survey import PictureFacts, Survey
 from cyclegan.images.formats import GRAY_MODES
-from cyclegan.text import printable
+from cyclegan.text import counted, printable
 
 MAX_IMBALANCE = 4  # ratio of the numbers of pictures of two domains
 MAX_ASPECT = 3  # longer side over shorter; a square crop shows less than a third beyond it
@@ -93,7 +93,7 @@ def find_all(folders: Sequence[SurveyedFolder], groups: Sequence[DuplicateGroup]
 
 def count_of(pictures: int) -> str:
     """Return `1 picture is` or `n pictures are`."""
-    return "1 picture is" if pictures == 1 else f"{pictures:,} pictures are"
+    return f"{counted(pictures, 'picture')} {'is' if pictures == 1 else 'are'}"
 
 
 def find_unreadable(folder: SurveyedFolder) -> Iterator[Finding]:
@@ -101,8 +101,8 @@ def find_unreadable(folder: SurveyedFolder) -> Iterator[Finding]:
     if unreadable := folder.survey.unreadable:
         yield Finding(
             "unreadable",
-            f"{len(unreadable):,} files in {folder.name} cannot be read, and training would skip them.",
-            "Replace or delete them.",
+            f"{counted(len(unreadable), 'file')} in {folder.name} cannot be read; training would do without.",
+            "Replace or delete what cannot be read.",
             [printable(error) for _, error in unreadable],
             [[str(path)] for path, _ in unreadable],
         )

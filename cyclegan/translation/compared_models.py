@@ -13,7 +13,7 @@ from cyclegan.images import MAX_PIXELS, Picture, read_picture
 from cyclegan.inference.backends import backend_for
 from cyclegan.inference.loading import choose_direction
 from cyclegan.inference.translator import Translator
-from cyclegan.text import printable
+from cyclegan.text import counted, printable
 from cyclegan.translation.contact_sheet import SheetRow, cell_of, draw_sheet
 from cyclegan.translation.job import TranslateOptions
 from cyclegan.translation.scale import scaled_to_option
@@ -30,7 +30,7 @@ class ComparedModel:
     @property
     def caption(self) -> tuple[str, str, str]:
         """The lines above the column."""
-        steps = f"{self.info.steps_of(self.direction):,} steps" if self.info.steps else "imported"
+        steps = counted(self.info.steps_of(self.direction), "step") if self.info.steps else "imported"
         best = ", best" if self.path == Run(self.path.parent).best else ""
         return model_name(self.path), f"to {self.info.domains(self.direction)[1]}", steps + best
 

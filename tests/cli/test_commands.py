@@ -49,6 +49,20 @@ def test_log_messages_of_libraries_are_not_printed():
     assert result.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("translate", ""), "argument 2"),
+        (("translate", "horses", "--mask", ""), "argument 4"),
+        (("train", "horses", "zebras", "--name="), "--name="),
+    ],
+)
+def test_an_empty_argument_does_not_mean_the_current_folder(command, folders, tmp_path, arguments, name):
+    before = sorted(tmp_path.rglob("*"))
+    assert_a_sentence(command(*arguments), f"{name} is empty", "variable of the shell")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def run_with_native_noise(end: str, **options) -> subprocess.CompletedProcess[str]:
     """Run a command that ends in `end`, after a C library has printed an escape sequence."""
     code = (
