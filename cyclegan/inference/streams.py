@@ -6,14 +6,13 @@ other.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
 import torch
 
 from cyclegan.devices import CPU, limit_threads, threads_of_torch
 from cyclegan.inference.translator import Translator
-from cyclegan.prefetch import Input, Output, map_in_pool
+from cyclegan.prefetch import Input, Output, Workers, map_in_pool
 
 
 class Streams:
@@ -35,7 +34,7 @@ class Streams:
             yield from map(function, items)
             return
         threads = self.all_threads // self.count
-        with threads_of_torch(threads), ThreadPoolExecutor(self.count, "stream", limit_threads, (threads,)) as pool:
+        with threads_of_torch(threads), Workers(self.count, "stream", limit_threads, (threads,)) as pool:
             yield from map_in_pool(pool, function, items, ahead=self.count)
 
     def all_at_one(self) -> AbstractContextManager[None]:
