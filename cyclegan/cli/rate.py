@@ -10,7 +10,7 @@ from cyclegan.cli import translate_options as flags
 from cyclegan.cli.compare import OverwriteSheet
 from cyclegan.cli.console import Console, Json, Progress, Quiet, complain
 from cyclegan.errors import UsageError
-from cyclegan.text import printable
+from cyclegan.text import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,7 +138,7 @@ def print_sheet(sheet: "RatingSheet", output: Path, question: str, console: Cons
         "failed": [str(error) for error in sheet.failed],
     }
     written = (
-        f"{printable(output)}: {count} {'choice' if count == 1 else 'choices'} between "
+        f"{printable(output)}: {counted(count, 'choice')} between "
         f"{' and '.join(map(printable, sheet.candidates))}. "
         "Open it in a browser, or give it to others; then: cyclegan rate ANSWERS…"
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from cyclegan.errors import DataError
 from cyclegan.images import FORMAT_OF
-from cyclegan.text import printable
+from cyclegan.text import counted, printable
 
 Element = TypeVar("Element")
 MAX_SUFFIXES_NAMED = 8  # of files that were passed over
@@ -76,8 +76,7 @@ def describe_passed_over(kinds: Mapping[str, int]) -> str:
     counts = [f"{count:,} {printable(suffix) or 'without a suffix'}" for suffix, count in ordered[:MAX_SUFFIXES_NAMED]]
     others = sum(count for _, count in ordered[MAX_SUFFIXES_NAMED:])
     counts += [f"{others:,} of other kinds"] if others else []
-    subject = "1 file was" if total == 1 else f"{total:,} files were"
-    return f"{subject} passed over: {', '.join(counts)}."
+    return f"{counted(total, 'file')} {'was' if total == 1 else 'were'} passed over: {', '.join(counts)}."
 
 
 def visible_files(folder: Path) -> Iterator[Path]:
