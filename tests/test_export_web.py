@@ -109,7 +109,7 @@ def served(browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[
 def test_a_visitor_translates_a_picture_both_ways_and_downloads_it(browser, served: tuple[str, Path], tmp_path: Path):
     address, model = served
     Image.effect_mandelbrot((310, 270), (-2, -1, 1, 1), 50).convert("RGB").save(tmp_path / "photo.png")
-    asked, complaints = [], []
+    asked, complaints, links = [], [], []
     tab = browser.new_page()
     tab.set_default_timeout(120_000)
     tab.on("request", lambda request: asked.append(request.url))
@@ -124,6 +124,7 @@ def test_a_visitor_translates_a_picture_both_ways_and_downloads_it(browser, serv
         with tab.expect_download() as download:
             tab.click("#download")
         download.value.save_as(tmp_path / f"{to}.png")
+        links.append(tab.locator("#download").get_attribute("href"))
         translated = read_picture(tmp_path / f"{to}.png")
         assert translated.pixels.shape == (256, 294, 3)
         with Image.open(tmp_path / f"{to}.png") as marked:
@@ -134,6 +135,8 @@ def test_a_visitor_translates_a_picture_both_ways_and_downloads_it(browser, serv
         seen = np.array(shrunk, dtype=np.uint8).reshape(256, 294, 4)[..., :3]
         exact = Translator(model, direction=direction, device="cpu", precision="fp32")(seen)
         assert np.abs(translated.pixels.astype(int) - exact).max() <= 1
+    for link in links:  # of the picture before, too: the next may be done while that one is still being saved
+        tab.evaluate("link => { const image = new Image(); image.src = link; return image.decode(); }", link)
     tab.close()
     assert complaints == []
     assert all(url.startswith((address, "blob:", "data:")) for url in asked)

@@ -55,7 +55,7 @@ const save = () => {
   link.href = URL.createObjectURL(new Blob([JSON.stringify(saved)], { type: "application/json" }));
   link.download = `answers-${name.slice(0, 6)}-${state.rater.slice(0, 6)}.json`;
   link.click();
-  URL.revokeObjectURL(link.href);
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // not before the browser has read it
 };
 const again = () => {
   if (!confirm("Are the answers saved? The next person begins without them.")) return;

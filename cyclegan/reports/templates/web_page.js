@@ -100,9 +100,11 @@ async function translate() {
   const start = performance.now();
   const { translated } = await program.run({ images: toTensor(pixels, Number(option.dataset.channels)) });
   const canvas = show(translated);
+  const png = await marked(canvas, document.body.dataset.mark);
   const link = element("download");
-  URL.revokeObjectURL(link.href);
-  link.href = URL.createObjectURL(await marked(canvas, document.body.dataset.mark));
+  const before = link.href;
+  setTimeout(() => URL.revokeObjectURL(before), 60_000); // a download of it may have begun just now
+  link.href = URL.createObjectURL(png);
   link.download = `${name.replace(/\.[^.]*$/, "")}_${option.textContent}.png`;
   say(`Translated in ${((performance.now() - start) / 1000).toFixed(1)} s.`);
 }
