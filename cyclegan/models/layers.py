@@ -1,7 +1,7 @@
 """Layers that the networks share: the instance norm, reflection padding."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,6 @@ from torch import Tensor, nn
 Norm = Literal["instance", "batch"]
 
 EPSILON = 1e-5  # added to the variance
-MIN_GROUP_NORM_PIXELS = 1024  # of a channels-last map: below, torch's group norm on a CPU reads pixels one by one
 
 
 class InstanceNorm(nn.Module):
@@ -22,41 +21,8 @@ class InstanceNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise `x` (n c h w) over h and w, in its own precision; sums are computed in fp32 or better."""
         if torch.compiler.is_compiling():
-            return _norm_by_arithmetic(x)[0]  # the compiler fuses it into one kernel
-        normalized: Tensor = _norm_by_group_norm(x)[0] if x.is_contiguous() else _ChannelsLastNorm.apply(x)
-        return normalized
-
-
-class _ChannelsLastNorm(torch.autograd.Function):
-    """The norm of channels-last images, with a backward pass of its own.
-
-    torch's backward of a group norm takes sixty times as long on a CPU where channels lie last, and its forward
-    eighteen times as long for small maps; on CUDA it refuses channels last.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        is_large = x.shape[2] * x.shape[3] >= MIN_GROUP_NORM_PIXELS
-        norm = _norm_by_group_norm if is_large and x.device.type == "cpu" else _norm_by_arithmetic
-        normalized, mean, inverse_std = norm(x)
-        ctx.save_for_backward(x, mean, inverse_std)
-        return normalized
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        # With y = (x - mean) * s, s = 1 / std, and means over the pixels of a channel:
-        #     dL/dx = s * (grad - mean(grad) - y * mean(grad * y))
-        # written as grad * s + x * x_factor + constant, so that no y is needed in memory.
-        x, mean, inverse_std = ctx.saved_tensors
-        wide, pixels = torch.promote_types(x.dtype, torch.float32), x.shape[2] * x.shape[3]
-        mean, inverse_std = (moment.view(*x.shape[:2], 1, 1).to(wide) for moment in (mean, inverse_std))
-        mean_grad = grad.sum((2, 3), keepdim=True, dtype=wide) / pixels
-        mean_grad_x = (grad * x).sum((2, 3), keepdim=True, dtype=wide) / pixels
-        mean_grad_y_over_std = (mean_grad_x - mean * mean_grad) * inverse_std**2
-        constant = (mean_grad_y_over_std * mean - mean_grad) * inverse_std
-        x_factor = -mean_grad_y_over_std * inverse_std
-        grad_factor, x_factor, constant = (term.to(x.dtype) for term in (inverse_std, x_factor, constant))
-        return torch.addcmul(constant, grad, grad_factor).addcmul_(x, x_factor)
+            return _norm_by_arithmetic(x)  # the compiler fuses it into one kernel
+        return _norm_by_group_norm(x) if x.is_contiguous() else _norm_by_batch_norm(x)
 
 
 class ReflectionPad(nn.ReflectionPad2d):
@@ -81,19 +47,30 @@ def norm_layer(norm: Norm, channels: int) -> nn.Module:
     return nn.BatchNorm2d(channels) if norm == "batch" else InstanceNorm()
 
 
-def _norm_by_group_norm(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return `x` normalised, its means and its inverse standard deviations (n c).
+def _norm_by_group_norm(x: Tensor) -> Tensor:
+    """Return `x` normalised, by a group norm with one channel in each group.
 
-    A group norm with one channel in each group is an instance norm, and faster than torch's.
+    It is faster than torch's instance norm, but on CUDA it refuses channels last, and on a CPU its backward pass takes
+    sixty times as long there.
     """
     images, channels, height, width = x.shape
-    return torch.native_group_norm(x, None, None, images, channels, height * width, channels, EPSILON)
+    normalized: Tensor = torch.native_group_norm(x, None, None, images, channels, height * width, channels, EPSILON)[0]
+    return normalized
 
 
-def _norm_by_arithmetic(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the same by plain arithmetic, in any memory format."""
+def _norm_by_batch_norm(x: Tensor) -> Tensor:
+    """Return the same in any memory format, by a batch norm of each image, which sums over its pixels alone."""
+    scale = x.new_ones(x.shape[1], dtype=torch.promote_types(x.dtype, torch.float32))  # means get its precision
+    offset = torch.zeros_like(scale)
+    images = [
+        torch.native_batch_norm(image, scale, offset, None, None, True, 0.0, EPSILON)[0] for image in x.chunk(len(x))
+    ]
+    return images[0] if len(images) == 1 else torch.cat(images)
+
+
+def _norm_by_arithmetic(x: Tensor) -> Tensor:
+    """Return the same by plain arithmetic."""
     wide, pixels = torch.promote_types(x.dtype, torch.float32), x.shape[2] * x.shape[3]
-    mean = x.sum((2, 3), keepdim=True, dtype=wide) / pixels
-    centred = x - mean
-    inverse_std = (centred.square().sum((2, 3), keepdim=True) / pixels + EPSILON).rsqrt()
-    return (centred * inverse_std).to(x.dtype), mean.flatten(1), inverse_std.flatten(1)
+    centred = x - x.sum((2, 3), keepdim=True, dtype=wide) / pixels
+    variance = centred.square().sum((2, 3), keepdim=True) / pixels
+    return (centred * (variance + EPSILON).rsqrt()).to(x.dtype)
