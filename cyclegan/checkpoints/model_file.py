@@ -40,6 +40,7 @@ FACT_TYPES = {
     "size": int,
     "steps": int,
     "averaged": bool,
+    "remove_checkerboard": bool,
     "version": str,
 }
 TYPE_NAMES = {str: "text", int: "a whole number", bool: "true or false"}
@@ -63,6 +64,7 @@ class ModelInfo:
     size: int  # pixels, width and height of a training image
     short_side: int | None = None  # pixels, of the pictures from which training images were cut
     keep: str = "none"  # what `--keep auto` keeps
+    remove_checkerboard: bool = False  # whether `--checkerboard auto` removes it
     steps: int  # of training; the more, where the generators are of different steps
     steps_a2b: int | None = None  # of this generator, and of the discriminator of its fakes; None: as `steps`
     steps_b2a: int | None = None

@@ -31,6 +31,7 @@ def translate(
     size: flags.ShortSide = None,
     mask: flags.MaskPath = None,
     keep: flags.KeptDetail = "auto",
+    checkerboard: flags.CheckerboardOption = "auto",
     strength: flags.Strength = 1.0,
     steady: flags.Steady = 0.0,
     engine: flags.EngineName = "local",
@@ -66,7 +67,8 @@ def translate(
         max_pixels=max_pixels,
     )
     hardware = {"device": device, "precision": precision, "tile": tile or None, "backend": backend}
+    look = {"keep": keep, "checkerboard": checkerboard}
     request = TranslateArguments(
-        inputs, output, image_format, model, to, direction, options, scores, hardware | {"keep": keep}, console
+        inputs, output, image_format, model, to, direction, options, scores, hardware | look, console
     )
     request.run(engine, watch=watch)

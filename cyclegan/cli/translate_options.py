@@ -110,6 +110,14 @@ KeptDetail = Annotated[
         rich_help_panel=LOOK,
     ),
 ]
+CheckerboardOption = Annotated[
+    Literal["keep", "remove", "auto"],
+    typer.Option(
+        help="remove: take away the fine pattern, repeating every 4 pixels, that a network leaves in smooth areas. "
+        "auto: as the model says, which is remove for all that this program trained.",
+        rich_help_panel=LOOK,
+    ),
+]
 Steady = Annotated[
     float,
     typer.Option(

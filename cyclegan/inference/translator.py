@@ -30,6 +30,7 @@ from cyclegan.images import (
     with_channels,
 )
 from cyclegan.inference.backends import Backend, BackendChoice, choose_backend, make_backend
+from cyclegan.inference.checkerboard import without_checkerboard
 from cyclegan.inference.detail import with_detail
 from cyclegan.inference.fallbacks import Fallbacks
 from cyclegan.inference.loading import load_generator
@@ -49,6 +50,7 @@ MAX_BYTES_FP32_CACHE = 2**30  # of activations cached between passes; larger cac
 MAX_STRIP_HEIGHT = 64  # pixels of height
 MAX_TILE_SIZE = 768  # pixels
 NO_TF32 = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)  # fp32 stays fp32 on CUDA
+Checkerboard = Literal["keep", "remove", "auto"]
 ARRAY_TYPES = (np.uint8, np.uint16)  # of pixels
 INPUT_TYPES = "a path, a PIL image, a float tensor n c h w in [-1, 1], or an array h w c of uint8 or uint16"
 
@@ -61,6 +63,8 @@ class Translator:
     U-Net; None: by the free memory.
     `keep` is what pictures keep of themselves: `none`, `detail`, `color`, the last two also with the short side in
     pixels that the network sees (`detail=128`), or `auto`, which follows the model. Tensors keep nothing.
+    `checkerboard` says whether the fine pattern of the network's transposed convolutions is removed from pictures:
+    `keep`, `remove`, or `auto`, which follows the model. Tensors are what the network gives.
     `backend` runs the network on pictures that need no strips: `torch`, `openvino`, `onnxruntime`, or `auto`, which is
     OpenVINO on a CPU where it is installed, else torch.
     With precision `auto`, 8-bit pictures are translated in bf16 where the hardware supports it, 16-bit pictures always
@@ -76,6 +80,7 @@ class Translator:
         precision: Literal["auto", "fp32", "bf16"] = "auto",
         tile: int | None = None,
         keep: str = "auto",
+        checkerboard: Checkerboard = "auto",
         backend: BackendChoice = "auto",
     ) -> None:
         if direction not in ("a2b", "b2a"):
@@ -83,6 +88,9 @@ class Translator:
         self.path = find_model(model)
         self.info, weights = load_model(self.path)
         self.keep = self.info.resolved_keep(keep)
+        self.removes_checkerboard = (
+            self.info.remove_checkerboard if checkerboard == "auto" else checkerboard == "remove"
+        )
         self.direction = direction
         self.device = choose_device(device)
         self.tile = tile
@@ -232,7 +240,11 @@ class Translator:
             return [self._translate_parts(pixels, dtype, bits, tile) for pixels in pictures]
 
         smaller = self._smaller_tile(height, width, len(pictures), dtype)
-        return self.fallbacks.run(compute, (len(pictures), height, width), (dtype, self.tile), smaller)
+        outputs = self.fallbacks.run(compute, (len(pictures), height, width), (dtype, self.tile), smaller)
+        if not self.removes_checkerboard:
+            return outputs
+        sources = (with_channels(pixels, self.channels[1]) for pixels in pictures)
+        return [without_checkerboard(source, output) for source, output in zip(sources, outputs, strict=True)]
 
     @torch.inference_mode()
     @NO_TF32

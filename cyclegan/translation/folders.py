@@ -12,7 +12,7 @@ from cyclegan.directions import DirectionName
 from cyclegan.errors import CycleganError
 from cyclegan.inference.backends import BackendChoice, backend_for
 from cyclegan.inference.loading import choose_model
-from cyclegan.inference.translator import Translator
+from cyclegan.inference.translator import Checkerboard, Translator
 from cyclegan.translation.job import TranslateJob, TranslateOptions, TranslateResult
 from cyclegan.translation.masks import check_mask, check_mask_stays
 from cyclegan.translation.outputs import check_folders, check_output, is_archive, translate_into_archive
@@ -50,6 +50,7 @@ def translate_folder(  # noqa: PLR0913 (by name)
     precision: Literal["auto", "fp32", "bf16"] = "auto",
     tile: int | None = None,
     keep: str = "auto",
+    checkerboard: Checkerboard = "auto",
     backend: BackendChoice = "auto",
     on_plan: Callable[[TranslatePlan], object] = lambda _: None,
     on_progress: Callable[[int, int], object] = lambda _done, _total: None,
@@ -57,7 +58,8 @@ def translate_folder(  # noqa: PLR0913 (by name)
 ) -> TranslateResult:
     """Translate files and folders, and write the outputs in their formats, with their metadata.
 
-    `model`, `keep` and the hardware's parameters are those of `Translator`; `to` names a domain instead of `direction`.
+    `model`, `keep`, `checkerboard` and the hardware's parameters are those of `Translator`; `to` names a domain instead
+    of `direction`.
     `output` is a folder, a .zip archive, or a file for a single input; None: beside each input, `<input>_<domain>`.
     `on_progress` is called with the number of pictures and frames done, and their total.
 
@@ -80,7 +82,7 @@ def translate_folder(  # noqa: PLR0913 (by name)
         total = count_pictures_and_frames(targets)
         name = backend_for(backend, total)
         hardware: dict[str, Any] = {"device": device, "precision": precision, "tile": tile, "backend": name}
-        translator = Translator(path, direction=direction, keep=keep, **hardware)
+        translator = Translator(path, direction=direction, keep=keep, checkerboard=checkerboard, **hardware)
         job = TranslateJob(translator, options, Scorer(translator) if scores else None, interrupted=interrupted)
         return with_tables(_with_progress(targets, job, total, on_progress))
 
