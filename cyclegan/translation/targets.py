@@ -48,7 +48,7 @@ def plan_targets(
     Without an output, a folder's pictures go beside it into `<folder>_<domain>`, and a picture becomes
     `<picture>_<domain>`. With one, a single file is written to it; anything more goes into it as into a folder, and
     each of several folders under its own name there. Two inputs that would become one file are an error, and so is a
-    folder without pictures, unless it is watched for some to come.
+    folder without pictures, unless folders are watched: there more may come, and the second of two is left out later.
     """
     targets: list[Target] = []
     for path in inputs:
@@ -75,7 +75,7 @@ def plan_targets(
         else:
             targets.append(Target(path, output / path.name, output))
     targets = in_formats(targets, image_format)
-    refuse_collisions(targets)
+    refuse_collisions(targets, watched=watched)
     return targets
 
 
@@ -191,17 +191,22 @@ class RealPaths:
         return os.path.join(self.folders[folder], name)  # noqa: PTH118
 
 
-def refuse_collisions(targets: Iterable[Target]) -> None:
-    """Raise an error if two pictures would become one file, or one would be written over a source."""
+def shared_output(first: Target, second: Target) -> DataError:
+    """Return the error for two pictures that would become one file."""
+    return DataError(
+        f"{printable(first.source)} and {printable(second.source)} would both become {printable(second.path)}.",
+        "Rename one, or translate them apart.",
+    )
+
+
+def refuse_collisions(targets: Iterable[Target], *, watched: bool = False) -> None:
+    """Raise an error if a picture would be written over a source, or, unless watched, two would become one file."""
     real = RealPaths()
     sources = {real.of(target.source) for target in targets}
     by_path: dict[str, Target] = {}
     for target in targets:
         other = by_path.setdefault(os.path.normcase(target.path), target)
-        if other is not target:
-            raise DataError(
-                f"{printable(other.source)} and {printable(target.source)} would both become {printable(target.path)}.",
-                "Rename one, or translate them apart.",
-            )
+        if other is not target and not watched:
+            raise shared_output(other, target)
         if real.of(target.path) in sources:
             raise DataError(f"{printable(target.path)} would be written over a source.", "Choose another --output.")

@@ -1,5 +1,6 @@
 """Watching folders: new files in them are translated, until an interruption."""
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -8,7 +9,7 @@ from pathlib import Path
 from cyclegan.errors import CycleganError
 from cyclegan.translation.job import TranslateJob, TranslateResult
 from cyclegan.translation.pipeline import translate_targets
-from cyclegan.translation.targets import Target
+from cyclegan.translation.targets import Target, shared_output
 
 FileState = tuple[int, ...]  # inode, bytes, and the times of change of contents and metadata in ns
 
@@ -26,11 +27,14 @@ def watch(
     """Translate the targets of `plan()`, again and again; a file is translated when it is unchanged between two scans.
 
     A file that failed, or whose output existed before, is not translated again until it changes; then its output is
-    replaced. An error of `plan()`, for example of two files with one output, is reported once.
+    replaced. Of two files with one output the second waits until the first is gone; it is reported once, and so is an
+    error of `plan()`.
     """
     message = ""
     previous: dict[Path, FileState] = {}
     translated: dict[Path, FileState] = {}
+    owners: dict[str, Target] = {}  # of the outputs, by their paths
+    waiting: set[Path] = set()  # sources whose output belongs to another one
     while not job.interrupted():
         try:
             targets, message = plan(), ""
@@ -46,6 +50,14 @@ def watch(
             and previous.get(target.source) == state
             and translated.get(target.source) != state
         ]
+        owners = {path: owner for path, owner in owners.items() if owner.source in current}
+        for target in list(ready):
+            owner = owners.setdefault(os.path.normcase(target.path), target)
+            if owner.source != target.source:
+                ready.remove(target)
+                if target.source not in waiting:
+                    on_error(shared_output(owner, target))
+                    waiting.add(target.source)
         replaced = [target for target in ready if target.source in translated]
         new = [target for target in ready if target.source not in translated]
         translated |= {target.source: current[target.source] for target in ready}

@@ -34,12 +34,14 @@ def test_watched_pictures_are_translated_when_complete(tmp_path: Path):
                 (folder / "broken.png").write_text("no picture")
             case 11:
                 Image.new("RGB", (20, 12)).save(folder / "early.jpg")
-            case 13:
-                (folder / "early.jpg").unlink()
+            case 12:
+                Image.new("RGB", (20, 12)).save(folder / "later.png")
+            case 16:
+                (folder / "early.png").unlink()
             case 10:
                 Image.new("RGB", (20, 12)).save(folder / "broken.png")
 
-    job = TranslateJob(translator, TranslateOptions(), interrupted=lambda: len(looks) > 16)
+    job = TranslateJob(translator, TranslateOptions(), interrupted=lambda: len(looks) > 18)
     watch(
         lambda: plan_targets([folder], "zebras", image_format="png", watched=True),
         job,
@@ -52,7 +54,10 @@ def test_watched_pictures_are_translated_when_complete(tmp_path: Path):
         ["slow.png"],
         [],
         ["broken.png"],
+        ["later.png"],
+        [],
     ]
+    assert [[target.source.name for target in result.skipped] for result in results][-1] == ["early.jpg"]
     assert [("early.jpg" in str(error)) for error in troubles] == [True]
     assert ["broken.png" in str(error) for result in results for error in result.failed] == [True]
 
