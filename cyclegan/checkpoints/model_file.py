@@ -186,7 +186,7 @@ def generator_weights(path: Path, weights: Mapping[str, Tensor], direction: Dire
     if not own and weights_of(other, weights):
         raise ModelFileError(
             f"{printable(path)} translates one way only, {other}, and {direction} was asked for.",
-            f"Write --direction {other}, or use a model with both generators.",
+            f"Write --direction {other} and leave out --to, or use a model with both generators.",
         )
     return own
 

@@ -144,7 +144,8 @@ def check_enough_pictures(domain: Domain, count: int, batch_size: int, *, valida
         raise DataError(
             f"{len(domain.held_out_files)} pictures of {printable(domain.name)} are held out for validation, "
             f"and at least {MIN_HELD_OUT} are needed.",
-            "Hold out more, as in --validate 0.2, or name folders with --validate-a and --validate-b.",
+            "Add pictures, hold out a larger share, at most --validate 0.5, or name folders with --validate-a and "
+            "--validate-b.",
         )
 
 

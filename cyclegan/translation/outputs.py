@@ -27,6 +27,12 @@ def is_archive(output: Path | None) -> bool:
 def check_output(inputs: Sequence[Path], output: Path | None, image_format: str | None, *, overwrite: bool) -> None:
     """Raise an error for an output that cannot be written, or whose name contradicts the inputs or the format."""
     if output is not None:
+        if output == Path("-"):
+            raise UsageError(
+                "only a picture from standard input can go to standard output.",
+                "Write: cyclegan translate - < in.png > out.png",
+                output,
+            )
         _check_name(inputs, output, image_format)
         if is_archive(output):
             check_new_file(output, overwrite=overwrite)

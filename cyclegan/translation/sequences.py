@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from cyclegan.images import Pixels, with_bits, with_channels
-from cyclegan.text import printable
+from cyclegan.text import counted, printable
 from cyclegan.translation.targets import Target
+from cyclegan.video.animations import is_animation
 from cyclegan.video.smoothing import TemporalSmoother
 
 NUMBERED = re.compile(r"(.*?)(\d+)(\D*)", re.ASCII)  # the last number in a name counts the frames
@@ -34,11 +35,11 @@ def describe_sequences(targets: Sequence[Target]) -> list[str]:
         f"steady: {len(frames):,} numbered frames in {printable(frames[0].source.parent)} taken as one sequence."
         for frames in sequences
     ]
-    single = sum(not target.is_video for target in targets) - sum(map(len, sequences))
-    if single:
+    numbered = {target.source for frames in sequences for target in frames}
+    single = [target.source for target in targets if not target.is_video and target.source not in numbered]
+    if stills := sum(not is_animation(source) for source in single):
         notes.append(
-            f"steady: ignored for {single:,} still pictures, which are not numbered frames "
-            "(frame_0001.png, frame_0002.png, ...)."
+            f"steady: ignored for {counted(stills, 'still picture')} without a number as in frame_0001.png."
         )
     return notes
 

@@ -216,3 +216,11 @@ def test_the_backend_is_named_in_json_and_in_the_mark(command, tmp_path):
     result = command("translate", "horses/1.png", *options)
     assert json.loads(result.stdout)["backend"] == "onnxruntime"
     assert b"to zebras, by onnxruntime" in (tmp_path / "1.png").read_bytes()
+
+
+def test_a_dash_is_no_output_of_files(command, tmp_path: Path):
+    write_model(tmp_path / "m.safetensors")
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    result = command("translate", "a.png", "--model", "m.safetensors", "--output", "-")
+    assert_a_sentence(result, "only a picture from standard input can go to standard output")
+    assert not (tmp_path / "-").exists()

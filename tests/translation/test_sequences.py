@@ -44,8 +44,19 @@ def test_sequences_are_found_by_their_numbers(names: tuple[str, ...], expected: 
 def test_messages_name_smoothed_sequences_and_ignored_pictures():
     notes = describe_sequences(named("x/1.png", "x/2.png", "x/3.png", "x/cat.png", "x/dog.png", "x/a.mp4"))
     assert notes[0] == "steady: 3 numbered frames in x taken as one sequence."
-    assert notes[1].startswith("steady: ignored for 2 still pictures")
+    assert notes[1].startswith("steady: ignored for 2 still pictures without a number")
     assert describe_sequences(named("a.mp4")) == []
+
+
+def test_animations_are_not_counted_as_still(tmp_path: Path):
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
+    frames[0].save(tmp_path / "moves.gif", save_all=True, append_images=frames[1:])
+    frames[0].save(tmp_path / "stands.gif")
+    targets = [Target(path, path, tmp_path) for path in (tmp_path / "moves.gif", tmp_path / "stands.gif")]
+    assert [note.split(" without")[0] for note in describe_sequences(targets)] == [
+        "steady: ignored for 1 still picture"
+    ]
+    assert describe_sequences(targets[:1]) == []
 
 
 def test_a_chunk_holds_a_whole_sequence():
