@@ -38,9 +38,7 @@ def describe_sequences(targets: Sequence[Target]) -> list[str]:
     numbered = {target.source for frames in sequences for target in frames}
     single = [target.source for target in targets if not target.is_video and target.source not in numbered]
     if stills := sum(not is_animation(source) for source in single):
-        notes.append(
-            f"steady: ignored for {counted(stills, 'still picture')} without a number as in frame_0001.png."
-        )
+        notes.append(f"steady: ignored for {counted(stills, 'still picture')} without a number as in frame_0001.png.")
     return notes
 
 
