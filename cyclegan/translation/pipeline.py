@@ -110,11 +110,11 @@ def _shape_and_type(item: Item) -> tuple[tuple[int, ...], object] | None:
 
 
 def _open(item: Item, options: TranslateOptions) -> Item:
-    source, output = item.target.source, item.target.path
+    source = item.target.source
 
     def read() -> Picture | None:
         item.mask = mask_of(item.target, options.mask, options.max_pixels) if options.mask else None
-        if item.target.is_video or (source.suffix.lower() == output.suffix.lower() and _is_animation(source)):
+        if item.target.is_video or item.target.stays_animation():
             item.is_video = True
             return None
         picture = read_picture(source, options.max_pixels)
@@ -134,15 +134,6 @@ def _read_translated(target: Target, options: TranslateOptions) -> tuple[Pixels,
     except CycleganError:
         return None
     return (source, output) if source.shape[:2] == output.shape[:2] else None
-
-
-def _is_animation(path: Path) -> bool:
-    name = FORMAT_OF.get(path.suffix.lower())
-    if name is None or not FORMATS[name].animated:
-        return False
-    from cyclegan.video.animations import is_animation
-
-    return is_animation(path)
 
 
 def _compute(batch: list[Item], job: TranslateJob) -> tuple[list[Item], list[Picture]]:

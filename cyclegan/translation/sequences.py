@@ -8,7 +8,6 @@ from pathlib import Path
 from cyclegan.images import Pixels, with_bits, with_channels
 from cyclegan.text import counted, printable
 from cyclegan.translation.targets import Target
-from cyclegan.video.animations import is_animation
 from cyclegan.video.smoothing import TemporalSmoother
 
 NUMBERED = re.compile(r"(.*?)(\d+)(\D*)", re.ASCII)  # the last number in a name counts the frames
@@ -36,8 +35,8 @@ def describe_sequences(targets: Sequence[Target]) -> list[str]:
         for frames in sequences
     ]
     numbered = {target.source for frames in sequences for target in frames}
-    single = [target.source for target in targets if not target.is_video and target.source not in numbered]
-    if stills := sum(not is_animation(source) for source in single):
+    single = [target for target in targets if not target.is_video and target.source not in numbered]
+    if stills := sum(not target.stays_animation() for target in single):
         notes.append(f"steady: ignored for {counted(stills, 'still picture')} without a number as in frame_0001.png.")
     return notes
 

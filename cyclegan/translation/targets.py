@@ -34,6 +34,16 @@ class Target:
         """Whether the source is a video, by its suffix; a GIF or WebP that moves is found when it is opened."""
         return is_video_name(self.source)
 
+    def stays_animation(self) -> bool:
+        """Tell whether the source is an animation that keeps its format, and so its motion; it opens the file."""
+        suffix = self.source.suffix.lower()
+        name = FORMAT_OF.get(suffix)
+        if name is None or not FORMATS[name].animated or suffix != self.path.suffix.lower():
+            return False
+        from cyclegan.video.animations import is_animation
+
+        return is_animation(self.source)
+
 
 def plan_targets(
     inputs: Sequence[Path],

@@ -51,13 +51,12 @@ def watch(
             and translated.get(target.source) != state
         ]
         owners = {path: owner for path, owner in owners.items() if owner.source in current}
-        for target in list(ready):
-            owner = owners.setdefault(os.path.normcase(target.path), target)
-            if owner.source != target.source:
-                ready.remove(target)
-                if target.source not in waiting:
-                    on_error(shared_output(owner, target))
-                    waiting.add(target.source)
+        with_owners = [(owners.setdefault(os.path.normcase(target.path), target), target) for target in ready]
+        for owner, target in with_owners:
+            if owner.source != target.source and target.source not in waiting:
+                on_error(shared_output(owner, target))
+        waiting = {target.source for owner, target in with_owners if owner.source != target.source}
+        ready = [target for target in ready if target.source not in waiting]
         replaced = [target for target in ready if target.source in translated]
         new = [target for target in ready if target.source not in translated]
         translated |= {target.source: current[target.source] for target in ready}
